@@ -1,0 +1,24 @@
+import type { Envelope } from "./envelope.ts";
+import type { ArrivalRun, LogBatch } from "./log-store.ts";
+
+/** Folds envelopes, in their order, into the runs that an arrival record lists. */
+export function arrivalRunsOf(envelopes: readonly Envelope[]): ArrivalRun[] {
+  const runs: ArrivalRun[] = [];
+  for (const { document, lane, seq } of envelopes) {
+    const last = runs.at(-1);
+    if (last && last.document === document && last.lane === lane && last.toSeq + 1 === seq) {
+      runs[runs.length - 1] = { ...last, toSeq: seq };
+    } else {
+      runs.push({ document, lane, fromSeq: seq, toSeq: seq });
+    }
+  }
+  return runs;
+}
+
+/**
+ * Whether a batch takes a number in the change feed. Vectors alone do not: they can be computed again,
+ * so losing them loses nothing, and an idle relay that writes them must not grow its feed.
+ */
+export function isNumbered({ lanes, documents, envelopes, park, release }: LogBatch): boolean {
+  return [lanes, documents, envelopes, park, release].some((part) => part && part.length > 0);
+}

@@ -1,0 +1,200 @@
+import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
+import { encodeUtf8 } from "lib0/string";
+
+import { assert } from "./assert.ts";
+import { concatBytes } from "./bytes.ts";
+import type { Hash } from "./environment.ts";
+import { HeddleError, HeddleErrorCode } from "./errors.ts";
+import {
+  Fields,
+  malformed,
+  readFields,
+  tooNew,
+  writeBytesField,
+  writeUintField,
+} from "./fields.ts";
+import { decodeHlc, encodeHlc, type Hlc } from "./hybrid-clock.ts";
+import {
+  bytesOfId,
+  documentId,
+  laneId,
+  spaceId,
+  type DocumentId,
+  type EnvelopeId,
+  type LaneId,
+  type SpaceId,
+} from "./ids.ts";
+import { limits } from "./limits.ts";
+
+/** What an envelope is about. Numbers are part of the format. */
+export const EnvelopeKind = { update: 1, laneClose: 2, documentControl: 3 } as const;
+export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
+
+/** Bits of `flags`. */
+export const EnvelopeFlag = { encrypted: 1, compressed: 2, viaGateway: 4, imported: 8 } as const;
+
+/** How the payload is written. */
+export const PayloadCodec = { none: 0, yjsV1: 1 } as const;
+export type PayloadCodec = (typeof PayloadCodec)[keyof typeof PayloadCodec];
+
+export interface EnvelopeContent {
+  readonly kind: EnvelopeKind;
+  /** Bits of {@link EnvelopeFlag}. */
+  readonly flags: number;
+  readonly space: SpaceId;
+  readonly document: DocumentId;
+  readonly lane: LaneId;
+  /** Position in the lane of this document, from 1. */
+  readonly seq: number;
+  /** Id of the envelope at `seq - 1`; 32 zero bytes at `seq` 1. */
+  readonly prev: EnvelopeId;
+  readonly hlc: Hlc;
+  /** Membership epoch, which also selects the content key; 0 in the open space. */
+  readonly epoch: number;
+  /** Version of the application's schema; 0 when it has none. */
+  readonly schema: number;
+  readonly codec: PayloadCodec;
+  readonly payload: Uint8Array;
+  /** At most 16 bytes, supplied by the application. */
+  readonly correlationId?: Uint8Array | undefined;
+  /** UTF-8: who a gateway says wrote this. */
+  readonly principal?: Uint8Array | undefined;
+  /** UTF-8: why, in the application's words. */
+  readonly reason?: Uint8Array | undefined;
+}
+
+/** An envelope together with the bytes that it was read from or written as. */
+export interface Envelope extends EnvelopeContent {
+  readonly id: EnvelopeId;
+  /** 64 bytes of Ed25519 over `id`; only the last envelope of a run carries one. */
+  readonly signature?: Uint8Array | undefined;
+  /** The whole encoding, signature included. Hashes and signatures cover these bytes as received. */
+  readonly bytes: Uint8Array;
+}
+
+export const envelopeVersion = 1;
+
+/** Tags of the fields, in the order in which they are written. Never reused. */
+const Tag = {
+  kind: 1,
+  flags: 2,
+  space: 3,
+  document: 4,
+  lane: 5,
+  seq: 6,
+  prev: 7,
+  hlc: 8,
+  epoch: 9,
+  schema: 10,
+  codec: 11,
+  payload: 12,
+  correlationId: 32,
+  principal: 33,
+  reason: 34,
+  /** Always last, so that everything before it can be hashed in one piece. */
+  signature: 127,
+} as const;
+const knownTags: ReadonlySet<number> = new Set(Object.values(Tag));
+const idDomain = encodeUtf8("heddle/env/1");
+
+/** envelope := uint8 version • uint8 lowest version of a reader • field* . See docs/protocol.md. */
+export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
+  assert(content.payload.length <= limits.updateBytesMax, "a payload keeps its cap");
+  assert(content.seq >= 1, "sequences start at 1");
+  const encoder = encoding.createEncoder();
+  encoding.writeUint8(encoder, envelopeVersion);
+  encoding.writeUint8(encoder, envelopeVersion);
+  writeUintField(encoder, Tag.kind, content.kind);
+  writeUintField(encoder, Tag.flags, content.flags);
+  writeBytesField(encoder, Tag.space, bytesOfId(content.space));
+  writeBytesField(encoder, Tag.document, bytesOfId(content.document));
+  writeBytesField(encoder, Tag.lane, bytesOfId(content.lane));
+  writeUintField(encoder, Tag.seq, content.seq);
+  writeBytesField(encoder, Tag.prev, content.prev);
+  writeBytesField(encoder, Tag.hlc, encodeHlc(content.hlc));
+  writeUintField(encoder, Tag.epoch, content.epoch);
+  writeUintField(encoder, Tag.schema, content.schema);
+  writeUintField(encoder, Tag.codec, content.codec);
+  writeBytesField(encoder, Tag.payload, content.payload);
+  if (content.correlationId) writeBytesField(encoder, Tag.correlationId, content.correlationId);
+  if (content.principal) writeBytesField(encoder, Tag.principal, content.principal);
+  if (content.reason) writeBytesField(encoder, Tag.reason, content.reason);
+  const bytes = encoding.toUint8Array(encoder);
+  return { ...content, id: envelopeIdOf(hash, bytes), bytes };
+}
+
+/**
+ * Reads what {@link encodeEnvelope} wrote. Nothing in `bytes` is trusted: every length is capped,
+ * views are taken instead of copies, and all bytes must be used.
+ *
+ * @throws HeddleError `HEDDLE_FRAME_MALFORMED`, `HEDDLE_FRAME_TOO_LARGE` or `HEDDLE_PROTOCOL_VERSION`.
+ */
+export function decodeEnvelope(hash: Hash, bytes: Uint8Array): Envelope {
+  if (bytes.length > limits.updateBytesMax + limits.envelopeHeaderBytesMax) {
+    throw new HeddleError(HeddleErrorCode.frameTooLarge, "an envelope is larger than the cap");
+  }
+  if (bytes.length < 2) throw malformed("envelope", "it is empty");
+  if (bytes[0]! < 1 || bytes[1]! < 1) throw malformed("envelope", "it has no version");
+  if (bytes[1]! > envelopeVersion) throw tooNew("envelope", `version ${bytes[1]!}`);
+  const fields = new Fields("envelope");
+  let signedLength = bytes.length;
+  readFields("envelope", decoding.createDecoder(bytes.subarray(2)), (tag, value, offset) => {
+    if (tag > Tag.signature) throw malformed("envelope", "a field follows the signature");
+    if (tag === Tag.signature) signedLength = offset + 2;
+    fields.set(tag, value);
+    return knownTags.has(tag);
+  });
+  return {
+    ...readContent(fields),
+    id: envelopeIdOf(hash, bytes.subarray(0, signedLength)),
+    signature: signedLength < bytes.length ? fields.bytes(Tag.signature, 64) : undefined,
+    bytes,
+  };
+}
+
+function readContent(fields: Fields): EnvelopeContent {
+  const kind = fields.uint(Tag.kind);
+  if (kind < 1 || kind > 3) throw tooNew("envelope", `kind ${kind}`);
+  const codec = fields.uint(Tag.codec);
+  if (codec > PayloadCodec.yjsV1) throw tooNew("envelope", `codec ${codec}`);
+  const seq = fields.uint(Tag.seq);
+  if (seq < 1) throw malformed("envelope", "it has no sequence number");
+  const payload = fields.optionalBytes(Tag.payload, limits.updateBytesMax);
+  if (payload === undefined) throw malformed("envelope", "it has no payload");
+  return {
+    kind: kind as EnvelopeKind,
+    flags: fields.uint(Tag.flags),
+    space: spaceId(fields.bytes(Tag.space, 16)),
+    document: documentId(fields.bytes(Tag.document, 16)),
+    lane: laneId(fields.bytes(Tag.lane, 16)),
+    seq,
+    prev: fields.bytes(Tag.prev, 32),
+    hlc: decodeHlc(fields.bytes(Tag.hlc, 8)),
+    epoch: fields.uint(Tag.epoch),
+    schema: fields.uint(Tag.schema),
+    codec: codec as PayloadCodec,
+    payload,
+    correlationId: fields.optionalBytes(Tag.correlationId, limits.correlationIdBytesMax),
+    principal: fields.optionalBytes(Tag.principal, limits.principalBytesMax),
+    reason: fields.optionalBytes(Tag.reason, limits.reasonBytesMax),
+  };
+}
+
+/** The same envelope with a signature over its id. */
+export function withSignature(envelope: Envelope, signature: Uint8Array): Envelope {
+  assert(envelope.signature === undefined, "an envelope is signed once");
+  assert(signature.length === 64, "an Ed25519 signature is 64 bytes");
+  const encoder = encoding.createEncoder();
+  writeBytesField(encoder, Tag.signature, signature);
+  return {
+    ...envelope,
+    signature,
+    bytes: concatBytes([envelope.bytes, encoding.toUint8Array(encoder)]),
+  };
+}
+
+/** The signature is left out of the id, so that nobody can give one envelope two names. */
+function envelopeIdOf(hash: Hash, signedBytes: Uint8Array): EnvelopeId {
+  return hash.sha256(concatBytes([idDomain, signedBytes]));
+}

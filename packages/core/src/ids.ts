@@ -1,0 +1,105 @@
+import { encodeUtf8 } from "lib0/string";
+
+import { assert } from "./assert.ts";
+import { fromHex, toHex } from "./bytes.ts";
+import type { Hash, Random } from "./environment.ts";
+import { HeddleError, HeddleErrorCode } from "./errors.ts";
+import { limits } from "./limits.ts";
+
+declare const brand: unique symbol;
+type Id<Name extends string> = string & { readonly [brand]: Name };
+
+/** 16 bytes as 32 lower-case hex digits: comparable, printable, usable as a map key. */
+export type SpaceId = Id<"space">;
+export type DocumentId = Id<"document">;
+export type LaneId = Id<"lane">;
+/** 16 random bytes made when a store is created; copies of a store share it. */
+export type StoreId = Id<"store">;
+/** SHA-256 of an envelope without its signature, 32 bytes. Bytes, because the hot path chains it. */
+export type EnvelopeId = Uint8Array;
+
+const idBytes = 16;
+
+export const noEnvelopeId: EnvelopeId = new Uint8Array(32);
+
+export function spaceId(bytes: Uint8Array): SpaceId {
+  return idFrom(bytes) as SpaceId;
+}
+
+export function documentId(bytes: Uint8Array): DocumentId {
+  return idFrom(bytes) as DocumentId;
+}
+
+export function laneId(bytes: Uint8Array): LaneId {
+  return idFrom(bytes) as LaneId;
+}
+
+export function newStoreId(random: Random): StoreId {
+  return idFrom(random.bytes(idBytes)) as StoreId;
+}
+
+/** Reads an id that a person typed or a file holds; `undefined` when it is not one. */
+export function parseDocumentId(text: string): DocumentId | undefined {
+  return text.length === idBytes * 2 && fromHex(text) !== undefined
+    ? (text as DocumentId)
+    : undefined;
+}
+
+export function parseStoreId(text: string): StoreId | undefined {
+  return text.length === idBytes * 2 && fromHex(text) !== undefined ? (text as StoreId) : undefined;
+}
+
+/** The 16 bytes behind an id. */
+export function bytesOfId(id: SpaceId | DocumentId | LaneId | StoreId): Uint8Array {
+  const bytes = fromHex(id);
+  assert(bytes !== undefined && bytes.length === idBytes, "an id is 32 hex digits");
+  return bytes;
+}
+
+/** The one space that exists until membership does: everybody who knows a name may open it. */
+export function openSpaceId(hash: Hash): SpaceId {
+  return spaceId(hash.sha256(encodeUtf8("heddle/space/open/1")).subarray(0, idBytes));
+}
+
+/**
+ * The id that every replica derives for a name, so that two of them that open the same name while
+ * offline mean the same document. `name` must come from {@link parseDocumentName}.
+ */
+export function documentIdOf(hash: Hash, space: SpaceId, name: DocumentName): DocumentId {
+  const domain = encodeUtf8("heddle/doc/1");
+  const nameBytes = encodeUtf8(name);
+  const input = new Uint8Array(domain.length + idBytes + nameBytes.length);
+  input.set(domain, 0);
+  input.set(bytesOfId(space), domain.length);
+  input.set(nameBytes, domain.length + idBytes);
+  return documentId(hash.sha256(input).subarray(0, idBytes));
+}
+
+/** A document name in NFC that keeps the grammar of {@link parseDocumentName}. */
+export type DocumentName = Id<"name">;
+
+/**
+ * Grammar of names: 1 to 128 UTF-16 units after NFC, no control characters, no unpaired surrogate.
+ * Slashes and blanks are welcome: a name never becomes a path, only a hash.
+ *
+ * @throws HeddleError `HEDDLE_FRAME_MALFORMED`, which says what is wrong.
+ */
+export function parseDocumentName(text: string): DocumentName {
+  if (text.length > limits.documentNameLengthMax * 4) throw badName("too long");
+  const name = text.normalize("NFC");
+  if (name.length === 0) throw badName("empty");
+  if (name.length > limits.documentNameLengthMax) {
+    throw badName(`longer than ${limits.documentNameLengthMax} characters`);
+  }
+  if (/[\p{Cc}\p{Cs}]/u.test(name)) throw badName("holds a control character or half a surrogate");
+  return name as DocumentName;
+}
+
+function badName(why: string): HeddleError {
+  return new HeddleError(HeddleErrorCode.frameMalformed, `document name refused: ${why}`);
+}
+
+function idFrom(bytes: Uint8Array): string {
+  assert(bytes.length === idBytes, "an id is 16 bytes");
+  return toHex(bytes);
+}

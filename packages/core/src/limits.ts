@@ -1,0 +1,21 @@
+/** Bounds that are part of the format or of a promise. Sizes in bytes, counts in items. */
+export const limits = {
+  /**
+   * One Yjs update, and so one envelope payload. One paste is one update and stock clients cannot
+   * split it, so a smaller cap refuses honest work; a larger one lets a stranger pin more memory.
+   */
+  updateBytesMax: 16 * 1024 * 1024,
+  /** Envelope fields other than the payload; keeps a hostile header from hiding a second payload. */
+  envelopeHeaderBytesMax: 4 * 1024,
+  /** UTF-16 units after NFC normalisation. A name reaches logs, keys (hashed) and the UI whole. */
+  documentNameLengthMax: 128,
+  correlationIdBytesMax: 16,
+  principalBytesMax: 256,
+  reasonBytesMax: 256,
+  /** Lanes in one version vector; a lane is an editing session, so this is decades of daily use. */
+  lanesPerVectorMax: 1_000_000,
+  /** Deepest nesting of maps and arrays in one `Any` value or JSON string (reliability guard). */
+  anyDepthMax: 64,
+  /** Client ids and clocks are integers below this: sums stay exact in a double. */
+  clockMax: 2 ** 48,
+} as const;

@@ -1,0 +1,136 @@
+import type { Envelope } from "./envelope.ts";
+import type { HeddleError } from "./errors.ts";
+import type { Hlc } from "./hybrid-clock.ts";
+import type { DocumentId, DocumentName, LaneId, StoreId } from "./ids.ts";
+import type { LaneDescriptor } from "./lane.ts";
+import type { VersionVector } from "./version-vector.ts";
+
+/**
+ * The port to durable storage. An implementation is an adapter and runs the contract suite of
+ * `@heddle/testkit`; the numbers of docs/guarantees.md say what it owes.
+ *
+ *   open ──write error──► fenced ──closed, reopened, verified──► open
+ *     └──────────────────────┴── close() ──► closed
+ */
+export interface LogStore {
+  readonly storeId: StoreId;
+  readonly state: LogStoreState;
+  /** What opening found. */
+  readonly opening: StoreOpening;
+
+  /**
+   * Adds `batch` whole or not at all, and resolves with the number of its commit group once it is on
+   * disk (STO-1, STO-2). Calls that wait together share one group and one sync. Order is kept.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_FULL`, `HEDDLE_STORAGE_IO`, `HEDDLE_STORAGE_CLOSED`. After a
+   * failure nobody knows whether the batch is on disk: read again before building on it (STO-4).
+   */
+  append(batch: LogBatch): Promise<number>;
+
+  /** @throws HeddleError `HEDDLE_STORAGE_CORRUPT` when a record is damaged; so do all reads (STO-3). */
+  readDocument(document: DocumentId): Promise<StoredDocument | undefined>;
+
+  /** All documents, in the order of their ids. */
+  readDocuments(): AsyncIterable<StoredDocument>;
+
+  /**
+   * Log of a document in chunks: lane after lane in the order of their opening, seqs ascending.
+   * Starts after the positions of `above`, in lanes that it names.
+   */
+  readLog(document: DocumentId, above?: VersionVector): AsyncIterable<readonly StoredEnvelope[]>;
+
+  /** Parked updates of a document, oldest first. */
+  readParked(document: DocumentId): Promise<readonly ParkedUpdate[]>;
+
+  /** Descriptors in the order in which the lanes were opened. */
+  readLanes(): AsyncIterable<LaneDescriptor>;
+
+  /** The change feed: commit groups above `after`, ascending, in chunks. */
+  readArrivals(after: number): AsyncIterable<readonly Arrival[]>;
+
+  /** Calls `listener` after every change of `state`; the returned function stops that. */
+  onStateChange(listener: (state: LogStoreState) => void): () => void;
+
+  /** Waits for what was appended, then lets go of the files. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export type LogStoreState =
+  | { readonly name: "open" }
+  | { readonly name: "fenced"; readonly error: HeddleError }
+  | { readonly name: "closed" };
+
+export interface StoreOpening {
+  /** True when this open made the store. */
+  readonly created: boolean;
+  /** Number of the last commit group; 0 in a new store. */
+  readonly lastArrival: number;
+  /** Highest clock reading among stored envelopes. */
+  readonly lastHlc: Hlc;
+  /** Commit groups whose chain was checked again. */
+  readonly arrivalsVerified: number;
+  /** 16 random bytes of this open, kept in the store's history of incarnations (decision 10). */
+  readonly incarnation: Uint8Array;
+}
+
+/** What one append writes. Everything is optional; a batch without any part is refused by assert. */
+export interface LogBatch {
+  /** Lanes whose first envelopes follow. */
+  readonly lanes?: readonly LaneDescriptor[];
+  /** Documents that are new here, or whose options changed. */
+  readonly documents?: readonly DocumentEntry[];
+  /** In the order in which they were accepted. */
+  readonly envelopes?: readonly Envelope[];
+  /** Positions worth keeping; the document counts as clean until its next envelope (decision 7). */
+  readonly vectors?: readonly DocumentVector[];
+  readonly park?: readonly { readonly document: DocumentId; readonly update: ParkedUpdate }[];
+  readonly release?: readonly { readonly document: DocumentId; readonly id: string }[];
+}
+
+export interface DocumentEntry {
+  readonly id: DocumentId;
+  readonly name: DocumentName;
+  readonly createdAt: Hlc;
+}
+
+export interface DocumentVector {
+  readonly document: DocumentId;
+  readonly vector: VersionVector;
+}
+
+export interface StoredDocument extends DocumentEntry {
+  /** As last kept; the log may hold more while `dirty`. */
+  readonly vector: VersionVector;
+  readonly dirty: boolean;
+}
+
+export interface StoredEnvelope {
+  readonly lane: LaneId;
+  readonly seq: number;
+  /** The encoding of the envelope, as it was appended. */
+  readonly bytes: Uint8Array;
+}
+
+/** An update that waits for what it depends on (DOC-6). */
+export interface ParkedUpdate {
+  /** First 16 bytes of the SHA-256 of `update` in hex: parking twice is parking once. */
+  readonly id: string;
+  readonly update: Uint8Array;
+  readonly parkedAtMs: number;
+  /** UTF-8, as in an envelope. */
+  readonly principal?: Uint8Array | undefined;
+}
+
+/** One commit group of the change feed. */
+export interface Arrival {
+  readonly number: number;
+  readonly runs: readonly ArrivalRun[];
+}
+
+export interface ArrivalRun {
+  readonly document: DocumentId;
+  readonly lane: LaneId;
+  readonly fromSeq: number;
+  /** Inclusive. */
+  readonly toSeq: number;
+}
