@@ -1,0 +1,117 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash as hashOnce,
+  randomBytes,
+  sign,
+  verify,
+  type KeyObject,
+} from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, open, rename } from "node:fs/promises";
+import path from "node:path";
+
+import {
+  HeddleError,
+  HeddleErrorCode,
+  type Environment,
+  type Hash,
+  type Logger,
+  type Signer,
+  type Verifier,
+} from "@heddle/core";
+
+/** The ports of `@heddle/core` on Node's own clock, randomness, timers and cryptography. */
+export function nodeEnvironment(logger: Logger): Environment {
+  return {
+    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+    random: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
+    scheduler: {
+      after(delayMs, task) {
+        const timer = setTimeout(task, delayMs);
+        timer.unref();
+        return () => clearTimeout(timer);
+      },
+    },
+    hash: nodeHash,
+    logger,
+  };
+}
+
+/** The one-shot call is 1.7 times as quick as `createHash`, and exists from Node 20.12 on. */
+export const nodeHash: Hash = {
+  sha256: (bytes) =>
+    typeof hashOnce === "function"
+      ? hashOnce("sha256", bytes, "buffer")
+      : createHash("sha256").update(bytes).digest(),
+};
+
+export const nodeVerifier: Verifier = {
+  async verify(devicePublicKey, bytes, signature) {
+    if (devicePublicKey.length !== 32 || signature.length !== 64) return false;
+    const x = Buffer.from(devicePublicKey).toString("base64url");
+    try {
+      const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+      return verify(null, bytes, key, signature);
+    } catch {
+      return false; // A key that is no point of the curve: the port answers, it does not throw.
+    }
+  },
+};
+
+/**
+ * The device key kept in `file` (PKCS #8, readable by its owner only); made on first use.
+ *
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the file is not such a key.
+ */
+export async function openDeviceKey(file: string): Promise<Signer> {
+  const stored = readIfThere(file);
+  if (stored !== undefined) return signerOf(parseKey(file, stored));
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+  await mkdir(path.dirname(file), { recursive: true });
+  const temporary = `${file}.new`;
+  const handle = await open(temporary, "w", 0o600);
+  try {
+    await handle.writeFile(pem);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, file);
+  return signerOf(privateKey);
+}
+
+/** A key that lives as long as the process: for replicas without a disk, and for tests. */
+export function ephemeralDeviceKey(): Signer {
+  return signerOf(generateKeyPairSync("ed25519").privateKey);
+}
+
+function signerOf(privateKey: KeyObject): Signer {
+  const { x } = createPublicKey(privateKey).export({ format: "jwk" });
+  return {
+    devicePublicKey: Uint8Array.from(Buffer.from(x ?? "", "base64url")),
+    sign: async (bytes) => Uint8Array.from(sign(null, bytes, privateKey)),
+  };
+}
+
+function parseKey(file: string, pem: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem);
+    if (key.asymmetricKeyType === "ed25519") return key;
+  } catch (cause) {
+    throw new HeddleError(HeddleErrorCode.configInvalid, `${file} holds no key`, { cause });
+  }
+  throw new HeddleError(HeddleErrorCode.configInvalid, `${file} holds a key that is not Ed25519`);
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
