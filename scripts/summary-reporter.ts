@@ -15,6 +15,9 @@ export default class SummaryReporter implements Reporter {
         counts.failed += 1;
       }
     }
+    for (const reason of (process.env["HEDDLE_SKIPPED"] ?? "").split("\n").filter(Boolean)) {
+      process.stdout.write(`\nSKIPPED: ${reason}`);
+    }
     process.stdout.write(
       `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
     );

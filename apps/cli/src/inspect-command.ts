@@ -1,0 +1,151 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+
+import {
+  documentIdOf,
+  HeddleError,
+  HeddleErrorCode,
+  logDigest,
+  openSpaceId,
+  parseDocumentName,
+  toHex,
+  type LogStore,
+  type StoredDocument,
+} from "@heddle/core";
+import { yjsEngine } from "@heddle/document";
+import { walkLog } from "@heddle/replica";
+import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
+import { openLevelStore, storeMarkerName } from "@heddle/storage-level";
+
+import type { CommandIo } from "./command-io.ts";
+import { jsonLogger } from "./logger.ts";
+
+export interface InspectOptions {
+  readonly doc?: string;
+  readonly json?: boolean;
+}
+
+interface DocumentSummary {
+  readonly name: string;
+  readonly id: string;
+  readonly lanes: number;
+  readonly envelopes: number;
+  /** Of the envelopes, as stored. */
+  readonly bytes: number;
+  readonly parked: number;
+  readonly dirty: boolean;
+}
+
+interface DocumentDetails extends DocumentSummary {
+  readonly createdAt: string;
+  /** Digests in hex: L of the log, S of the Yjs state. */
+  readonly digestL: string;
+  readonly digestS: string;
+  readonly stateBytes: number;
+  readonly laneDetails: readonly { lane: string; seq: number; head: string }[];
+}
+
+/**
+ * `heddle inspect <data> [--doc name]`: what a store holds. Reads every envelope it counts, with all
+ * checks, so a damaged record ends it with its code and exit status 1.
+ */
+export async function inspectCommand(
+  data: string,
+  options: InspectOptions,
+  io: CommandIo,
+): Promise<number> {
+  const directory = path.resolve(data);
+  if (!existsSync(path.join(directory, storeMarkerName))) {
+    throw new HeddleError(HeddleErrorCode.configInvalid, `${directory} is no data folder of a relay`);
+  }
+  const environment = nodeEnvironment(jsonLogger(io, false));
+  const store = await openLevelStore(directory, { environment });
+  try {
+    if (options.doc !== undefined) return await showDocument(store, options.doc, options, io);
+    await listDocuments(store, options, io);
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+async function listDocuments(store: LogStore, options: InspectOptions, io: CommandIo): Promise<void> {
+  const documents: DocumentSummary[] = [];
+  for await (const document of store.readDocuments()) {
+    documents.push(await summarise(store, document));
+  }
+  const { storeId, opening } = store;
+  if (options.json) {
+    io.out(JSON.stringify({ storeId, commitGroups: opening.lastArrival, documents }));
+    return;
+  }
+  io.out(`store ${storeId}: ${documents.length} documents, ${opening.lastArrival} commit groups`);
+  for (const { name, envelopes, bytes, lanes, parked } of documents) {
+    const waiting = parked > 0 ? `, ${parked} parked` : "";
+    io.out(`  ${name}  ${envelopes} envelopes in ${lanes} lanes, ${bytes} bytes${waiting}`);
+  }
+}
+
+async function summarise(store: LogStore, document: StoredDocument): Promise<DocumentSummary> {
+  const lanes = new Set<string>();
+  let envelopes = 0;
+  let bytes = 0;
+  for await (const chunk of store.readLog(document.id)) {
+    for (const stored of chunk) {
+      lanes.add(stored.lane);
+      envelopes++;
+      bytes += stored.bytes.length;
+    }
+  }
+  const parked = (await store.readParked(document.id)).length;
+  const { name, id, dirty } = document;
+  return { name, id, lanes: lanes.size, envelopes, bytes, parked, dirty };
+}
+
+async function showDocument(
+  store: LogStore,
+  name: string,
+  options: InspectOptions,
+  io: CommandIo,
+): Promise<number> {
+  const id = documentIdOf(nodeHash, openSpaceId(nodeHash), parseDocumentName(name));
+  const document = await store.readDocument(id);
+  if (document === undefined) {
+    io.err(`heddle: the store has no document ${JSON.stringify(name)}`);
+    return 1;
+  }
+  const details = await describe(store, document);
+  if (options.json) {
+    io.out(JSON.stringify(details));
+    return 0;
+  }
+  io.out(`${details.name} (${details.id}), created ${details.createdAt}`);
+  io.out(`  ${details.envelopes} envelopes, ${details.bytes} bytes; state ${details.stateBytes} bytes`);
+  io.out(`  digest L ${details.digestL}`);
+  io.out(`  digest S ${details.digestS}`);
+  for (const { lane, seq, head } of details.laneDetails) {
+    io.out(`  lane ${lane} up to ${seq}, head ${head.slice(0, 16)}…`);
+  }
+  return 0;
+}
+
+async function describe(store: LogStore, document: StoredDocument): Promise<DocumentDetails> {
+  const positions = new Map();
+  const updates: Uint8Array[] = [];
+  for await (const envelope of walkLog({ store, hash: nodeHash, document, positions })) {
+    updates.push(envelope.payload);
+  }
+  const loaded = yjsEngine.fold(updates);
+  try {
+    return {
+      ...(await summarise(store, document)),
+      createdAt: new Date(document.createdAt.wallMs).toISOString(),
+      digestL: toHex(logDigest(nodeHash, positions)),
+      digestS: toHex(loaded.digestS(nodeHash)),
+      stateBytes: loaded.encodeState().length,
+      laneDetails: [...positions].map(([lane, { seq, head }]) => ({ lane, seq, head: toHex(head) })),
+    };
+  } finally {
+    loaded.destroy();
+  }
+}

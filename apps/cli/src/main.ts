@@ -1,0 +1,105 @@
+import { isHeddleError } from "@heddle/core";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+
+import type { CommandIo } from "./command-io.ts";
+import { replayFlags, type ReplayArguments } from "./replay/replay-options.ts";
+import { version } from "./version.ts";
+
+const ExitStatus = { fine: 0, found: 1, wrongUsage: 2 } as const;
+
+/**
+ * The `heddle` command. Exit status: 0 fine, 1 found something or failed, 2 wrong usage.
+ *
+ * @param stop ends commands that run until they are told to.
+ */
+export async function main(
+  argv: readonly string[],
+  io: CommandIo,
+  stop: AbortSignal,
+): Promise<number> {
+  let status: number = ExitStatus.fine;
+  const program = newProgram(io, stop, (given) => {
+    status = given;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? ExitStatus.fine : ExitStatus.wrongUsage;
+    }
+    if (!isHeddleError(error)) throw error;
+    io.err(`heddle: ${error.message} (${error.code})`);
+    return error.code === "HEDDLE_CONFIG_INVALID" ? ExitStatus.wrongUsage : ExitStatus.found;
+  }
+}
+
+function newProgram(io: CommandIo, stop: AbortSignal, done: (status: number) => void): Command {
+  const program = new Command("heddle")
+    .description("Sync engine for Yjs documents: run a relay, replay traces through it, look inside.")
+    .version(version, "--version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+    });
+  addRelay(program, io, stop, done);
+  addReplay(program, io, done);
+  addInspect(program, io, done);
+  return program;
+}
+
+type Done = (status: number) => void;
+
+/** Command bodies are loaded when they run: `heddle --help` need not load a database. */
+function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done): void {
+  program
+    .command("relay")
+    .description("store and forward documents for y-websocket clients")
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <n>", "port to listen on; 0 takes a free one", port, 8787)
+    .option("--data <folder>", "where documents are kept", "heddle-data")
+    .option("--app <folder>", "built web application to serve under /")
+    .option("--token <secret>", "clients must send ?token=<secret>")
+    .option("--allow-origin <origin...>", "web pages that may connect; * for all")
+    .option("--open", "everybody who reaches the address may read and write")
+    .option("--json", "announce in JSON, one event a line")
+    .option("--verbose", "log every event to the error stream")
+    .action(async (options) => {
+      const { relayCommand } = await import("./relay-command.ts");
+      done(await relayCommand(options, io, stop));
+    });
+}
+
+function addReplay(program: Command, io: CommandIo, done: Done): void {
+  const command = program
+    .command("replay")
+    .description("type a real editing trace through stock clients and compare what they end with")
+    .argument("[trace]", "gzipped JSON of the editing-traces collection");
+  for (const [flags, description] of replayFlags) command.option(flags, description);
+  command
+    .option("--json", "print one JSON object")
+    .action(async (trace: string | undefined, options: Omit<ReplayArguments, "trace">) => {
+      const { replayCommand } = await import("./replay/replay-command.ts");
+      done(await replayCommand(trace === undefined ? options : { ...options, trace }, io));
+    });
+}
+
+function addInspect(program: Command, io: CommandIo, done: Done): void {
+  program
+    .command("inspect")
+    .description("list what a data folder holds; the relay must not be running")
+    .argument("<data>", "data folder of a relay")
+    .option("--doc <name>", "show one document: lanes, envelopes, digests")
+    .option("--json", "print one JSON object")
+    .action(async (data: string, options: { doc?: string; json?: boolean }) => {
+      const { inspectCommand } = await import("./inspect-command.ts");
+      done(await inspectCommand(data, options, io));
+    });
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number < 65_536) return number;
+  throw new InvalidArgumentError("it is not a port number.");
+}

@@ -1,0 +1,127 @@
+import { request } from "node:http";
+
+import { expect, test } from "vitest";
+import { WebSocket } from "ws";
+
+import { memoryStore, startRelay } from "./relay-under-test.ts";
+import { connect, synced, until } from "./stock-client.ts";
+
+const quick = { limits: { refusalDelayMs: 10 } };
+
+test("[RLY-7] an address that strangers reach needs a decision, and the refusal says so", async () => {
+  const store = await memoryStore();
+  await expect(startRelay(store, { host: "0.0.0.0" })).rejects.toMatchObject({
+    code: "HEDDLE_CONFIG_INVALID",
+    message: expect.stringContaining("--token SECRET, --allow-origin ORIGIN, or --open"),
+  });
+});
+
+test.each([
+  { access: { token: "s" } },
+  { access: { allowOrigins: ["https://notes.example"] } },
+  { access: { open: true } },
+])("[RLY-7] the relay starts on all addresses with $access", async ({ access }) => {
+  await using relay = await startRelay(await memoryStore(), { host: "0.0.0.0", access });
+  expect(relay.relay.port).toBeGreaterThan(0);
+});
+
+test("[RLY-7] a client without the right token is told so for good", async () => {
+  await using relay = await startRelay(await memoryStore(), { ...quick, access: { token: "right" } });
+  using stranger = connect(relay.url, "notes", { params: { token: "wrong" } });
+  const code = await new Promise((resolve) => {
+    stranger.provider.once("closed", (event: { code: number }) => resolve(event.code));
+  });
+  expect(code).toBe(4401);
+  using ada = connect(relay.url, "notes", { params: { token: "right" } });
+  await synced(ada);
+});
+
+test.each([
+  { origin: "https://evil.example", access: {}, status: 403 },
+  { origin: "null", access: {}, status: 403 },
+  { origin: "http://localhost:5173", access: {}, status: 101 },
+  { origin: "http://localhost:5173", access: { allowOrigins: ["https://a.example"] }, status: 403 },
+  { origin: "https://a.example", access: { allowOrigins: ["https://a.example"] }, status: 101 },
+  { origin: "https://a.example", access: { token: "s" }, status: 101 },
+])("[RLY-7] a page of $origin gets $status with $access", async ({ origin, access, status }) => {
+  await using relay = await startRelay(await memoryStore(), { ...quick, access });
+  expect(await upgradeStatus(relay.relay.url, origin)).toBe(status);
+});
+
+test("[RLY-9] names that are none are refused for good, odd ones work", async () => {
+  await using relay = await startRelay(await memoryStore(), quick);
+  for (const path of ["/", "/%00", "/%FF", `/${"x".repeat(129)}`]) {
+    const socket = new WebSocket(`${relay.url}${path}`);
+    const code = await new Promise((resolve) => {
+      socket.once("close", resolve);
+    });
+    expect([path, code]).toEqual([path, 4400]);
+  }
+  for (const name of ["a/b/c", "Grüße 你好 🧵", "..hidden", "x".repeat(128)]) {
+    using client = connect(relay.url, name);
+    await synced(client);
+  }
+});
+
+test("[RLY-9] a message over the limit ends its connection and nothing else", async () => {
+  const limits = { refusalDelayMs: 10, messageBytesMax: 1_024 };
+  await using relay = await startRelay(await memoryStore(), { limits });
+  using ada = connect(relay.url, "notes");
+  await synced(ada);
+  const giant = new WebSocket(`${relay.url}/notes`);
+  await new Promise((resolve) => {
+    giant.once("open", resolve);
+  });
+  giant.send(new Uint8Array(2_048));
+  const code = await new Promise((resolve) => {
+    giant.once("close", resolve);
+  });
+  expect(code).toBe(1009);
+  using bo = connect(relay.url, "notes");
+  ada.text.insert(0, "still here");
+  await until(() => bo.text.toString() === "still here", "the others go on");
+});
+
+test("[RLY-8] a drain finishes what was sent, says 1012, and the next relay has it all", async () => {
+  const { MemoryDisk } = await import("@heddle/core");
+  const disk = new MemoryDisk();
+  const relay = await startRelay(await memoryStore(disk));
+  using ada = connect(relay.url, "notes");
+  await synced(ada);
+  const codes: number[] = [];
+  ada.provider.on("connection-close", (event: CloseEvent | null) => codes.push(event?.code ?? 0));
+  ada.text.insert(0, "last words");
+  await until(() => relay.replica.counters.admitted > 0, "the relay has read them");
+  await relay[Symbol.asyncDispose]();
+  await until(() => codes.length > 0, "the client is told");
+  expect(codes[0]).toBe(1012);
+  ada.provider.disconnect();
+  await using next = await startRelay(await memoryStore(disk));
+  using late = connect(next.url, "notes");
+  await synced(late);
+  expect(late.text.toString()).toBe("last words");
+});
+
+function upgradeStatus(url: string, origin: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const upgrade = request(`${url}/notes`, {
+      headers: {
+        Connection: "Upgrade",
+        Upgrade: "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": Buffer.from("0123456789abcdef").toString("base64"),
+        Origin: origin,
+      },
+    });
+    upgrade.once("upgrade", (response, socket) => {
+      socket.destroy();
+      resolve(response.statusCode);
+    });
+    upgrade.once("response", (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    upgrade.once("error", reject);
+    upgrade.end();
+  });
+}
