@@ -12,7 +12,7 @@ const slow = { testTimeout: 120_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
-    reporters: process.env["CI"] ? ["default", "./scripts/summary-reporter.ts"] : ["default"],
+    reporters: ["default", "./scripts/summary-reporter.ts"],
     maxWorkers: 2,
     projects: [
       {

@@ -26,7 +26,10 @@ test.each([
 });
 
 test("[RLY-7] a client without the right token is told so for good", async () => {
-  await using relay = await startRelay(await memoryStore(), { ...quick, access: { token: "right" } });
+  await using relay = await startRelay(await memoryStore(), {
+    ...quick,
+    access: { token: "right" },
+  });
   using stranger = connect(relay.url, "notes", { params: { token: "wrong" } });
   const code = await new Promise((resolve) => {
     stranger.provider.once("closed", (event: { code: number }) => resolve(event.code));

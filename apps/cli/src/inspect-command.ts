@@ -15,7 +15,7 @@ import {
 import { yjsEngine } from "@heddle/document";
 import { walkLog } from "@heddle/replica";
 import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
-import { openLevelStore, storeMarkerName } from "@heddle/storage-level";
+import { openLevelStore, markerName } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
 import { jsonLogger } from "./logger.ts";
@@ -55,7 +55,7 @@ export async function inspectCommand(
   io: CommandIo,
 ): Promise<number> {
   const directory = path.resolve(data);
-  if (!existsSync(path.join(directory, storeMarkerName))) {
+  if (!existsSync(path.join(directory, markerName))) {
     throw new HeddleError(HeddleErrorCode.configInvalid, `${directory} is no data folder of a relay`);
   }
   const environment = nodeEnvironment(jsonLogger(io, false));

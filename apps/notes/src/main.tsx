@@ -1,0 +1,20 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app.tsx";
+import { OpenDocuments } from "./open-documents.ts";
+import { relayAddress } from "./relay-address.ts";
+
+const documents = new OpenDocuments(relayAddress(location));
+
+// The browser asks before it closes a window whose edits exist nowhere else.
+addEventListener("beforeunload", (event) => {
+  if (documents.hasUnsentEdits()) event.preventDefault();
+});
+
+const root = document.getElementById("app");
+if (root === null) throw new Error("index.html has no #app");
+createRoot(root).render(
+  <StrictMode>
+    <App documents={documents} />
+  </StrictMode>,
+);

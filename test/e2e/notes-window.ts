@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  Locator,
+  Page,
+} from "playwright-core";
+import { repositoryFolder } from "../processes/relay-process.ts";
+
+/** The second is the icon of the page, which Chromium asks for again when the address changes. */
+const expectedWhileDown = /^WebSocket connection to .* failed|net::ERR_CONNECTION_REFUSED/;
+
+export interface NotesWindowOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly context?: BrowserContextOptions;
+}
+
+/** One person at one window of the notes page, with a browser profile of their own. */
+export class NotesWindow implements AsyncDisposable {
+  readonly page: Page;
+  /** What the console or the page complained about, but for connections that were expected to fail. */
+  readonly complaints: string[] = [];
+  /** Set while the relay is down: only then is a failing connection nothing to complain about. */
+  isRelayDown = false;
+  readonly #context: BrowserContext;
+
+  private constructor(context: BrowserContext, page: Page) {
+    this.#context = context;
+    this.page = page;
+    page.on("pageerror", (error) => this.complaints.push(`page error: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() !== "error" && message.type() !== "warning") return;
+      if (this.isRelayDown && expectedWhileDown.test(message.text())) return;
+      this.complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+    });
+  }
+
+  static async open(
+    browser: Browser,
+    { url, name, context: settings }: NotesWindowOptions,
+  ): Promise<NotesWindow> {
+    const context = await browser.newContext({
+      viewport: { width: 1100, height: 720 },
+      ...settings,
+    });
+    // The name a person chose earlier; typing one is a test of its own.
+    await context.addInitScript(
+      (chosen) => localStorage.setItem("heddle.notes.name", chosen),
+      name,
+    );
+    const window = new NotesWindow(context, await context.newPage());
+    await window.page.goto(url);
+    return window;
+  }
+
+  async whenConnected(): Promise<void> {
+    await this.page.locator(".status.is-connected").waitFor();
+  }
+
+  /** The status in words, as it stands on the page. */
+  async whenStatus(label: string): Promise<void> {
+    await this.page.getByRole("status").filter({ hasText: label }).waitFor();
+  }
+
+  /** Real key presses, wherever the focus is, slow enough for two people to be interleaved. */
+  async type(text: string, delayMs = 12): Promise<void> {
+    await this.page.keyboard.type(text, { delay: delayMs });
+  }
+
+  /** Word after word, each at what is the end of the note at that moment. */
+  async typeAtEnd(words: readonly string[], delayMs?: number): Promise<void> {
+    await this.page.getByRole("textbox", { name: "Text of the note" }).focus();
+    for (const word of words) {
+      await this.page.keyboard.press("Control+End");
+      await this.type(word, delayMs);
+    }
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.page.getByLabel("You write as").fill(name);
+  }
+
+  remoteCaret(name: string): Locator {
+    return this.page.locator(`.remote-caret[data-name="${name}"]`);
+  }
+
+  /** Somebody else among the people in this note. */
+  person(name: string): Locator {
+    return this.page
+      .getByRole("list", { name: "People in this note" })
+      .getByText(name, { exact: true });
+  }
+
+  /** The text as shown: without the invitation to write, and names at carets are drawn by the style sheet. */
+  text(): Promise<string> {
+    return this.page.locator(".cm-content").evaluate((content) => {
+      const copy = content.cloneNode(true) as Element;
+      for (const hint of copy.querySelectorAll(".cm-placeholder")) hint.remove();
+      return [...copy.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n");
+    });
+  }
+
+  async screenshot(name: string): Promise<Buffer> {
+    return this.page.screenshot({ path: join(repositoryFolder, "test-results", `${name}.png`) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#context.close();
+  }
+}

@@ -1,0 +1,298 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from "vitest";
+import { launchBrowser, noBrowserReason } from "./browser.ts";
+import { NodePeer } from "./node-peer.ts";
+import { NotesWindow } from "./notes-window.ts";
+import { RelayProcess, repositoryFolder } from "../processes/relay-process.ts";
+
+// Goal: people at real windows, over a real relay process, end with the same text, whatever happens to the relay.
+// Method: key presses in separate browser profiles; each writer has an alphabet of its own, so that what one of
+// them wrote can be read out of the common text, in order.
+const isSkipped = noBrowserReason !== undefined && !process.env["CI"];
+if (isSkipped) process.stderr.write(`\nSKIPPED test/e2e/notes.test.ts: ${noBrowserReason}\n\n`);
+
+const adaWords = [
+  "warp.",
+  "over.",
+  "weft.",
+  "holds.",
+  "the.",
+  "cloth.",
+  "and.",
+  "nothing.",
+  "slips.",
+];
+const boWords = [
+  "UNDER-",
+  "AND-",
+  "OVER-",
+  "EACH-",
+  "THREAD-",
+  "KEEPS-",
+  "ITS-",
+  "PLACE-",
+  "HERE-",
+];
+const byAda = (text: string) => text.replaceAll(/[^a-z.]/g, "");
+const byBo = (text: string) => text.replaceAll(/[^A-Z-]/g, "");
+
+describe.skipIf(isSkipped)("notes in two windows", () => {
+  let browser: Browser;
+  let data: string;
+  let relay: RelayProcess;
+
+  beforeAll(async () => {
+    if (noBrowserReason !== undefined) throw new Error(noBrowserReason);
+    const isBuilt = existsSync(join(repositoryFolder, "apps/notes/dist/index.html"));
+    if (!isBuilt) throw new Error("apps/notes/dist is missing: npm run build");
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    data = await mkdtemp(join(tmpdir(), "heddle-e2e-"));
+    relay = await RelayProcess.start({ app: "apps/notes/dist", data });
+  });
+  afterEach(async () => {
+    await relay[Symbol.asyncDispose]();
+    await rm(data, { recursive: true, force: true });
+  });
+
+  const open = (name: string, note: string, context = {}) =>
+    NotesWindow.open(browser, { url: `${relay.url}/#/${note}`, name, context });
+
+  it("[APP-2] two people who type at once see the same text, each other, and each other's caret", async () => {
+    await using ada = await open("Ada", "together");
+    await using bo = await open("Bo", "together");
+    await Promise.all([ada.whenConnected(), bo.whenConnected()]);
+
+    await Promise.all([ada.typeAtEnd(adaWords), bo.typeAtEnd(boWords)]);
+
+    const text = await whenSameText([ada, bo]);
+    expect(byAda(text)).toBe(adaWords.join(""));
+    expect(byBo(text)).toBe(boWords.join(""));
+    // Not one after the other: they really met in the same line.
+    expect(text.match(/[a-z.][A-Z]/g)?.length).toBeGreaterThan(2);
+
+    await ada.remoteCaret("Bo").waitFor();
+    await bo.remoteCaret("Ada").waitFor();
+    await ada.person("Bo").waitFor();
+    await bo.rename("Bo of the Loom");
+    await ada.person("Bo of the Loom").waitFor();
+    await ada.remoteCaret("Bo of the Loom").waitFor();
+
+    await ada.page.reload();
+    await ada.whenConnected();
+    await eventually(() => ada.text()).toBe(text);
+    expect([...ada.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  it("[APP-2] a relay killed while both type, and started again, loses nothing", async () => {
+    await using ada = await open("Ada", "storm");
+    await using bo = await open("Bo", "storm");
+    await Promise.all([ada.whenConnected(), bo.whenConnected()]);
+
+    const { port } = relay;
+    const writing = Promise.all([ada.typeAtEnd(adaWords, 40), bo.typeAtEnd(boWords, 40)]);
+    await eventually(() => ada.text()).toContain("UNDER");
+    ada.isRelayDown = bo.isRelayDown = true;
+    await relay.kill();
+    await Promise.all([ada.whenStatus("Offline"), bo.whenStatus("Offline")]);
+    await writing;
+    expect(await ada.text()).not.toBe(await bo.text());
+    await ada.page.getByText("Your edits stay in this window").waitFor();
+
+    relay = await RelayProcess.start({ app: "apps/notes/dist", data, port });
+    await Promise.all([ada.whenConnected(), bo.whenConnected()]);
+    const text = await whenSameText([ada, bo]);
+    expect(byAda(text)).toBe(adaWords.join(""));
+    expect(byBo(text)).toBe(boWords.join(""));
+    // People are back as soon as the connection is, not at their next sign of life.
+    await ada.person("Bo").waitFor({ timeout: 5_000 });
+    await bo.person("Ada").waitFor({ timeout: 5_000 });
+    ada.isRelayDown = bo.isRelayDown = false;
+
+    await using late = await open("Cy", "storm");
+    await late.whenConnected();
+    await eventually(() => late.text()).toBe(text);
+    expect([...ada.complaints, ...bo.complaints, ...late.complaints]).toEqual([]);
+  });
+
+  it("[APP-2] what somebody saw is there after kill -9, though no window is left to bring it back", async () => {
+    const { port } = relay;
+    let seen: string;
+    {
+      await using ada = await open("Ada", "witness");
+      await using bo = await open("Bo", "witness");
+      await Promise.all([ada.whenConnected(), bo.whenConnected()]);
+      const writing = ada.typeAtEnd(adaWords, 40);
+      await eventually(() => bo.text()).toContain("weft.");
+      ada.isRelayDown = bo.isRelayDown = true;
+      await relay.kill();
+      await bo.whenStatus("Offline");
+      seen = await bo.text();
+      await writing;
+      expect([...ada.complaints, ...bo.complaints]).toEqual([]);
+    }
+
+    relay = await RelayProcess.start({ app: "apps/notes/dist", data, port });
+    await using late = await open("Cy", "witness");
+    await late.whenConnected();
+    await eventually(() => late.text()).toContain(seen);
+    expect(late.complaints).toEqual([]);
+  });
+
+  it("[APP-2] edits made offline survive a change of note", async () => {
+    await using ada = await open("Ada", "first");
+    await ada.whenConnected();
+    const { port } = relay;
+    ada.isRelayDown = true;
+    await relay.kill();
+    await ada.whenStatus("Offline");
+    await ada.typeAtEnd(["only.here."]);
+    await ada.page.goto(`${relay.url}/#/second`);
+    await ada.typeAtEnd(["and.here."]);
+
+    relay = await RelayProcess.start({ app: "apps/notes/dist", data, port });
+    await ada.whenConnected();
+    ada.isRelayDown = false;
+    await using first = await open("Bo", "first");
+    await using second = await open("Cy", "second");
+    await eventually(() => first.text()).toBe("only.here.");
+    await eventually(() => second.text()).toBe("and.here.");
+    expect(ada.complaints).toEqual([]);
+  });
+
+  it("[APP-2] a person whose connection dropped alone is there again at once", async () => {
+    await using ada = await open("Ada", "dropped");
+    await using bo = await open("Bo", "dropped");
+    const sockets: { close(): Promise<void> }[][] = [];
+    await ada.page.routeWebSocket(/\/notes\/dropped$/, (socket) => {
+      sockets.push([socket, socket.connectToServer()]);
+    });
+    await ada.page.reload();
+    await bo.person("Ada").waitFor();
+
+    for (const end of sockets[0] ?? []) await end.close();
+    await eventually(() => sockets.length).toBe(2);
+    await ada.whenConnected();
+    // Somebody else writes: Ada and Bo give no sign of life, and yet the news of Ada's leaving has passed.
+    await using other = await NodePeer.connect(relay.url, "notes/dropped");
+    other.ydoc.getText("text").insert(0, "meanwhile");
+    await eventually(() => bo.text()).toBe("meanwhile");
+    // Without care it would be the next renewal of presence, up to 15 seconds later.
+    await bo.person("Ada").waitFor({ timeout: 3_000 });
+    await ada.person("Bo").waitFor({ timeout: 3_000 });
+    expect([...ada.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  it("[APP-2] windows that open an empty relay together make one welcome note, once", async () => {
+    const windows = await Promise.all(["Ada", "Bo", "Cy"].map((name) => open(name, "")));
+    await Promise.all(windows.map((window) => window.whenConnected()));
+    const text = await whenSameText(windows);
+    expect(text.match(/This note is shared/g)).toHaveLength(1);
+    for (const { page, complaints } of windows) {
+      expect(await page.getByRole("link", { name: "Welcome" }).count()).toBe(1);
+      await eventually(() => coloursOfPeople(page)).toHaveLength(windows.length);
+      expect(complaints).toEqual([]);
+    }
+    await Promise.all(windows.map((window) => window[Symbol.asyncDispose]()));
+  });
+
+  it("[APP-2] a peer that writes nonsense into presence and list disturbs nobody", async () => {
+    await using ada = await open("Ada", "calm");
+    await ada.whenConnected();
+    await using note = await NodePeer.connect(relay.url, "notes/calm");
+    await using index = await NodePeer.connect(relay.url, "notes/index");
+
+    const cursors = [
+      { anchor: 1, head: "x" },
+      { anchor: { item: { client: "x" } }, head: {} },
+      "nowhere",
+    ];
+    for (const cursor of cursors) {
+      note.awareness.setLocalState({ user: { name: 7, color: "red; position: fixed" }, cursor });
+    }
+    index.ydoc.getMap("notes").set("bad-entry", { title: 4 });
+    index.ydoc.getMap("notes").set("../bad id", { title: "bad" });
+    index.ydoc.getMap("notes").set("good", { title: "Good" });
+    note.ydoc.getText("text").insert(0, "one\r\ntwo");
+
+    await ada.page.getByRole("link", { name: "Good" }).waitFor();
+    await ada.person("Somebody").waitFor();
+    await eventually(() => ada.text()).toContain("two");
+    await ada.typeAtEnd([" three"]);
+    await eventually(() => note.ydoc.getText("text").toString()).toBe("one\r\ntwo three");
+    expect(await ada.page.getByRole("link", { name: "bad" }).count()).toBe(0);
+    expect(ada.complaints).toEqual([]);
+  });
+
+  it("[APP-2] a note made in one window is listed, named and opened in the other; pictures for people", async () => {
+    await using ada = await open("Ada Lovelace", "");
+    await using bo = await open("Bo Weaver", "", { colorScheme: "dark" });
+    await using cy = await open("Cy Spinner", "", {
+      viewport: { width: 390, height: 844 },
+      isMobile: true,
+      hasTouch: true,
+      reducedMotion: "reduce",
+    });
+    await Promise.all([ada.whenConnected(), bo.whenConnected(), cy.whenConnected()]);
+
+    await ada.page.getByRole("button", { name: "New note" }).click();
+    await ada.type("Plan for Saturday");
+    await ada.page.keyboard.press("Enter");
+    await ada.type("Market at nine\nBring the blue bags\n");
+    await bo.page.getByRole("link", { name: "Plan for Saturday" }).click();
+    await bo.typeAtEnd(["Lunch at the mill"]);
+    await cy.page.getByRole("button", { name: "Show all notes" }).click();
+    await cy.screenshot("notes-phone-list");
+    await cy.page.getByRole("link", { name: "Plan for Saturday" }).click();
+    await whenSameText([ada, bo, cy]);
+    expect(cy.page.url()).toBe(ada.page.url());
+
+    await ada.remoteCaret("Bo Weaver").waitFor();
+    const light = await ada.screenshot("notes-light");
+    const dark = await bo.screenshot("notes-dark");
+    await cy.screenshot("notes-phone");
+    await screenshotSideBySide(browser, light, dark);
+    expect([...ada.complaints, ...bo.complaints, ...cy.complaints]).toEqual([]);
+  });
+});
+
+/** A page that is still behind gets the time a slow machine needs. */
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 20_000 });
+
+/** The text once all show the same. */
+async function whenSameText(windows: readonly NotesWindow[]): Promise<string> {
+  let texts: string[] = [];
+  const read = async () => (texts = await Promise.all(windows.map((window) => window.text())));
+  await eventually(async () => new Set(await read()).size === 1 && texts[0] !== "").toBe(true);
+  return texts[0] ?? "";
+}
+
+/** Each colour once: two people in one colour could not be told apart. */
+function coloursOfPeople(page: Page): Promise<string[]> {
+  return page
+    .locator(".people .avatar")
+    .evaluateAll((avatars) => [
+      ...new Set(avatars.map((avatar) => getComputedStyle(avatar).backgroundColor)),
+    ]);
+}
+
+async function screenshotSideBySide(
+  browser: Browser,
+  ...pictures: readonly Buffer[]
+): Promise<void> {
+  const page = await browser.newPage({ viewport: { width: 2240, height: 760 } });
+  const images = pictures.map(
+    (picture) => `<img src="data:image/png;base64,${picture.toString("base64")}">`,
+  );
+  await page.setContent(
+    `<body style="display:flex;gap:20px;margin:20px;background:#888">${images.join("")}`,
+  );
+  await page.screenshot({ path: join(repositoryFolder, "test-results/notes-two-windows.png") });
+  await page.close();
+}
