@@ -1,0 +1,29 @@
+import { runCrash, runRecover } from "./crash.ts";
+import { runDocuments } from "./documents.ts";
+import { runFanOut } from "./fan-out.ts";
+import type { Job, LoadEvent, Sample } from "./jobs.ts";
+import { runSyncCost } from "./sync-cost.ts";
+
+/** Entry of the load process: one job in as argument, events out as JSON lines. */
+const job = JSON.parse(process.argv[2] ?? "null") as Job;
+const sample = await run(job);
+emit({ event: "load.result", sample }, () => process.exit(0));
+
+async function run(job: Job): Promise<Sample> {
+  switch (job.kind) {
+    case "fan-out":
+      return await runFanOut(job);
+    case "documents":
+      return await runDocuments(job);
+    case "crash":
+      return await runCrash(job, () => emit({ event: "load.flowing" }));
+    case "recover":
+      return await runRecover(job);
+    case "sync-cost":
+      return runSyncCost(job);
+  }
+}
+
+function emit(event: LoadEvent, onWritten?: () => void): void {
+  process.stdout.write(`${JSON.stringify(event)}\n`, onWritten);
+}

@@ -1,0 +1,15 @@
+import { heddleRelay } from "./heddle-relay.ts";
+import { rawWs } from "./raw-ws.ts";
+import type { ServerKind } from "./server.ts";
+import { yWebsocketServer, yWebsocketServerLeveldb } from "./y-websocket-server.ts";
+
+/** All others are shown as multiples of this one: what people run today. */
+export const stockServerId = yWebsocketServer.id;
+
+/** In the order in which a round runs them. */
+export const allServers: readonly ServerKind[] = [
+  heddleRelay,
+  yWebsocketServer,
+  yWebsocketServerLeveldb,
+  rawWs,
+];

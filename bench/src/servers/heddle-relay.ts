@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import type { ServerKind } from "./server.ts";
+
+const command = fileURLToPath(new URL("../../../apps/cli/bin/heddle.js", import.meta.url));
+
+/** The relay as users start it. */
+export const heddleRelay: ServerKind = {
+  id: "heddle",
+  durability: "fdatasync before an update is shown to anyone",
+  durable: true,
+  launch: async (folder) => ({
+    args: [command, "relay", "--host", "127.0.0.1", "--port", "0", "--data", folder, "--json"],
+    readUrl: readListeningUrl,
+  }),
+};
+
+function readListeningUrl(line: string): string | undefined {
+  if (!line.startsWith("{")) return undefined;
+  const event = JSON.parse(line) as { event?: string; url?: string };
+  return event.event === "relay.listening" ? event.url : undefined;
+}
