@@ -1,0 +1,14 @@
+export { type Admission, admitUpdate } from "./admit-update.ts";
+export { DocumentKnowledge } from "./document-knowledge.ts";
+export { mergeParsed } from "./merge-parsed.ts";
+export { parseStored, parseUpdate, validatorVersion } from "./parse-update.ts";
+export {
+  type ClientDeletes,
+  isEmptyUpdate,
+  type ParsedUpdate,
+  type StructRun,
+} from "./parsed-update.ts";
+export { decodeStateVector, encodeStateVector } from "./state-vector.ts";
+export { UpdateFold } from "./update-fold.ts";
+export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";
+export { suppressRemoteCleanup, yjsEngine } from "./yjs-engine.ts";
