@@ -2,7 +2,9 @@ import type { Envelope } from "./envelope.ts";
 import type { ArrivalRun, LogBatch } from "./log-store.ts";
 
 /** Folds envelopes, in their order, into the runs that an arrival record lists. */
-export function arrivalRunsOf(envelopes: readonly Envelope[]): ArrivalRun[] {
+export function arrivalRunsOf(
+  envelopes: readonly Pick<Envelope, "document" | "lane" | "seq">[],
+): ArrivalRun[] {
   const runs: ArrivalRun[] = [];
   for (const { document, lane, seq } of envelopes) {
     const last = runs.at(-1);

@@ -102,6 +102,10 @@ const idDomain = encodeUtf8("heddle/env/1");
 export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
   assert(content.payload.length <= limits.updateBytesMax, "a payload keeps its cap");
   assert(content.seq >= 1, "sequences start at 1");
+  assert(content.prev.length === 32, "an envelope id is 32 bytes");
+  assertLengthMax(content.correlationId, limits.correlationIdBytesMax);
+  assertLengthMax(content.principal, limits.principalBytesMax);
+  assertLengthMax(content.reason, limits.reasonBytesMax);
   const encoder = encoding.createEncoder();
   encoding.writeUint8(encoder, envelopeVersion);
   encoding.writeUint8(encoder, envelopeVersion);
@@ -145,8 +149,12 @@ export function decodeEnvelope(hash: Hash, bytes: Uint8Array): Envelope {
     fields.set(tag, value);
     return knownTags.has(tag);
   });
+  const content = readContent(fields);
+  if (bytes.length - content.payload.length > limits.envelopeHeaderBytesMax) {
+    throw new HeddleError(HeddleErrorCode.frameTooLarge, "an envelope's header is over the cap");
+  }
   return {
-    ...readContent(fields),
+    ...content,
     id: envelopeIdOf(hash, bytes.subarray(0, signedLength)),
     signature: signedLength < bytes.length ? fields.bytes(Tag.signature, 64) : undefined,
     bytes,
@@ -155,7 +163,8 @@ export function decodeEnvelope(hash: Hash, bytes: Uint8Array): Envelope {
 
 function readContent(fields: Fields): EnvelopeContent {
   const kind = fields.uint(Tag.kind);
-  if (kind < 1 || kind > 3) throw tooNew("envelope", `kind ${kind}`);
+  if (kind < 1) throw malformed("envelope", "it has no kind");
+  if (kind > EnvelopeKind.documentControl) throw tooNew("envelope", `kind ${kind}`);
   const codec = fields.uint(Tag.codec);
   if (codec > PayloadCodec.yjsV1) throw tooNew("envelope", `codec ${codec}`);
   const seq = fields.uint(Tag.seq);
@@ -192,6 +201,11 @@ export function withSignature(envelope: Envelope, signature: Uint8Array): Envelo
     signature,
     bytes: concatBytes([envelope.bytes, encoding.toUint8Array(encoder)]),
   };
+}
+
+/** What no reader would take must not reach the log. */
+function assertLengthMax(bytes: Uint8Array | undefined, lengthMax: number): void {
+  assert(bytes === undefined || bytes.length <= lengthMax, "a field keeps its cap");
 }
 
 /** The signature is left out of the id, so that nobody can give one envelope two names. */

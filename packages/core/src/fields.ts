@@ -8,9 +8,9 @@ import { HeddleError, HeddleErrorCode } from "./errors.ts";
  *
  *   field := varUint(tag << 1 | hasBytes) • (varUint value | varUint length • bytes)
  *
- * Tags ascend, so a set of fields has one encoding; zero is said by leaving a number out. A reader
- * refuses a tag below {@link optionalTagMin} that it does not know and skips the others. Tags are
- * never used again for something else.
+ * Tags ascend and numbers are as short as they can be, so a set of fields has one encoding; zero is
+ * said by leaving a number out. A reader refuses a tag below {@link optionalTagMin} that it does not
+ * know and skips the others. Tags are never used again for something else.
  */
 export const optionalTagMin = 32;
 
@@ -80,19 +80,34 @@ export function readFields(
   try {
     while (decoding.hasContent(decoder)) {
       const offset = decoder.pos;
-      const key = decoding.readVarUint(decoder);
+      const key = readUint(decoder);
       const tag = Math.floor(key / 2);
       if (tag <= tagBefore) throw malformed(what, "tags do not ascend");
       tagBefore = tag;
-      const value =
-        key % 2 === 1 ? decoding.readVarUint8Array(decoder) : decoding.readVarUint(decoder);
+      const number = readUint(decoder);
+      const value = key % 2 === 1 ? decoding.readUint8Array(decoder, number) : number;
       if (value === 0)
         throw malformed(what, `field ${tag} says zero, which is said by its absence`);
       if (!visit(tag, value, offset) && tag < optionalTagMin) throw tooNew(what, `field ${tag}`);
     }
   } catch (cause) {
-    throw cause instanceof HeddleError ? cause : malformed(what, "bytes end too early", cause);
+    throw cause instanceof HeddleError ? cause : malformed(what, "its fields are damaged", cause);
   }
+}
+
+/**
+ * Reads a varUint that has one reading and one writing. lib0 alone would take `81 00` for 1, and lose
+ * digits of what lies above 2^53.
+ *
+ * @throws RangeError
+ */
+export function readUint(decoder: decoding.Decoder): number {
+  const start = decoder.pos;
+  const value = decoding.readVarUint(decoder);
+  if (!Number.isSafeInteger(value)) throw new RangeError("a number is too large");
+  const isPadded = decoder.pos - start > 1 && decoder.arr[decoder.pos - 1] === 0;
+  if (isPadded) throw new RangeError("a number is longer than it has to be");
+  return value;
 }
 
 export function malformed(what: string, why: string, cause?: unknown): HeddleError {

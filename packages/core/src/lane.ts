@@ -52,6 +52,8 @@ export interface LaneOpening {
 /** Makes the descriptor of a new lane and signs it with the device key. */
 export async function openLane(opening: LaneOpening): Promise<LaneDescriptor> {
   const { space, signer, hash, random, clock, engine } = opening;
+  const engineBytes = encodeUtf8(engine);
+  assert(engineBytes.length <= engineBytesMax, "the name of an engine keeps its cap");
   const openedAt = clock.tick();
   const encoder = encoding.createEncoder();
   encoding.writeUint8(encoder, descriptorVersion);
@@ -60,7 +62,7 @@ export async function openLane(opening: LaneOpening): Promise<LaneDescriptor> {
   writeBytesField(encoder, Tag.devicePublicKey, signer.devicePublicKey);
   writeBytesField(encoder, Tag.nonce, random.bytes(16));
   writeBytesField(encoder, Tag.openedAt, encodeHlc(openedAt));
-  writeBytesField(encoder, Tag.engine, encodeUtf8(engine));
+  writeBytesField(encoder, Tag.engine, engineBytes);
   const unsigned = encoding.toUint8Array(encoder);
   const signature = await signer.sign(signingInput(unsigned));
   writeBytesField(encoder, Tag.signature, signature);
@@ -76,13 +78,14 @@ export async function openLane(opening: LaneOpening): Promise<LaneDescriptor> {
  */
 export function decodeLane(hash: Hash, bytes: Uint8Array): LaneDescriptor {
   const { fields, unsigned } = readDescriptor(bytes);
-  const engine = fields.optionalBytes(Tag.engine, engineBytesMax) ?? new Uint8Array();
+  fields.bytes(Tag.nonce, 16);
+  fields.bytes(Tag.signature, 64);
   return {
     id: laneIdOf(hash, unsigned),
     space: spaceId(fields.bytes(Tag.space, 16)),
     devicePublicKey: fields.bytes(Tag.devicePublicKey, 32),
     openedAt: decodeHlc(fields.bytes(Tag.openedAt, 8)),
-    engine: decodeUtf8(engine),
+    engine: readEngine(fields),
     bytes,
   };
 }
@@ -97,6 +100,7 @@ export async function verifyLane(lane: LaneDescriptor, verifier: Verifier): Prom
 function readDescriptor(bytes: Uint8Array): { fields: Fields; unsigned: Uint8Array } {
   if (bytes.length < 2 || bytes.length > 1024)
     throw malformed("lane", "its length is out of bounds");
+  if (bytes[0]! < 1 || bytes[1]! < 1) throw malformed("lane", "it has no version");
   if (bytes[1]! > descriptorVersion) throw tooNew("lane", `version ${bytes[1]!}`);
   const fields = new Fields("lane");
   let unsignedLength = bytes.length;
@@ -107,6 +111,15 @@ function readDescriptor(bytes: Uint8Array): { fields: Fields; unsigned: Uint8Arr
     return knownTags.has(tag);
   });
   return { fields, unsigned: bytes.subarray(0, unsignedLength) };
+}
+
+function readEngine(fields: Fields): string {
+  const bytes = fields.optionalBytes(Tag.engine, engineBytesMax) ?? new Uint8Array();
+  try {
+    return decodeUtf8(bytes);
+  } catch (cause) {
+    throw malformed("lane", "the name of its engine is not UTF-8", cause);
+  }
 }
 
 /** What a writer adds to an envelope; the lane knows the rest. */

@@ -78,19 +78,20 @@ export class MemoryLogStore implements LogStore {
       Object.values(batch).some((part) => part.length > 0),
       "a batch has a part",
     );
-    for (const lane of batch.lanes ?? []) this.#disk.lanes.set(lane.id, lane);
+    for (const lane of batch.lanes ?? []) {
+      this.#disk.lanes.set(lane.id, { ...lane, bytes: copyOf(lane.bytes) });
+    }
     for (const entry of batch.documents ?? []) this.#putDocument(entry);
     for (const envelope of batch.envelopes ?? []) this.#putEnvelope(envelope);
     for (const { document, vector } of batch.vectors ?? []) {
       const onDisk = this.#document(document);
-      onDisk.vector = new Map(vector);
+      onDisk.vector = copyOfVector(vector);
       onDisk.dirty = false;
     }
     for (const { document, id } of batch.release ?? []) this.#document(document).parked.delete(id);
     for (const { document, update } of batch.park ?? []) {
       const { parked } = this.#document(document);
-      if (!parked.has(update.id))
-        parked.set(update.id, { ...update, update: update.update.slice() });
+      if (!parked.has(update.id)) parked.set(update.id, copyOfParked(update));
     }
     if (isNumbered(batch)) {
       const number = this.#disk.arrivals.length + 1;
@@ -102,7 +103,8 @@ export class MemoryLogStore implements LogStore {
   async readDocument(document: DocumentId): Promise<StoredDocument | undefined> {
     this.#assertOpen();
     const onDisk = this.#disk.documents.get(document);
-    return onDisk && { ...onDisk.entry, vector: onDisk.vector, dirty: onDisk.dirty };
+    if (!onDisk) return undefined;
+    return { ...onDisk.entry, vector: copyOfVector(onDisk.vector), dirty: onDisk.dirty };
   }
 
   async *readDocuments(): AsyncIterable<StoredDocument> {
@@ -124,7 +126,7 @@ export class MemoryLogStore implements LogStore {
       const envelopes = log?.get(lane)?.slice(skipped) ?? [];
       if (envelopes.length > 0) {
         yield envelopes.map((bytes, index) => {
-          return { lane, seq: skipped + index + 1, bytes: bytes.slice() };
+          return { lane, seq: skipped + index + 1, bytes: copyOf(bytes) };
         });
       }
     }
@@ -132,12 +134,13 @@ export class MemoryLogStore implements LogStore {
 
   async readParked(document: DocumentId): Promise<readonly ParkedUpdate[]> {
     this.#assertOpen();
-    return [...(this.#disk.documents.get(document)?.parked.values() ?? [])];
+    const parked = this.#disk.documents.get(document)?.parked.values() ?? [];
+    return [...parked].map(copyOfParked);
   }
 
   async *readLanes(): AsyncIterable<LaneDescriptor> {
     this.#assertOpen();
-    yield* [...this.#disk.lanes.values()];
+    yield* this.#disk.lanes.values();
   }
 
   async *readArrivals(after: number): AsyncIterable<readonly Arrival[]> {
@@ -172,7 +175,7 @@ export class MemoryLogStore implements LogStore {
     const onDisk = this.#document(envelope.document);
     const log = onDisk.log.get(envelope.lane) ?? [];
     assert(envelope.seq === log.length + 1, "a lane has no gaps and no second writer (I1, I2)");
-    log.push(envelope.bytes.slice());
+    log.push(copyOf(envelope.bytes));
     onDisk.log.set(envelope.lane, log);
     onDisk.dirty = true;
     if (compareHlc(envelope.hlc, this.#disk.lastHlc) > 0) this.#disk.lastHlc = envelope.hlc;
@@ -189,4 +192,22 @@ export class MemoryLogStore implements LogStore {
       throw new HeddleError(HeddleErrorCode.storageClosed, "the store is closed");
     }
   }
+}
+
+/** Not `slice()`: of a Buffer that would be the same memory. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function copyOfVector(vector: VersionVector): VersionVector {
+  const copies = [...vector].map(([lane, { seq, head }]) => {
+    return [lane, { seq, head: copyOf(head) }] as const;
+  });
+  return new Map(copies);
+}
+
+function copyOfParked(parked: ParkedUpdate): ParkedUpdate {
+  const { id, parkedAtMs, update, principal } = parked;
+  const copy = { id, parkedAtMs, update: copyOf(update) };
+  return principal ? { ...copy, principal: copyOf(principal) } : copy;
 }

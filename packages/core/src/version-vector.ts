@@ -4,7 +4,7 @@ import { encodeUtf8 } from "lib0/string";
 
 import { concatBytes } from "./bytes.ts";
 import type { Hash } from "./environment.ts";
-import { malformed } from "./fields.ts";
+import { malformed, readUint } from "./fields.ts";
 import { bytesOfId, laneId, type EnvelopeId, type LaneId } from "./ids.ts";
 import { limits } from "./limits.ts";
 
@@ -37,14 +37,14 @@ export function decodeVersionVector(bytes: Uint8Array): VersionVector {
   const vector = new Map<LaneId, LanePosition>();
   try {
     const decoder = decoding.createDecoder(bytes);
-    const count = decoding.readVarUint(decoder);
+    const count = readUint(decoder);
     if (count > limits.lanesPerVectorMax || count * entryBytes > bytes.length) {
       throw new RangeError("more lanes than bytes");
     }
     let laneBefore = "";
     for (let index = 0; index < count; index++) {
       const lane = laneId(decoding.readUint8Array(decoder, 16));
-      const seq = decoding.readVarUint(decoder);
+      const seq = readUint(decoder);
       const head = decoding.readUint8Array(decoder, 32).slice();
       if (lane <= laneBefore || seq < 1) throw new RangeError("lanes do not ascend");
       laneBefore = lane;
