@@ -1,0 +1,11 @@
+export { LevelLogStore } from "./level-log-store.ts";
+export {
+  openLevelDatabase,
+  type DatabaseOpening,
+  type Entry,
+  type LogDatabase,
+  type OpenDatabase,
+  type Operation,
+} from "./level-database.ts";
+export { logFolderName, openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
+export { markerName, storeFormat } from "./store-marker.ts";

@@ -1,0 +1,43 @@
+import { assert, type LaneId } from "@heddle/core";
+
+/** Lane id to `laneIx` and back. Aliases count up from 1 in the order in which lanes were opened. */
+export class LaneAliases {
+  readonly #ixById = new Map<LaneId, number>();
+  readonly #idByIx = new Map<number, LaneId>();
+  #lastIx: number;
+
+  /** @param lastIx highest alias that was ever given, so that none is given twice. */
+  constructor(lastIx = 0) {
+    this.#lastIx = lastIx;
+  }
+
+  /** The highest alias that was given. */
+  get lastIx(): number {
+    return this.#lastIx;
+  }
+
+  has(lane: LaneId): boolean {
+    return this.#ixById.has(lane);
+  }
+
+  ixOf(lane: LaneId): number | undefined {
+    return this.#ixById.get(lane);
+  }
+
+  idOf(laneIx: number): LaneId | undefined {
+    return this.#idByIx.get(laneIx);
+  }
+
+  set(lane: LaneId, laneIx: number): void {
+    this.#ixById.set(lane, laneIx);
+    this.#idByIx.set(laneIx, lane);
+    this.#lastIx = Math.max(this.#lastIx, laneIx);
+  }
+
+  /** Gives a lane its alias. */
+  add(lane: LaneId): number {
+    assert(!this.has(lane), "a lane has one alias");
+    this.set(lane, this.#lastIx + 1);
+    return this.#lastIx;
+  }
+}

@@ -1,0 +1,109 @@
+import { Level } from "level";
+
+import { openError, storageError } from "./level-errors.ts";
+import type { KeyRange } from "./record-keys.ts";
+
+/**
+ * The little that the store needs from LevelDB, and the border at which foreign types stop: values
+ * are plain byte arrays that nobody else holds, and every error is a `HeddleError`. Fault tests put
+ * a database that fails in its place.
+ */
+export interface LogDatabase {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  hasMany(keys: readonly Uint8Array[]): Promise<boolean[]>;
+  /** Entries of `range` in chunks of bounded size; sees the database as it is at the first chunk. */
+  entries(range: KeyRange): AsyncIterable<readonly Entry[]>;
+  /** The last key of `range`. */
+  lastKey(range: KeyRange): Promise<Uint8Array | undefined>;
+  /** Writes all of `operations` or none and returns once they are on disk. */
+  write(operations: readonly Operation[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Entry = readonly [key: Uint8Array, value: Uint8Array];
+
+export type Operation =
+  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: Uint8Array };
+
+export interface DatabaseOpening {
+  readonly createIfMissing: boolean;
+}
+
+export type OpenDatabase = (folder: string, opening: DatabaseOpening) => Promise<LogDatabase>;
+
+/** A chunk is limited by both; LevelDB's own 16 KiB would mean a thread hop per few envelopes. */
+const chunkEntriesMax = 1000;
+const chunkBytesMax = 1024 * 1024;
+
+/** Opens LevelDB in `folder`. */
+export const openLevelDatabase: OpenDatabase = async (folder, { createIfMissing }) => {
+  const options = { keyEncoding: "view", valueEncoding: "view", createIfMissing };
+  const level = new Level<Uint8Array, Uint8Array>(folder, options);
+  try {
+    await level.open();
+  } catch (cause) {
+    throw openError(cause, "the log could not be opened");
+  }
+  return new LevelDatabase(level);
+};
+
+class LevelDatabase implements LogDatabase {
+  readonly #level: Level<Uint8Array, Uint8Array>;
+
+  constructor(level: Level<Uint8Array, Uint8Array>) {
+    this.#level = level;
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    const value: Uint8Array | undefined = await reading(this.#level.get(key));
+    return value && plain(value);
+  }
+
+  async hasMany(keys: readonly Uint8Array[]): Promise<boolean[]> {
+    return keys.length === 0 ? [] : reading(this.#level.hasMany([...keys]));
+  }
+
+  async *entries({ gte, lt }: KeyRange): AsyncIterable<readonly Entry[]> {
+    const iterator = this.#level.iterator({ gte, lt, highWaterMarkBytes: chunkBytesMax });
+    try {
+      for (;;) {
+        const chunk = await reading(iterator.nextv(chunkEntriesMax));
+        if (chunk.length === 0) return;
+        yield chunk.map(([key, value]): Entry => [plain(key), plain(value)]);
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async lastKey({ gte, lt }: KeyRange): Promise<Uint8Array | undefined> {
+    const [key] = await reading(this.#level.keys({ gte, lt, reverse: true, limit: 1 }).all());
+    return key && plain(key);
+  }
+
+  async write(operations: readonly Operation[]): Promise<void> {
+    try {
+      await this.#level.batch([...operations], { sync: true });
+    } catch (cause) {
+      throw storageError(cause, "the log could not be written");
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#level.close();
+  }
+}
+
+async function reading<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw storageError(cause, "the log could not be read");
+  }
+}
+
+/** Level hands out Buffers; each owns its memory, so that the same bytes can be given away. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

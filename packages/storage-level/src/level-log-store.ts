@@ -1,0 +1,249 @@
+import {
+  HeddleError,
+  HeddleErrorCode,
+  type Arrival,
+  type DocumentId,
+  type Environment,
+  type LaneDescriptor,
+  type LogBatch,
+  type LogStore,
+  type LogStoreState,
+  type ParkedUpdate,
+  type QuarantinedUpdate,
+  type RecalledEnvelope,
+  type StoredDocument,
+  type StoredEnvelope,
+  type StoreId,
+  type StoreOpening,
+  type VersionVector,
+} from "@heddle/core";
+
+import { buildGroup } from "./build-group.ts";
+import { Fence } from "./fence.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { writeError } from "./level-errors.ts";
+import {
+  readArrivals,
+  readDocument,
+  readDocuments,
+  readLanes,
+  readParked,
+  readQuarantine,
+  readRecalls,
+} from "./log-reader.ts";
+import type { OpenLog } from "./open-log.ts";
+import { prepareAppend, type PreparedAppend } from "./prepare-append.ts";
+import { readLogChunks } from "./read-log-chunks.ts";
+import { putMark, type LogMark } from "./records.ts";
+
+/** What {@link openLevelStore} hands over. */
+export interface LevelStoreParts {
+  readonly storeId: StoreId;
+  readonly opening: StoreOpening;
+  readonly environment: Environment;
+  readonly log: OpenLog;
+  /** Opens and verifies the log anew; `known` is the last group that was acknowledged. */
+  readonly reopen: (known: LogMark) => Promise<OpenLog>;
+  /** Lets go of the data folder. */
+  readonly release: () => Promise<void>;
+  readonly groupBytesMax: number | undefined;
+}
+
+/**
+ * A `LogStore` on LevelDB.
+ *
+ * - Every write is one synced batch behind one queue (STO-1, STO-2); every read checks its record (STO-3).
+ * - The first failed write ends the use of this LevelDB instance, which would go on to acknowledge
+ *   records that it loses: the store is fenced until a new one is open and verified (STO-4).
+ *
+ * record-keys.ts says what is stored where.
+ */
+export class LevelLogStore implements LogStore {
+  readonly storeId: StoreId;
+  readonly opening: StoreOpening;
+  readonly #environment: Environment;
+  readonly #release: () => Promise<void>;
+  readonly #commits: GroupCommit<PreparedAppend>;
+  readonly #fence: Fence;
+  readonly #listeners = new Set<(state: LogStoreState) => void>();
+  #log: OpenLog;
+  #state: LogStoreState = { name: "open" };
+  /** True from a failed write until the log was opened anew; `state` may say `closed` meanwhile. */
+  #hasFailed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: LevelStoreParts) {
+    this.storeId = parts.storeId;
+    this.opening = parts.opening;
+    this.#environment = parts.environment;
+    this.#release = parts.release;
+    this.#log = parts.log;
+    this.#commits = new GroupCommit((group) => this.#commit(group), parts.groupBytesMax);
+    this.#fence = new Fence(parts.environment, {
+      reopen: async () => {
+        await this.#closeDatabase();
+        return parts.reopen(this.#log.tail);
+      },
+      resumed: (log) => {
+        this.#log = log;
+        this.#hasFailed = false;
+        this.#setState({ name: "open" });
+      },
+      failed: (error) => this.#setState({ name: "fenced", error }),
+    });
+  }
+
+  get state(): LogStoreState {
+    return this.#state;
+  }
+
+  async append(batch: LogBatch): Promise<number> {
+    return this.#commits.add(prepareAppend(batch, this.#openLog().lanes));
+  }
+
+  async readDocument(document: DocumentId): Promise<StoredDocument | undefined> {
+    return this.#once((log) => readDocument(log, document));
+  }
+
+  readDocuments(): AsyncIterable<StoredDocument> {
+    return this.#each((log) => readDocuments(log));
+  }
+
+  readLog(document: DocumentId, above?: VersionVector): AsyncIterable<readonly StoredEnvelope[]> {
+    return this.#each((log) => readLogChunks(log, document, above));
+  }
+
+  async readParked(document: DocumentId): Promise<readonly ParkedUpdate[]> {
+    return this.#once((log) => readParked(log, document));
+  }
+
+  async readQuarantine(document: DocumentId): Promise<readonly QuarantinedUpdate[]> {
+    return this.#once((log) => readQuarantine(log, document));
+  }
+
+  async readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]> {
+    return this.#once((log) => readRecalls(log, document));
+  }
+
+  readLanes(): AsyncIterable<LaneDescriptor> {
+    return this.#each((log) => readLanes(log));
+  }
+
+  readArrivals(after: number): AsyncIterable<readonly Arrival[]> {
+    return this.#each((log) => readArrivals(log, after));
+  }
+
+  onStateChange(listener: (state: LogStoreState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#setState({ name: "closed" });
+    try {
+      await this.#commits.whenIdle();
+      await this.#fence.end();
+      if (!this.#hasFailed) await this.#keepMark();
+    } finally {
+      await this.#closeDatabase();
+      await this.#release();
+    }
+  }
+
+  async #commit(group: readonly PreparedAppend[]): Promise<number> {
+    const log = this.#log;
+    try {
+      const built = await buildGroup(log, group, this.#environment.logger);
+      for (const document of built.dirtied) log.dirty.add(document);
+      await log.database.write(built.operations);
+      for (const document of built.cleaned) log.dirty.delete(document);
+      log.tail = built.tail;
+      this.#fence.succeeded();
+      return built.tail.number;
+    } catch (cause) {
+      throw this.#refuse(writeError(cause));
+    }
+  }
+
+  /** After a failed write nobody knows what is on disk: nothing more goes through this instance. */
+  #refuse(error: HeddleError): HeddleError {
+    this.#environment.logger.error("store.fenced", { code: error.code, error: error.message });
+    this.#hasFailed = true;
+    if (this.#state.name === "open") {
+      this.#setState({ name: "fenced", error });
+      void this.#closeDatabase();
+      this.#fence.begin();
+    }
+    return error;
+  }
+
+  /** Saves the next open the work of verifying what this one has written. */
+  async #keepMark(): Promise<void> {
+    const { database, tail, mark } = this.#log;
+    if (tail.number === mark.number) return;
+    try {
+      await database.write([putMark(tail)]);
+    } catch (error) {
+      this.#environment.logger.warn("store.mark-unwritten", { error: String(error) });
+    }
+  }
+
+  async #closeDatabase(): Promise<void> {
+    try {
+      await this.#log.database.close();
+    } catch (error) {
+      this.#environment.logger.warn("store.close-failed", { error: String(error) });
+    }
+  }
+
+  #openLog(): OpenLog {
+    if (this.#state.name === "open") return this.#log;
+    throw this.#stateError();
+  }
+
+  async #once<Value>(read: (log: OpenLog) => Promise<Value>): Promise<Value> {
+    const log = this.#openLog();
+    try {
+      return await read(log);
+    } catch (error) {
+      throw this.#readError(log, error);
+    }
+  }
+
+  async *#each<Value>(read: (log: OpenLog) => AsyncIterable<Value>): AsyncGenerator<Value> {
+    const log = this.#openLog();
+    try {
+      for await (const value of read(log)) {
+        yield value;
+        if (log !== this.#log || this.#state.name !== "open") throw this.#stateError();
+      }
+    } catch (error) {
+      throw this.#readError(log, error);
+    }
+  }
+
+  /** A read that failed because the database was closed under it fails for the reason of the closing. */
+  #readError(log: OpenLog, error: unknown): unknown {
+    return log === this.#log && this.#state.name === "open" ? error : this.#stateError(error);
+  }
+
+  #stateError(cause?: unknown): HeddleError {
+    const { storageClosed, storageIo } = HeddleErrorCode;
+    const state = this.#state;
+    if (state.name === "closed") return new HeddleError(storageClosed, "the store is closed");
+    if (state.name === "open") {
+      return new HeddleError(storageIo, "the store was opened anew during a read", { cause });
+    }
+    return new HeddleError(state.error.code, "the store is fenced", { cause: state.error });
+  }
+
+  #setState(state: LogStoreState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) listener(state);
+  }
+}

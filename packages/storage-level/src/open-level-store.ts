@@ -1,0 +1,176 @@
+import { access, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+import {
+  HeddleError,
+  HeddleErrorCode,
+  newStoreId,
+  type Environment,
+  type StoreOpening,
+} from "@heddle/core";
+
+import { openLevelDatabase, type LogDatabase, type OpenDatabase } from "./level-database.ts";
+import { LevelLogStore } from "./level-log-store.ts";
+import { openLog, type OpenLog } from "./open-log.ts";
+import { incarnationKeys, openingOfKey, storeKey } from "./record-keys.ts";
+import { putIncarnation, putMark, putStoreId, readStoreId, type LogMark } from "./records.ts";
+import { lockFolder } from "./store-lock.ts";
+import {
+  makeFolder,
+  markerName,
+  readMarker,
+  writeMarker,
+  type StoreMarker,
+} from "./store-marker.ts";
+
+export interface LevelStoreOptions {
+  readonly environment: Environment;
+  /** A commit group that reaches this many bytes is closed; one append is never split. */
+  readonly groupBytesMax?: number;
+  /** Opens the database in place of LevelDB; for tests of faults. */
+  readonly openDatabase?: OpenDatabase;
+}
+
+/** Where LevelDB keeps its files, within the data folder. */
+export const logFolderName = "log";
+
+/**
+ * Opens the store in `directory`, or makes one when the folder is empty or missing.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_LOCKED` while another store has the folder, `..._CORRUPT` when a
+ * part is missing or damaged (nothing is made anew or repaired in place), `..._VERSION` when a newer
+ * heddle wrote it, `..._FULL` or `..._IO` when the disk refuses.
+ */
+export async function openLevelStore(
+  directory: string,
+  options: LevelStoreOptions,
+): Promise<LevelLogStore> {
+  const folder = resolve(directory);
+  await makeFolder(folder);
+  const lock = await lockFolder(folder, options.environment.hash);
+  try {
+    const marker = await markerOf(folder, options.environment);
+    const { log, opening } = await openFirst(folder, marker, options);
+    return new LevelLogStore({
+      storeId: marker.storeId,
+      opening,
+      environment: options.environment,
+      log,
+      reopen: (known) => openVerified(folder, options, { createIfMissing: false, known }),
+      release: () => lock.release(),
+      groupBytesMax: options.groupBytesMax,
+    });
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** The marker that is there, or that of a store about to be made. */
+async function markerOf(folder: string, environment: Environment): Promise<StoreMarker> {
+  const logFolder = join(folder, logFolderName);
+  const marker = await readMarker(folder);
+  if (marker?.state === "ready" && !(await exists(join(logFolder, "CURRENT")))) {
+    throw corrupt("the log has lost its CURRENT file or all of its files");
+  }
+  if (marker) return marker;
+  if (await holdsFiles(logFolder)) throw corrupt(`there is a log, but no ${markerName}`);
+  const { random, clock } = environment;
+  const storeId = newStoreId(random);
+  const created = { storeId, createdAtMs: clock.nowMs(), state: "creating" } as const;
+  await writeMarker(folder, created);
+  return created;
+}
+
+async function openFirst(
+  folder: string,
+  marker: StoreMarker,
+  options: LevelStoreOptions,
+): Promise<{ log: OpenLog; opening: StoreOpening }> {
+  const created = marker.state === "creating";
+  const log = await openVerified(folder, options, { createIfMissing: created });
+  try {
+    await checkStoreId(log, marker);
+    const incarnation = await recordOpening(log, marker, options.environment);
+    if (created) await writeMarker(folder, { ...marker, state: "ready" });
+    const { tail, arrivalsVerified } = log;
+    const { number: lastArrival, lastHlc } = tail;
+    const opening = { created, lastArrival, lastHlc, arrivalsVerified, incarnation };
+    return { log: { ...log, mark: tail }, opening };
+  } catch (error) {
+    await log.database.close();
+    throw error;
+  }
+}
+
+async function openVerified(
+  folder: string,
+  { environment, openDatabase = openLevelDatabase }: LevelStoreOptions,
+  { createIfMissing, known }: { readonly createIfMissing: boolean; readonly known?: LogMark },
+): Promise<OpenLog> {
+  const database = await openDatabase(join(folder, logFolderName), { createIfMissing });
+  try {
+    return await openLog(database, environment, known);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** A folder put together from two stores would mix their arrivals. */
+async function checkStoreId({ database, tail }: OpenLog, marker: StoreMarker): Promise<void> {
+  const record = await database.get(storeKey);
+  if (marker.state === "creating") {
+    if (tail.number > 0) throw corrupt(`${markerName} is older than the log`);
+  } else if (!record) {
+    throw corrupt("the log has lost the record of its store id");
+  }
+  if (record && readStoreId(record) !== marker.storeId) {
+    throw corrupt("the log belongs to another store");
+  }
+}
+
+async function recordOpening(
+  { database, tail, mark }: OpenLog,
+  marker: StoreMarker,
+  { random, clock }: Environment,
+): Promise<Uint8Array> {
+  const nonce = random.bytes(16);
+  await database.write([
+    ...(marker.state === "creating" ? [putStoreId(marker.storeId)] : []),
+    putIncarnation((await lastOpening(database)) + 1, {
+      nonce,
+      firstArrival: tail.number + 1,
+      openedAtMs: clock.nowMs(),
+    }),
+    ...(tail.number === mark.number ? [] : [putMark(tail)]),
+  ]);
+  return nonce;
+}
+
+async function lastOpening(database: LogDatabase): Promise<number> {
+  const key = await database.lastKey(incarnationKeys);
+  return key ? openingOfKey(key) : 0;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false; // Unreadable is as good as absent: opening would fail next.
+  }
+}
+
+async function holdsFiles(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).length > 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function corrupt(what: string): HeddleError {
+  return new HeddleError(HeddleErrorCode.storageCorrupt, what);
+}

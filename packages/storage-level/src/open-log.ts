@@ -1,0 +1,116 @@
+import {
+  laneId,
+  type DocumentId,
+  type Hash,
+  type HeddleError,
+  type LaneId,
+  type Logger,
+} from "@heddle/core";
+
+import { LaneAliases } from "./lane-aliases.ts";
+import type { LogDatabase } from "./level-database.ts";
+import {
+  dirtyKeys,
+  documentKeys,
+  documentOfKey,
+  laneAliasKeys,
+  laneBytesOfKey,
+  laneIxOfKey,
+  laneKeys,
+} from "./record-keys.ts";
+import { openRecord } from "./record-codec.ts";
+import { readLane, readLaneAlias, type LogMark, type LogTail } from "./records.ts";
+import { verifyTail } from "./verify-tail.ts";
+
+/** An open, verified log with what is kept of it in memory. Replaced as a whole after a fence. */
+export interface OpenLog {
+  readonly database: LogDatabase;
+  readonly hash: Hash;
+  readonly lanes: LaneAliases;
+  /** Lanes that were on disk when the log was opened. */
+  readonly laneCount: number;
+  /** Documents whose log may hold more than their kept vector; marked before the disk knows. */
+  readonly dirty: Set<DocumentId>;
+  /** Where the log ends; moves with every group. */
+  tail: LogTail;
+  readonly mark: LogMark;
+  readonly arrivalsVerified: number;
+}
+
+interface Tools {
+  readonly hash: Hash;
+  readonly logger: Logger;
+}
+
+/** @throws HeddleError `HEDDLE_STORAGE_CORRUPT`. `known` as in {@link verifyTail}. */
+export async function openLog(
+  database: LogDatabase,
+  tools: Tools,
+  known?: LogMark,
+): Promise<OpenLog> {
+  const { tail, mark, verified } = await verifyTail(database, tools, known);
+  const lanes = await loadLanes(database, tools);
+  const dirty = await loadDirty(database, tools.logger);
+  const { hash } = tools;
+  const laneCount = lanes.lastIx;
+  return { database, hash, lanes, laneCount, dirty, tail, mark, arrivalsVerified: verified };
+}
+
+/** From the aliases, which need no hashing; a damaged or lost one is found again by descriptor. */
+async function loadLanes(database: LogDatabase, tools: Tools): Promise<LaneAliases> {
+  const lastKey = await database.lastKey(laneKeys);
+  const laneCount = lastKey ? laneIxOfKey(lastKey) : 0;
+  const lanes = new LaneAliases(laneCount);
+  let readableCount = 0;
+  for await (const chunk of database.entries(laneAliasKeys)) {
+    for (const [key, record] of chunk) {
+      try {
+        lanes.set(laneId(laneBytesOfKey(key)), readLaneAlias(key, record));
+        readableCount++;
+      } catch (error) {
+        tools.logger.error("store.record-damaged", { error: (error as HeddleError).message });
+      }
+    }
+  }
+  if (readableCount < laneCount) {
+    for await (const [laneIx, lane] of readableLanes(database, tools.hash)) lanes.set(lane, laneIx);
+  }
+  return lanes;
+}
+
+async function* readableLanes(
+  database: LogDatabase,
+  hash: Hash,
+): AsyncIterable<readonly [number, LaneId]> {
+  for await (const chunk of database.entries(laneKeys)) {
+    for (const [key, record] of chunk) {
+      try {
+        yield [laneIxOfKey(key), readLane(hash, key, record).id];
+      } catch {
+        // Whoever reads the lanes is told; here the other lanes matter.
+      }
+    }
+  }
+}
+
+/** A damaged marker may have stood for any document, so that every document counts as dirty. */
+async function loadDirty(database: LogDatabase, logger: Logger): Promise<Set<DocumentId>> {
+  const dirty = new Set<DocumentId>();
+  let damagedCount = 0;
+  for await (const chunk of database.entries(dirtyKeys)) {
+    for (const [key, record] of chunk) {
+      try {
+        openRecord(key, record);
+        dirty.add(documentOfKey(key));
+      } catch (error) {
+        damagedCount++;
+        logger.error("store.record-damaged", { error: (error as HeddleError).message });
+      }
+    }
+  }
+  if (damagedCount === 0) return dirty;
+  for await (const chunk of database.entries(documentKeys)) {
+    for (const [key] of chunk) dirty.add(documentOfKey(key));
+  }
+  return dirty;
+}

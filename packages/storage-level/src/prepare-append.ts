@@ -1,0 +1,141 @@
+import {
+  assert,
+  compareHlc,
+  isNumbered,
+  type DocumentId,
+  type DocumentVector,
+  type Hlc,
+  type LogBatch,
+} from "@heddle/core";
+
+import { headBytes, type Arrived } from "./arrival-record.ts";
+import type { LaneAliases } from "./lane-aliases.ts";
+import type { Operation } from "./level-database.ts";
+import { envelopeKey, parkedKey, quarantineKey, recallKey } from "./record-keys.ts";
+import { putDocument, putLane, putRecord } from "./records.ts";
+import { encodeQuarantined, encodeRecall } from "./refusal-records.ts";
+
+/**
+ * One append, turned into records at the moment of the call, so that the caller may reuse its bytes.
+ * What depends on the group or on the disk is left to {@link buildGroup}.
+ */
+export interface PreparedAppend {
+  readonly puts: readonly Operation[];
+  readonly documents: readonly DocumentId[];
+  readonly arrived: readonly Arrived[];
+  readonly vectors: readonly DocumentVector[];
+  readonly parking: readonly Parking[];
+  readonly isNumbered: boolean;
+  readonly lastHlc: Hlc | undefined;
+  readonly bytes: number;
+}
+
+/** A change to the parked updates; `update` is missing when one is released. */
+export interface Parking {
+  readonly key: Uint8Array;
+  readonly document: DocumentId;
+  readonly id: string;
+  readonly update?: NonNullable<LogBatch["park"]>[number]["update"];
+}
+
+/** Gives new lanes their aliases; everything that could be refused is checked before that. */
+export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppend {
+  assertSound(batch, lanes);
+  const puts: Operation[] = [];
+  const arrived: Arrived[] = [];
+  let lastHlc: Hlc | undefined;
+  for (const lane of batch.lanes ?? []) {
+    if (!lanes.has(lane.id)) puts.push(...putLane(lanes.add(lane.id), lane));
+  }
+  for (const entry of batch.documents ?? []) puts.push(putDocument(entry));
+  for (const { document, lane, seq, id, hlc, bytes } of batch.envelopes ?? []) {
+    const laneIx = lanes.ixOf(lane)!;
+    puts.push(putRecord(envelopeKey(document, laneIx, seq), bytes));
+    arrived.push({ document, lane, laneIx, seq, head: copyOf(id.subarray(0, headBytes)) });
+    if (!lastHlc || compareHlc(hlc, lastHlc) > 0) lastHlc = hlc;
+  }
+  puts.push(...refusalsOf(batch));
+  const parking = parkingOf(batch);
+  return {
+    puts,
+    documents: (batch.documents ?? []).map(({ id }) => id),
+    arrived,
+    vectors: (batch.vectors ?? []).map(copyOfVector),
+    parking,
+    isNumbered: isNumbered(batch),
+    lastHlc,
+    bytes: bytesOf(puts, parking),
+  };
+}
+
+function assertSound(batch: LogBatch, lanes: LaneAliases): void {
+  assert(
+    Object.values(batch).some((part) => part && part.length > 0),
+    "a batch has a part",
+  );
+  const opened = new Set(batch.lanes?.map((lane) => lane.id));
+  for (const { lane, seq } of batch.envelopes ?? []) {
+    assert(lanes.has(lane) || opened.has(lane), "a lane is known before its first envelope");
+    assert(seq >= 1, "sequences start at 1");
+  }
+  for (const { vector } of batch.vectors ?? []) {
+    for (const lane of vector.keys()) {
+      assert(lanes.has(lane) || opened.has(lane), "a lane is known before its position is kept");
+    }
+  }
+}
+
+function refusalsOf({ quarantine = [], recall = [] }: LogBatch): Operation[] {
+  const updates = quarantine.map(({ document, update }) => {
+    const key = quarantineKey(document, update.id);
+    assert(key !== undefined, "the id of a quarantined update is 16 bytes in hex");
+    return putRecord(key, encodeQuarantined(update));
+  });
+  const envelopes = recall.map(({ document, envelope }) => {
+    const key = recallKey(document, envelope.id);
+    assert(key !== undefined, "the id of a recalled envelope is 32 bytes in hex");
+    return putRecord(key, encodeRecall(envelope));
+  });
+  return [...updates, ...envelopes];
+}
+
+/** Releases first: what one batch releases and parks is parked afterwards. */
+function parkingOf({ park = [], release = [] }: LogBatch): Parking[] {
+  const released = release.map(({ document, id }) => ({ key: keyOf(document, id), document, id }));
+  const parked = park.map(({ document, update }) => {
+    const { id, parkedAtMs, principal } = update;
+    const copy = {
+      id,
+      parkedAtMs,
+      update: copyOf(update.update),
+      principal: principal && copyOf(principal),
+    };
+    return { key: keyOf(document, id), document, id, update: copy };
+  });
+  return [...released, ...parked];
+}
+
+function keyOf(document: DocumentId, id: string): Uint8Array {
+  const key = parkedKey(document, id);
+  assert(key !== undefined, "the id of a parked update is 16 bytes in hex");
+  return key;
+}
+
+function copyOfVector({ document, vector }: DocumentVector): DocumentVector {
+  const copies = [...vector].map(([lane, { seq, head }]) => {
+    return [lane, { seq, head: copyOf(head) }] as const;
+  });
+  return { document, vector: new Map(copies) };
+}
+
+/** Not `slice()`: of a Buffer that would be the same memory. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function bytesOf(puts: readonly Operation[], parking: readonly Parking[]): number {
+  let bytes = 0;
+  for (const put of puts) bytes += put.type === "put" ? put.value.length : 0;
+  for (const { update } of parking) bytes += update?.update.length ?? 0;
+  return bytes;
+}

@@ -1,0 +1,263 @@
+import { bytesOfId, documentId, fromHex, type DocumentId, type LaneId } from "@heddle/core";
+
+/**
+ * Every key of the log. One prefix byte, then fixed-width parts; integers are big-endian, so that the
+ * order of bytes is the order of numbers. Values are records, see record-codec.ts and records.ts.
+ *
+ *   key                            | record
+ *   -------------------------------|-----------------------------------------------------------------
+ *   m s                            | store id, compared with the marker file
+ *   m h                            | head: last arrival, its chain hash, highest clock reading
+ *   m k                            | mark: arrival up to which the chain was verified
+ *   L laneIx4                      | lane descriptor; laneIx is a local alias, from 1 in opening order
+ *   l lane16                       | laneIx
+ *   D document16                   | name, time of creation
+ *   d document16                   | dirty: the log may hold more than the kept vector
+ *   V document16                   | digest L of the kept vector; only while the document is clean
+ *   V document16 laneIx4           | position as last kept: seq, head
+ *   E document16 laneIx4 seq8      | one envelope, as its bytes
+ *   A number8                      | arrival: chain hash, runs of one commit group
+ *   p document16 update16          | parked update
+ *   i opening4                     | incarnation: nonce, number of its first arrival
+ *   Q document16 u update16        | quarantined update, with its note
+ *   Q document16 e envelope32      | note on a recalled envelope
+ *
+ * Reserved for later and never to be used for anything else: C c (checkpoints and their chunks), P O
+ * (peers, acknowledgements), F (fork proofs), S K (membership, keys), J (projections), X (audit).
+ */
+const Prefix = {
+  meta: 0x6d,
+  lane: 0x4c,
+  laneAlias: 0x6c,
+  document: 0x44,
+  dirty: 0x64,
+  vector: 0x56,
+  envelope: 0x45,
+  arrival: 0x41,
+  parked: 0x70,
+  incarnation: 0x69,
+  quarantine: 0x51,
+} as const;
+
+/** Behind the document in a key of kind Q. */
+const QuarantineKind = { update: 0x75, envelope: 0x65 } as const;
+
+export const storeKey = Uint8Array.of(Prefix.meta, 0x73);
+export const headKey = Uint8Array.of(Prefix.meta, 0x68);
+export const markKey = Uint8Array.of(Prefix.meta, 0x6b);
+
+export function laneKey(laneIx: number): Uint8Array {
+  return new KeyWriter(Prefix.lane, 4).uint32(laneIx).key;
+}
+
+export function laneAliasKey(lane: LaneId): Uint8Array {
+  return new KeyWriter(Prefix.laneAlias, 16).bytes(bytesOfId(lane)).key;
+}
+
+export function documentKey(document: DocumentId): Uint8Array {
+  return new KeyWriter(Prefix.document, 16).bytes(bytesOfId(document)).key;
+}
+
+export function dirtyKey(document: DocumentId): Uint8Array {
+  return new KeyWriter(Prefix.dirty, 16).bytes(bytesOfId(document)).key;
+}
+
+export function vectorDigestKey(document: DocumentId): Uint8Array {
+  return new KeyWriter(Prefix.vector, 16).bytes(bytesOfId(document)).key;
+}
+
+export function vectorKey(document: DocumentId, laneIx: number): Uint8Array {
+  return new KeyWriter(Prefix.vector, 20).bytes(bytesOfId(document)).uint32(laneIx).key;
+}
+
+export function envelopeKey(document: DocumentId, laneIx: number, seq: number): Uint8Array {
+  const writer = new KeyWriter(Prefix.envelope, 28).bytes(bytesOfId(document));
+  return writer.uint32(laneIx).uint64(seq).key;
+}
+
+export function arrivalKey(number: number): Uint8Array {
+  return new KeyWriter(Prefix.arrival, 8).uint64(number).key;
+}
+
+/** `id` is the hex of a `ParkedUpdate`; `undefined` when it is not 16 bytes of hex. */
+export function parkedKey(document: DocumentId, id: string): Uint8Array | undefined {
+  const idBytes = fromHex(id);
+  if (idBytes?.length !== 16) return undefined;
+  return new KeyWriter(Prefix.parked, 32).bytes(bytesOfId(document)).bytes(idBytes).key;
+}
+
+export function incarnationKey(opening: number): Uint8Array {
+  return new KeyWriter(Prefix.incarnation, 4).uint32(opening).key;
+}
+
+/** `id` is the hex of a `QuarantinedUpdate`; `undefined` when it is not 16 bytes of hex. */
+export function quarantineKey(document: DocumentId, id: string): Uint8Array | undefined {
+  return refusalKey(document, QuarantineKind.update, fromHex(id), 16);
+}
+
+/** `id` is the hex of an envelope id; `undefined` when it is not 32 bytes of hex. */
+export function recallKey(document: DocumentId, id: string): Uint8Array | undefined {
+  return refusalKey(document, QuarantineKind.envelope, fromHex(id), 32);
+}
+
+function refusalKey(
+  document: DocumentId,
+  kind: number,
+  id: Uint8Array | undefined,
+  length: number,
+): Uint8Array | undefined {
+  if (id?.length !== length) return undefined;
+  const writer = new KeyWriter(Prefix.quarantine, 17 + length).bytes(bytesOfId(document));
+  return writer.bytes(Uint8Array.of(kind)).bytes(id).key;
+}
+
+/** Keys from `gte` on and below `lt`. */
+export interface KeyRange {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+}
+
+export const laneKeys = keysUnder(Uint8Array.of(Prefix.lane));
+export const laneAliasKeys = keysUnder(Uint8Array.of(Prefix.laneAlias));
+export const documentKeys = keysUnder(Uint8Array.of(Prefix.document));
+export const dirtyKeys = keysUnder(Uint8Array.of(Prefix.dirty));
+export const vectorKeys = keysUnder(Uint8Array.of(Prefix.vector));
+export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
+export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
+
+export function vectorKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.vector, 16).bytes(bytesOfId(document)).key);
+}
+
+export function envelopeKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.envelope, 16).bytes(bytesOfId(document)).key);
+}
+
+export function parkedKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.parked, 16).bytes(bytesOfId(document)).key);
+}
+
+export function quarantineKeysOf(document: DocumentId): KeyRange {
+  return refusalKeysOf(document, QuarantineKind.update);
+}
+
+export function recallKeysOf(document: DocumentId): KeyRange {
+  return refusalKeysOf(document, QuarantineKind.envelope);
+}
+
+function refusalKeysOf(document: DocumentId, kind: number): KeyRange {
+  const writer = new KeyWriter(Prefix.quarantine, 17).bytes(bytesOfId(document));
+  return keysUnder(writer.bytes(Uint8Array.of(kind)).key);
+}
+
+/** The id in a key of kind Q. */
+export function refusedIdOfKey(key: Uint8Array): Uint8Array {
+  return key.subarray(18);
+}
+
+/** The document in a key of kind D, d, V, E, p or Q. */
+export function documentOfKey(key: Uint8Array): DocumentId {
+  return documentId(key.subarray(1, 17));
+}
+
+/** The lane in a key of kind l. */
+export function laneBytesOfKey(key: Uint8Array): Uint8Array {
+  return key.subarray(1, 17);
+}
+
+/** The alias in a key of kind L, V or E. */
+export function laneIxOfKey(key: Uint8Array): number {
+  return viewOf(key).getUint32(key[0] === Prefix.lane ? 1 : 17);
+}
+
+/** Tells the two keys of kind V apart. */
+export function isVectorDigestKey(key: Uint8Array): boolean {
+  return key.length === 17;
+}
+
+/** The last part of a key of kind E or A. */
+export function numberOfKey(key: Uint8Array): number {
+  const view = viewOf(key);
+  return view.getUint32(key.length - 8) * 2 ** 32 + view.getUint32(key.length - 4);
+}
+
+/** The update in a key of kind p. */
+export function updateBytesOfKey(key: Uint8Array): Uint8Array {
+  return key.subarray(17, 33);
+}
+
+/** The number in a key of kind i. */
+export function openingOfKey(key: Uint8Array): number {
+  return viewOf(key).getUint32(1);
+}
+
+const kindByPrefix: ReadonlyMap<number, string> = new Map([
+  [Prefix.meta, "meta"],
+  [Prefix.lane, "lane"],
+  [Prefix.laneAlias, "lane alias"],
+  [Prefix.document, "document"],
+  [Prefix.dirty, "dirty marker"],
+  [Prefix.vector, "vector"],
+  [Prefix.envelope, "envelope"],
+  [Prefix.arrival, "arrival"],
+  [Prefix.parked, "parked update"],
+  [Prefix.incarnation, "incarnation"],
+  [Prefix.quarantine, "quarantine"],
+]);
+const prefixesWithDocument: ReadonlySet<number> = new Set([
+  Prefix.document,
+  Prefix.dirty,
+  Prefix.vector,
+  Prefix.envelope,
+  Prefix.parked,
+  Prefix.quarantine,
+]);
+
+/** What a person reads when a record is damaged: its kind, and its document when it has one. */
+export function describeKey(key: Uint8Array): string {
+  const kind = kindByPrefix.get(key[0] ?? 0) ?? "unknown";
+  return prefixesWithDocument.has(key[0]!) && key.length >= 17
+    ? `${kind} record of document ${documentOfKey(key)}`
+    : `${kind} record`;
+}
+
+class KeyWriter {
+  readonly key: Uint8Array;
+  readonly #view: DataView;
+  #offset = 1;
+
+  constructor(prefix: number, length: number) {
+    this.key = new Uint8Array(1 + length);
+    this.key[0] = prefix;
+    this.#view = viewOf(this.key);
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.key.set(bytes, this.#offset);
+    this.#offset += bytes.length;
+    return this;
+  }
+
+  uint32(value: number): this {
+    this.#view.setUint32(this.#offset, value);
+    this.#offset += 4;
+    return this;
+  }
+
+  uint64(value: number): this {
+    return this.uint32(Math.floor(value / 2 ** 32)).uint32(value % 2 ** 32);
+  }
+}
+
+function viewOf(key: Uint8Array): DataView {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength);
+}
+
+/** All keys that begin with `prefix`, which never ends in 0xff bytes only: it starts with a letter. */
+function keysUnder(prefix: Uint8Array): KeyRange {
+  const lt = prefix.slice();
+  let last = lt.length - 1;
+  while (lt[last] === 0xff) last--;
+  lt[last]!++;
+  return { gte: prefix, lt: lt.subarray(0, last + 1) };
+}

@@ -1,0 +1,215 @@
+import { documentId, newStoreId, toHex, type DocumentName } from "@heddle/core";
+import { testEnvironment, TestWriter } from "@heddle/testkit";
+import { describe, expect, it } from "vitest";
+
+import { decodeRuns, encodeRuns, nextChain, putArrival, readArrival } from "./arrival-record.ts";
+import type { Operation } from "./level-database.ts";
+import { arrivalKey, dirtyKey, envelopeKey, parkedKey } from "./record-keys.ts";
+import { openRecord } from "./record-codec.ts";
+import {
+  encodeParked,
+  putDocument,
+  putHead,
+  putIncarnation,
+  putLane,
+  putMark,
+  putPosition,
+  putRecord,
+  putStoreId,
+  putVectorDigest,
+  readDocumentEntry,
+  readEnvelopeBytes,
+  readHead,
+  readIncarnation,
+  readLane,
+  readLaneAlias,
+  readMark,
+  readParkedRecord,
+  readPosition,
+  readStoreId,
+  readVectorDigest,
+} from "./records.ts";
+
+const environment = testEnvironment("golden records");
+const document = documentId(new Uint8Array(16).fill(0xd0));
+const storeId = newStoreId(environment.random);
+const { lane } = await TestWriter.open(environment);
+const chain = new Uint8Array(16).fill(0xc4);
+const tail = { number: 300, chain, lastHlc: { wallMs: 1_795_000_000_123, counter: 4 } };
+const entry = { id: document, name: "größer" as DocumentName, createdAt: tail.lastHlc };
+const position = { seq: 77, head: new Uint8Array(32).fill(0x4e) };
+const order = { arrival: 300, index: 2 };
+const update = {
+  id: "ab".repeat(16),
+  update: Uint8Array.of(1, 2, 3),
+  parkedAtMs: 1_795_000_000_456,
+  principal: Uint8Array.of(0x61),
+};
+const incarnation = { nonce: chain, firstArrival: 301, openedAtMs: 1_795_000_000_789 };
+const arrived = [76, 77].map((seq) => {
+  return { document, lane: lane.id, laneIx: 3, seq, head: new Uint8Array(8).fill(seq) };
+});
+const runs = encodeRuns(arrived);
+const envelope = Uint8Array.of(1, 1, 2, 3, 4);
+const keyOfParked = parkedKey(document, update.id)!;
+
+type Decode = (key: Uint8Array, record: Uint8Array) => unknown;
+
+interface Kind {
+  readonly operation: Operation;
+  readonly decode: Decode;
+  readonly value: unknown;
+}
+
+const [descriptor, alias] = putLane(3, lane);
+const kinds: Record<string, Kind> = {
+  "store id": {
+    operation: putStoreId(storeId),
+    decode: (_key, record) => readStoreId(record),
+    value: storeId,
+  },
+  head: { operation: putHead(tail), decode: (_key, record) => readHead(record), value: tail },
+  mark: {
+    operation: putMark(tail),
+    decode: (_key, record) => readMark(record),
+    value: { number: tail.number, chain },
+  },
+  lane: {
+    operation: descriptor!,
+    decode: (key, record) => readLane(environment.hash, key, record),
+    value: lane,
+  },
+  "lane alias": { operation: alias!, decode: readLaneAlias, value: 3 },
+  document: { operation: putDocument(entry), decode: readDocumentEntry, value: entry },
+  "dirty marker": {
+    operation: putRecord(dirtyKey(document), new Uint8Array()),
+    decode: openRecord,
+    value: new Uint8Array(),
+  },
+  "vector digest": {
+    operation: putVectorDigest(document, position.head),
+    decode: readVectorDigest,
+    value: position.head,
+  },
+  position: {
+    operation: putPosition(document, 3, position),
+    decode: readPosition,
+    value: position,
+  },
+  envelope: {
+    operation: putRecord(envelopeKey(document, 3, 77), envelope),
+    decode: readEnvelopeBytes,
+    value: envelope,
+  },
+  arrival: {
+    operation: putArrival(300, { chain, runs }),
+    decode: readArrival,
+    value: { chain, runs },
+  },
+  "empty arrival": {
+    operation: putArrival(2 ** 40 + 5, { chain, runs: new Uint8Array() }),
+    decode: readArrival,
+    value: { chain, runs: new Uint8Array() },
+  },
+  "parked update": {
+    operation: putRecord(keyOfParked, encodeParked(update, order)),
+    decode: readParkedRecord,
+    value: { order, update },
+  },
+  incarnation: {
+    operation: putIncarnation(12, incarnation),
+    decode: readIncarnation,
+    value: incarnation,
+  },
+};
+
+/** Key and record. A difference here is a change of the format: it needs a new version, not a new line. */
+const golden: Record<string, readonly [key: string, record: string]> = {
+  "store id": ["6d73", "6801000000129d3c603d0310d7f7593494bf90414335a8e4f1abaa96"],
+  head: [
+    "6d68",
+    "68010000001fa22dcfb602ac020510c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4070801a1ee565e7b0004",
+  ],
+  mark: ["6d6b", "680100000015092973f502ac020510c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4"],
+  lane: [
+    "4c00000003",
+    "68010000009edad18142039b010101031013a169251c9d86890e4996e62c91abe60520f64ba0e6b1" +
+      "5d7b7b4d69b41e7cb34a8751ee9a11469aea71961a0fdeb5d54b6607105c2ffca8c6d3fc019294ec" +
+      "a9f8e9a4e1090801a1f640bc0000000b0474657374ff0140c46fd6a9a3c12a497f801e38460ddd44" +
+      "73528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1e" +
+      "d66a63bebd37ac03",
+  ],
+  "lane alias": ["6cc338001ffca6c0a17c7a5b95fc6791fa", "68010000000233800ded0203"],
+  document: [
+    "44d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0",
+    "6801000000147af23c1c03086772c3b6c39f6572050801a1ee565e7b0004",
+  ],
+  "dirty marker": ["64d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0", "68010000000051b50684"],
+  "vector digest": [
+    "56d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0",
+    "6801000000224d5b84dd03204e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e",
+  ],
+  position: [
+    "56d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003",
+    "68010000002409c1ba50024d05204e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e" +
+      "4e4e4e4e4e4e",
+  ],
+  envelope: [
+    "45d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003000000000000004d",
+    "6801000000052b796b850101020304",
+  ],
+  arrival: [
+    "41000000000000012c",
+    "68010000002ff63a9bb00310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4051bd0d0d0d0d0d0d0d0d0d0" +
+      "d0d0d0d0d0d0034c014d4d4d4d4d4d4d4d",
+  ],
+  "empty arrival": [
+    "410000010000000005",
+    "680100000012802039460310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4",
+  ],
+  "parked update": [
+    "70d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0abababababababababababababababab",
+    "680100000014fd94ddf102ac02040206c8bfd9f29e3409030102030b0161",
+  ],
+  incarnation: [
+    "690000000c",
+    "68010000001cd264eceb0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c404ad020695c2d9f29e34",
+  ],
+};
+
+describe("records, version 1", () => {
+  it.each(Object.keys(kinds))("%s keeps its bytes", (kind) => {
+    const { operation } = kinds[kind]!;
+    const value = operation.type === "put" ? operation.value : new Uint8Array();
+    expect([toHex(operation.key), toHex(value)]).toEqual(golden[kind]);
+  });
+
+  it.each(Object.keys(kinds))("%s is read back from those bytes", (kind) => {
+    const { decode, value } = kinds[kind]!;
+    const [key, record] = golden[kind]!.map((hex) => Uint8Array.from(Buffer.from(hex, "hex")));
+    expect(decode(key!, record!)).toEqual(value);
+  });
+
+  it("folds neighbours of one lane into one run", () => {
+    expect(decodeRuns(runs)).toEqual([{ document, laneIx: 3, fromSeq: 76, toSeq: 77 }]);
+  });
+
+  it("[STO-7] chains a group to its number, its runs and the group before", () => {
+    const { hash } = environment;
+    const next = toHex(nextChain(hash, chain, 301, runs));
+    expect(next).toBe("07d57271f042b0498c7bc816e15ff02e");
+    const other = [
+      nextChain(hash, new Uint8Array(16), 301, runs),
+      nextChain(hash, chain, 302, runs),
+      nextChain(hash, chain, 301, encodeRuns(arrived.slice(1))),
+    ];
+    expect(new Set([next, ...other.map(toHex)]).size).toBe(4);
+  });
+
+  it("keeps numeric order in keys beyond 32 bits", () => {
+    const keys = [0, 255, 256, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 1].map((number) => {
+      return toHex(arrivalKey(number));
+    });
+    expect(keys).toEqual(keys.toSorted());
+  });
+});

@@ -1,0 +1,252 @@
+import {
+  decodeHlc,
+  decodeLane,
+  encodeHlc,
+  limits,
+  toHex,
+  bytesOfId,
+  type DocumentEntry,
+  type DocumentName,
+  type Hash,
+  type Hlc,
+  type LaneDescriptor,
+  type LanePosition,
+  type ParkedUpdate,
+  type StoreId,
+} from "@heddle/core";
+import { decodeUtf8, encodeUtf8 } from "lib0/string";
+
+import type { Operation } from "./level-database.ts";
+import { openRecord, sealRecord } from "./record-codec.ts";
+import { decodeRecord, encodeFields } from "./record-fields.ts";
+import {
+  documentKey,
+  documentOfKey,
+  headKey,
+  incarnationKey,
+  laneAliasKey,
+  laneKey,
+  markKey,
+  storeKey,
+  updateBytesOfKey,
+  vectorDigestKey,
+  vectorKey,
+} from "./record-keys.ts";
+
+/** One record of each kind: how it is written, and below it how it is read. Tags are never reused. */
+
+export function putRecord(key: Uint8Array, payload: Uint8Array): Operation {
+  return { type: "put", key, value: sealRecord(key, payload) };
+}
+
+const StoreTag = { storeId: 1 } as const;
+
+export function putStoreId(id: StoreId): Operation {
+  return putRecord(storeKey, encodeFields({ [StoreTag.storeId]: bytesOfId(id) }));
+}
+
+export function readStoreId(record: Uint8Array): StoreId {
+  return decodeRecord(
+    storeKey,
+    record,
+    StoreTag,
+    (fields) => toHex(fields.bytes(StoreTag.storeId, 16)) as StoreId,
+  );
+}
+
+/** Bytes of a chain hash; what a swapped or lost group would have to collide with. */
+export const chainBytes = 16;
+
+/** The end of the log: number and chain hash of the last commit group, highest clock reading. */
+export interface LogTail {
+  readonly number: number;
+  readonly chain: Uint8Array;
+  readonly lastHlc: Hlc;
+}
+
+export const emptyTail: LogTail = {
+  number: 0,
+  chain: new Uint8Array(chainBytes),
+  lastHlc: { wallMs: 0, counter: 0 },
+};
+
+const HeadTag = { number: 1, chain: 2, lastHlc: 3 } as const;
+
+export function putHead({ number, chain, lastHlc }: LogTail): Operation {
+  const fields = {
+    [HeadTag.number]: number,
+    [HeadTag.chain]: chain,
+    [HeadTag.lastHlc]: encodeHlc(lastHlc),
+  };
+  return putRecord(headKey, encodeFields(fields));
+}
+
+export function readHead(record: Uint8Array): LogTail {
+  return decodeRecord(headKey, record, HeadTag, (fields) => ({
+    number: fields.uint(HeadTag.number),
+    chain: fields.bytes(HeadTag.chain, chainBytes),
+    lastHlc: decodeHlc(fields.bytes(HeadTag.lastHlc, 8)),
+  }));
+}
+
+/** A commit group up to which the chain was verified. */
+export type LogMark = Pick<LogTail, "number" | "chain">;
+
+const MarkTag = { number: 1, chain: 2 } as const;
+
+export function putMark({ number, chain }: LogMark): Operation {
+  const fields = { [MarkTag.number]: number, [MarkTag.chain]: chain };
+  return putRecord(markKey, encodeFields(fields));
+}
+
+export function readMark(record: Uint8Array): LogMark {
+  return decodeRecord(markKey, record, MarkTag, (fields) => ({
+    number: fields.uint(MarkTag.number),
+    chain: fields.bytes(MarkTag.chain, chainBytes),
+  }));
+}
+
+const LaneTag = { descriptor: 1 } as const;
+const LaneAliasTag = { laneIx: 1 } as const;
+const descriptorBytesMax = 1024;
+
+/** The descriptor and the alias of a lane; each can be found again from the other. */
+export function putLane(laneIx: number, lane: LaneDescriptor): Operation[] {
+  const descriptor = encodeFields({ [LaneTag.descriptor]: lane.bytes });
+  return [
+    putRecord(laneKey(laneIx), descriptor),
+    putRecord(laneAliasKey(lane.id), encodeFields({ [LaneAliasTag.laneIx]: laneIx })),
+  ];
+}
+
+export function readLane(hash: Hash, key: Uint8Array, record: Uint8Array): LaneDescriptor {
+  return decodeRecord(key, record, LaneTag, (fields) => {
+    const bytes = fields.optionalBytes(LaneTag.descriptor, descriptorBytesMax);
+    return decodeLane(hash, bytes ?? new Uint8Array());
+  });
+}
+
+export function readLaneAlias(key: Uint8Array, record: Uint8Array): number {
+  return decodeRecord(key, record, LaneAliasTag, (fields) => fields.uint(LaneAliasTag.laneIx));
+}
+
+const DocumentTag = { name: 1, createdAt: 2 } as const;
+
+export function putDocument({ id, name, createdAt }: DocumentEntry): Operation {
+  const fields = {
+    [DocumentTag.name]: encodeUtf8(name),
+    [DocumentTag.createdAt]: encodeHlc(createdAt),
+  };
+  return putRecord(documentKey(id), encodeFields(fields));
+}
+
+export function readDocumentEntry(key: Uint8Array, record: Uint8Array): DocumentEntry {
+  return decodeRecord(key, record, DocumentTag, (fields) => {
+    const nameBytes = fields.optionalBytes(DocumentTag.name, limits.documentNameLengthMax * 4);
+    return {
+      id: documentOfKey(key),
+      name: decodeUtf8(nameBytes ?? new Uint8Array()) as DocumentName,
+      createdAt: decodeHlc(fields.bytes(DocumentTag.createdAt, 8)),
+    };
+  });
+}
+
+const VectorDigestTag = { digest: 1 } as const;
+
+export function putVectorDigest(document: DocumentEntry["id"], digest: Uint8Array): Operation {
+  return putRecord(vectorDigestKey(document), encodeFields({ [VectorDigestTag.digest]: digest }));
+}
+
+export function readVectorDigest(key: Uint8Array, record: Uint8Array): Uint8Array {
+  return decodeRecord(key, record, VectorDigestTag, (fields) =>
+    fields.bytes(VectorDigestTag.digest, 32),
+  );
+}
+
+const PositionTag = { seq: 1, head: 2 } as const;
+
+export function putPosition(
+  document: DocumentEntry["id"],
+  laneIx: number,
+  { seq, head }: LanePosition,
+): Operation {
+  const fields = { [PositionTag.seq]: seq, [PositionTag.head]: head };
+  return putRecord(vectorKey(document, laneIx), encodeFields(fields));
+}
+
+export function readPosition(key: Uint8Array, record: Uint8Array): LanePosition {
+  return decodeRecord(key, record, PositionTag, (fields) => ({
+    seq: fields.uint(PositionTag.seq),
+    head: fields.bytes(PositionTag.head, 32),
+  }));
+}
+
+/** An envelope is its own encoding, signature included; it carries hash chain and version itself. */
+export function readEnvelopeBytes(key: Uint8Array, record: Uint8Array): Uint8Array {
+  return openRecord(key, record);
+}
+
+/** Where an update stands among those that were parked. */
+export interface ParkedOrder {
+  readonly arrival: number;
+  readonly index: number;
+}
+
+export interface ParkedRecord {
+  readonly order: ParkedOrder;
+  readonly update: ParkedUpdate;
+}
+
+const ParkedTag = { arrival: 1, index: 2, parkedAtMs: 3, update: 4, principal: 5 } as const;
+
+export function encodeParked(parked: ParkedUpdate, { arrival, index }: ParkedOrder): Uint8Array {
+  return encodeFields({
+    [ParkedTag.arrival]: arrival,
+    [ParkedTag.index]: index,
+    [ParkedTag.parkedAtMs]: parked.parkedAtMs,
+    [ParkedTag.update]: parked.update,
+    [ParkedTag.principal]: parked.principal,
+  });
+}
+
+export function readParkedRecord(key: Uint8Array, record: Uint8Array): ParkedRecord {
+  return decodeRecord(key, record, ParkedTag, (fields) => {
+    const principal = fields.optionalBytes(ParkedTag.principal, limits.principalBytesMax);
+    const update = {
+      id: toHex(updateBytesOfKey(key)),
+      update: fields.optionalBytes(ParkedTag.update, limits.updateBytesMax) ?? new Uint8Array(),
+      parkedAtMs: fields.uint(ParkedTag.parkedAtMs),
+    };
+    return {
+      order: { arrival: fields.uint(ParkedTag.arrival), index: fields.uint(ParkedTag.index) },
+      update: principal ? { ...update, principal } : update,
+    };
+  });
+}
+
+/** One opening of the store (protocol decision 10). */
+export interface Incarnation {
+  /** 16 random bytes. */
+  readonly nonce: Uint8Array;
+  readonly firstArrival: number;
+  readonly openedAtMs: number;
+}
+
+const IncarnationTag = { nonce: 1, firstArrival: 2, openedAtMs: 3 } as const;
+
+export function putIncarnation(opening: number, incarnation: Incarnation): Operation {
+  const fields = {
+    [IncarnationTag.nonce]: incarnation.nonce,
+    [IncarnationTag.firstArrival]: incarnation.firstArrival,
+    [IncarnationTag.openedAtMs]: incarnation.openedAtMs,
+  };
+  return putRecord(incarnationKey(opening), encodeFields(fields));
+}
+
+export function readIncarnation(key: Uint8Array, record: Uint8Array): Incarnation {
+  return decodeRecord(key, record, IncarnationTag, (fields) => ({
+    nonce: fields.bytes(IncarnationTag.nonce, 16),
+    firstArrival: fields.uint(IncarnationTag.firstArrival),
+    openedAtMs: fields.uint(IncarnationTag.openedAtMs),
+  }));
+}

@@ -1,0 +1,75 @@
+import {
+  bytesOfId,
+  limits,
+  toHex,
+  type LaneId,
+  type QuarantinedUpdate,
+  type RecalledEnvelope,
+  type RefusalNote,
+} from "@heddle/core";
+import { decodeUtf8, encodeUtf8 } from "lib0/string";
+
+import { decodeRecord, encodeFields } from "./record-fields.ts";
+import { refusedIdOfKey } from "./record-keys.ts";
+
+/** Records of kind Q, written and read as those of records.ts. Tags are never reused. */
+
+const NoteTag = { reason: 1, validatorVersion: 2, atMs: 3 } as const;
+const QuarantineTag = { ...NoteTag, update: 4, principal: 5 } as const;
+const RecallTag = { ...NoteTag, lane: 4, seq: 5 } as const;
+
+export function encodeQuarantined(quarantined: QuarantinedUpdate): Uint8Array {
+  return encodeFields({
+    ...noteFields(quarantined),
+    [QuarantineTag.update]: quarantined.update,
+    [QuarantineTag.principal]: quarantined.principal,
+  });
+}
+
+export function readQuarantined(key: Uint8Array, record: Uint8Array): QuarantinedUpdate {
+  return decodeRecord(key, record, QuarantineTag, (fields) => {
+    const principal = fields.optionalBytes(QuarantineTag.principal, limits.principalBytesMax);
+    const update = {
+      id: toHex(refusedIdOfKey(key)),
+      update: fields.optionalBytes(QuarantineTag.update, limits.updateBytesMax) ?? new Uint8Array(),
+      ...noteOf(fields),
+    };
+    return principal ? { ...update, principal } : update;
+  });
+}
+
+export function encodeRecall(recalled: RecalledEnvelope): Uint8Array {
+  return encodeFields({
+    ...noteFields(recalled),
+    [RecallTag.lane]: bytesOfId(recalled.lane),
+    [RecallTag.seq]: recalled.seq,
+  });
+}
+
+export function readRecall(key: Uint8Array, record: Uint8Array): RecalledEnvelope {
+  return decodeRecord(key, record, RecallTag, (fields) => ({
+    id: toHex(refusedIdOfKey(key)),
+    lane: toHex(fields.bytes(RecallTag.lane, 16)) as LaneId,
+    seq: fields.uint(RecallTag.seq),
+    ...noteOf(fields),
+  }));
+}
+
+function noteFields({ reason, validatorVersion, atMs }: RefusalNote) {
+  return {
+    [NoteTag.reason]: encodeUtf8(reason).subarray(0, limits.reasonBytesMax),
+    [NoteTag.validatorVersion]: validatorVersion,
+    [NoteTag.atMs]: atMs,
+  };
+}
+
+type NoteFields = Parameters<Parameters<typeof decodeRecord>[3]>[0];
+
+function noteOf(fields: NoteFields): RefusalNote {
+  const reason = fields.optionalBytes(NoteTag.reason, limits.reasonBytesMax) ?? new Uint8Array();
+  return {
+    reason: decodeUtf8(reason),
+    validatorVersion: fields.uint(NoteTag.validatorVersion),
+    atMs: fields.uint(NoteTag.atMs),
+  };
+}

@@ -1,0 +1,85 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { HeddleErrorCode, newStoreId } from "@heddle/core";
+import { seededRandom } from "@heddle/testkit";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import {
+  makeFolder,
+  markerName,
+  readMarker,
+  writeMarker,
+  type StoreMarker,
+} from "./store-marker.ts";
+import { temporaryFolder, type TemporaryFolder } from "./temporary-folder.fixture.ts";
+
+const marker: StoreMarker = {
+  storeId: newStoreId(seededRandom(1)),
+  createdAtMs: Date.UTC(2026, 10, 20, 12),
+  state: "ready",
+};
+
+describe("store marker", () => {
+  let place: TemporaryFolder;
+  beforeEach(async () => {
+    place = await temporaryFolder();
+  });
+  afterEach(() => place.remove());
+
+  it("is read as it was written, and a later one takes its place", async () => {
+    expect(await readMarker(place.folder)).toBeUndefined();
+    await writeMarker(place.folder, { ...marker, state: "creating" });
+    await writeMarker(place.folder, marker);
+    expect(await readMarker(place.folder)).toEqual(marker);
+    expect(await readdir(place.folder)).toEqual([markerName]);
+  });
+
+  it("has this form on disk", async () => {
+    await writeMarker(place.folder, marker);
+    expect(await readFile(join(place.folder, markerName), "utf8")).toBe(
+      [
+        "{",
+        '  "format": 1,',
+        `  "storeId": "${marker.storeId}",`,
+        '  "createdAt": "2026-11-20T12:00:00.000Z",',
+        '  "state": "ready"',
+        "}\n",
+      ].join("\n"),
+    );
+  });
+
+  it("asks for the release that a newer format needs", async () => {
+    const newer = { format: 2, needs: "heddle 3.1" };
+    await writeFile(join(place.folder, markerName), JSON.stringify(newer));
+    await expect(readMarker(place.folder)).rejects.toMatchObject({
+      code: HeddleErrorCode.storageVersion,
+      message: expect.stringMatching(/storage format 2 \(heddle 3\.1\).*reads 1/),
+    });
+  });
+
+  const whole = { format: 1, storeId: marker.storeId, createdAt: "2026-11-20", state: "ready" };
+  it.each([
+    ["nothing", ""],
+    ["half of it", '{ "format": 1, "sto'],
+    ["null", "null"],
+    ["a list", "[]"],
+    ["no format", JSON.stringify({ ...whole, format: undefined })],
+    ["format zero", JSON.stringify({ ...whole, format: 0 })],
+    ["a wrong id", JSON.stringify({ ...whole, storeId: "ABC" })],
+    ["no date", JSON.stringify({ ...whole, createdAt: "yesterday" })],
+    ["an unknown state", JSON.stringify({ ...whole, state: "perhaps" })],
+  ])("[STO-6] is refused when the file holds %s", async (_what, content) => {
+    await writeFile(join(place.folder, markerName), content);
+    const { storageCorrupt } = HeddleErrorCode;
+    await expect(readMarker(place.folder)).rejects.toMatchObject({ code: storageCorrupt });
+  });
+
+  it("makes all folders above it", async () => {
+    const folder = join(place.folder, "a", "b", "c");
+    await makeFolder(folder);
+    await makeFolder(folder);
+    await writeMarker(folder, marker);
+    expect(await readMarker(folder)).toEqual(marker);
+  });
+});

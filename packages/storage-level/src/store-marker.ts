@@ -1,0 +1,109 @@
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+import { HeddleError, HeddleErrorCode, parseStoreId, type StoreId } from "@heddle/core";
+
+import { storageError } from "./level-errors.ts";
+
+/**
+ * `heddle-store.json`, beside the LevelDB folder and not in it: LevelDB that finds no CURRENT file
+ * would otherwise delete the tables and start an empty store.
+ *
+ *   no file ──► creating ──► ready
+ *
+ * Nothing is acknowledged before `ready`, so a crash while creating leaves nothing worth keeping; from
+ * then on the log is never created again (STO-6).
+ */
+export interface StoreMarker {
+  readonly storeId: StoreId;
+  readonly createdAtMs: number;
+  readonly state: "creating" | "ready";
+}
+
+/** Raise it when an older heddle would damage or misread the store. */
+export const storeFormat = 1;
+
+export const markerName = "heddle-store.json";
+
+/** @throws HeddleError `HEDDLE_STORAGE_CORRUPT` or `HEDDLE_STORAGE_VERSION`. */
+export async function readMarker(folder: string): Promise<StoreMarker | undefined> {
+  try {
+    return parseMarker(await readFile(join(folder, markerName), "utf8"));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw storageError(cause, "the store marker could not be read");
+  }
+}
+
+/** Replaces the marker so that a crash leaves either the old or the new one, both whole. */
+export async function writeMarker(folder: string, marker: StoreMarker): Promise<void> {
+  const path = join(folder, markerName);
+  const { storeId, createdAtMs, state } = marker;
+  const createdAt = new Date(createdAtMs).toISOString();
+  const json = JSON.stringify({ format: storeFormat, storeId, createdAt, state }, undefined, 2);
+  try {
+    const file = await open(`${path}.tmp`, "w", 0o600);
+    try {
+      await file.writeFile(`${json}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${path}.tmp`, path);
+    await syncFolder(folder);
+  } catch (cause) {
+    throw storageError(cause, "the store marker could not be written");
+  }
+}
+
+/** Makes `folder` and what is missing above it, and puts each new entry on disk. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (first === undefined) return;
+    for (let made = folder; made.length >= first.length; made = dirname(made)) {
+      await syncFolder(dirname(made));
+    }
+  } catch (cause) {
+    throw storageError(cause, "the data folder could not be made");
+  }
+}
+
+function parseMarker(json: string): StoreMarker {
+  let value: Record<string, unknown>;
+  try {
+    value = Object(JSON.parse(json));
+  } catch (cause) {
+    throw markerDamaged(cause);
+  }
+  const { format, needs, storeId, createdAt, state } = value;
+  if (typeof format === "number" && format > storeFormat) {
+    // A later heddle may leave word of the release that can read its store.
+    const release = typeof needs === "string" ? ` (${needs.slice(0, 64)})` : "";
+    throw new HeddleError(
+      HeddleErrorCode.storageVersion,
+      `the store needs a heddle that reads storage format ${format}${release}; this one reads ${storeFormat}`,
+    );
+  }
+  const id = typeof storeId === "string" ? parseStoreId(storeId) : undefined;
+  const createdAtMs = typeof createdAt === "string" ? Date.parse(createdAt) : Number.NaN;
+  const isState = state === "creating" || state === "ready";
+  if (format !== storeFormat || !id || Number.isNaN(createdAtMs) || !isState) throw markerDamaged();
+  return { storeId: id, createdAtMs, state };
+}
+
+function markerDamaged(cause?: unknown): HeddleError {
+  const options = cause === undefined ? {} : { cause };
+  return new HeddleError(HeddleErrorCode.storageCorrupt, `${markerName} is damaged`, options);
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  // Windows has no way to sync a folder through a handle; there NTFS journals the rename.
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

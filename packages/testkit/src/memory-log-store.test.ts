@@ -1,0 +1,11 @@
+import { MemoryDisk, MemoryLogStore } from "@heddle/core";
+
+import { describeLogStoreContract } from "./log-store-contract.ts";
+
+describeLogStoreContract("MemoryLogStore", async ({ random }) => {
+  const disk = new MemoryDisk();
+  return {
+    open: () => MemoryLogStore.open(disk, random),
+    dispose: async () => undefined,
+  };
+});

@@ -1,0 +1,135 @@
+import { execFileSync } from "node:child_process";
+import { unlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+import { HeddleErrorCode, isHeddleError, type DocumentEntry } from "@heddle/core";
+import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
+import { collectLog, testDocument, testEnvironment, TestWriter } from "@heddle/testkit";
+import { expect, test, vi } from "vitest";
+
+import { StoreFolder } from "./store-survey.ts";
+
+// Goal: a full disk costs no acknowledged write, and the store goes on by itself once there is space.
+// Method: a tmpfs of 24 MiB that a ballast file fills to the brim. Appends run into it, the ballast
+// goes, 200 more are appended. Plain LevelDB acknowledges those 200 and loses them.
+
+const { storageFull } = HeddleErrorCode;
+const mebibyte = 1024 * 1024;
+const isRoot = process.platform === "linux" && process.getuid?.() === 0;
+const reason = isRoot ? "" : " (skipped: only root may mount the small disk)";
+if (!isRoot) console.warn(`test/faults/store-full-disk.test.ts is skipped${reason}`);
+
+class SmallDisk implements AsyncDisposable {
+  readonly folder: string;
+  readonly #place: StoreFolder;
+
+  private constructor(place: StoreFolder) {
+    this.#place = place;
+    this.folder = path.join(place.folder, "data");
+  }
+
+  static async mount(): Promise<SmallDisk> {
+    const place = await StoreFolder.make();
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", place.folder]);
+    return new SmallDisk(place);
+  }
+
+  /** Leaves about `bytes` free. */
+  async fill(leftBytes: number): Promise<void> {
+    const block = new Uint8Array(mebibyte / 16);
+    const ballast = path.join(this.#place.folder, "ballast");
+    try {
+      for (;;) await writeFile(ballast, block, { flag: "a" });
+    } catch {
+      // Full, as intended. What is left free is cut off its end.
+    }
+    execFileSync("truncate", ["-s", `-${Math.round(leftBytes)}`, ballast]);
+  }
+
+  async free(): Promise<void> {
+    await unlink(path.join(this.#place.folder, "ballast"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    execFileSync("umount", ["-l", this.#place.folder]);
+    await this.#place[Symbol.asyncDispose]();
+  }
+}
+
+class Appender {
+  readonly environment = testEnvironment("full disk", { timers: "real" });
+  readonly document: DocumentEntry = testDocument(this.environment, "notes");
+  readonly acknowledged: string[] = [];
+
+  /** Appends one after the other in a lane of its own; a failure ends it, and the lane with it. */
+  async run(store: LevelLogStore, count: number, payloadBytes: number): Promise<unknown> {
+    const writer = await TestWriter.open(this.environment);
+    try {
+      await store.append({ lanes: [writer.lane], documents: [this.document] });
+      for (let index = 0; index < count; index++) {
+        const payload = this.environment.random.bytes(payloadBytes);
+        const envelope = writer.seal(this.document.id, payload);
+        await store.append({ envelopes: [envelope] });
+        this.acknowledged.push(`${envelope.lane} ${envelope.seq}`);
+      }
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async expectAll(store: LevelLogStore): Promise<void> {
+    const log = await collectLog(store, this.document.id);
+    const held = new Set(log.map(({ lane, seq }) => `${lane} ${seq}`));
+    expect(this.acknowledged.filter((name) => !held.has(name))).toEqual([]);
+  }
+}
+
+// What is left free decides whether a log append, a table or a manifest is what does not fit.
+test.runIf(isRoot).each([0.3, 1.5, 3.2, 6])(
+  `[STO-4] a disk with %s MiB left fills up; nothing acknowledged is lost${reason}`,
+  async (leftMebibytes) => {
+    await using disk = await SmallDisk.mount();
+    const appender = new Appender();
+    const { environment } = appender;
+    const store = await openLevelStore(disk.folder, { environment });
+    expect(await appender.run(store, 20, 50_000)).toBeUndefined();
+    await disk.fill(leftMebibytes * mebibyte);
+
+    const error = await appender.run(store, 400, 50_000);
+    expect(isHeddleError(error, storageFull)).toBe(true);
+    expect(store.state).toMatchObject({ name: "fenced", error: { code: storageFull } });
+    expect(isHeddleError(await appender.run(store, 1, 10), storageFull)).toBe(true);
+
+    await disk.free();
+    await vi.waitFor(() => expect(store.state.name).toBe("open"), { timeout: 20_000 });
+    await appender.expectAll(store);
+    expect(await appender.run(store, 200, 100)).toBeUndefined();
+    await store.close();
+
+    const again = await openLevelStore(disk.folder, { environment });
+    await appender.expectAll(again);
+    await again.close();
+  },
+);
+
+test.runIf(isRoot)(
+  `[STO-4] a store on a full disk opens once there is space, and does no harm before${reason}`,
+  async () => {
+    await using disk = await SmallDisk.mount();
+    const appender = new Appender();
+    const { environment } = appender;
+    const store = await openLevelStore(disk.folder, { environment });
+    expect(await appender.run(store, 50, 50_000)).toBeUndefined();
+    await store.close();
+    await disk.fill(0);
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const opening = openLevelStore(disk.folder, { environment });
+      await expect(opening).rejects.toMatchObject({ code: storageFull });
+    }
+    await disk.free();
+    const again = await openLevelStore(disk.folder, { environment });
+    await appender.expectAll(again);
+    await again.close();
+  },
+);
