@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { expect, test } from "vitest";
-import * as Y from "yjs";
+import type * as Y from "yjs";
 
 import { connectStock, type StockClient } from "../interop/stock-providers.ts";
 import { sleep, until } from "../integration/stock-client.ts";
@@ -32,12 +32,11 @@ async function killRound(data: string, round: number): Promise<Round> {
   const reader = connectStock({ url, name, version: "3.1.0" });
   await until(() => writer.provider.synced && reader.provider.synced, "both are synced");
   const written: string[] = [];
-  const killed = sleep(20 + Math.random() * 400).then(() => relay.kill());
-  let isDead = false;
-  void killed.then(() => {
-    isDead = true;
-  });
-  while (!isDead) {
+  const dead = new AbortController();
+  const killed = sleep(20 + Math.random() * 400)
+    .then(() => relay.kill())
+    .finally(() => dead.abort());
+  while (!dead.signal.aborted) {
     const seen = listOf(reader).length;
     while (written.length < seen + inFlight) written.push(write(writer, written.length));
     await new Promise(setImmediate);

@@ -1,5 +1,6 @@
 import { cp } from "node:fs/promises";
 
+import { decodeEnvelope, type LaneId, type LanePosition } from "@heddle/core";
 import { openLevelStore, type Entry, type Operation } from "@heddle/storage-level";
 import { testDocument, testEnvironment, TestWriter } from "@heddle/testkit";
 import { expect, test } from "vitest";
@@ -85,6 +86,46 @@ test("[STO-7] below the mark, what is missing is found when it is read", async (
   await place.raw((database) => database.write(lost));
   const survey = await surveyStore(place.folder, environment, ["notes"]);
   expect(survey).toMatchObject({ open: '"open"', readArrivals: corrupt, "readLog notes": corrupt });
+});
+
+// Positions and the digest of a clean document vouch for each other and for the end of its log.
+test.each([
+  ["the document", "D", "readDocument notes", "readDocuments"],
+  ["the digest of the vector", "V", "readDocument notes", "readLog notes"],
+  ["a position of the vector", "V 1", "readDocument notes", "readLog notes"],
+  ["the last envelope", "E last", "readLog notes"],
+])("[STO-3] of a document at rest, the loss of %s is reported", async (_what, kind, ...parts) => {
+  await using place = await StoreFolder.make();
+  const entries = await crashedStore(place, kind);
+  const environment = testEnvironment("reader");
+  const { id } = testDocument(environment, "notes");
+  const store = await openLevelStore(place.folder, { environment });
+  const vector = new Map<LaneId, LanePosition>();
+  for await (const chunk of store.readLog(id)) {
+    for (const { lane, seq, bytes } of chunk) {
+      vector.set(lane, { seq, head: decodeEnvelope(environment.hash, bytes).id });
+    }
+  }
+  await store.append({ vectors: [{ document: id, vector }] });
+  await store.close();
+  const [prefix, which] = kind.split(" ");
+  const index = which === "last" ? groups - 1 : Number(which ?? 0);
+  const lost = drop(nth(which === "last" ? entries : await place.entries(), prefix!, index));
+  await place.raw((database) => database.write([lost]));
+  const survey = await surveyStore(place.folder, environment, ["notes"]);
+  expect(survey).toMatchObject({
+    open: '"open"',
+    ...Object.fromEntries(parts.map((part) => [part, corrupt])),
+  });
+});
+
+test("[STO-3] the loss of a dirty marker is reported", async () => {
+  await using place = await StoreFolder.make();
+  const entries = await crashedStore(place, "marker");
+  await place.raw((database) => database.write([drop(nth(entries, "d", 0))]));
+  const survey = await surveyStore(place.folder, testEnvironment("reader"), ["notes"]);
+  const parts = { readDocuments: corrupt, "readDocument notes": corrupt, "readLog notes": corrupt };
+  expect(survey).toMatchObject({ open: '"open"', ...parts });
 });
 
 test("[STO-7] a mark is kept every 1024 groups, so that a crash costs no more than that", async () => {

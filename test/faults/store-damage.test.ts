@@ -3,14 +3,16 @@ import path from "node:path";
 
 import { logFolderName, type Entry } from "@heddle/storage-level";
 import { testEnvironment, type TestEnvironment } from "@heddle/testkit";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 
-import { bundleProgram, ProgramProcess } from "../processes/source-program.ts";
+import { compileProgram, ProgramProcess, removePrograms } from "./program.ts";
 import { corrupt, fillStore, StoreFolder, surveyStore, type Survey } from "./store-survey.ts";
 
 // Goal: what a store serves is what was written; damage is reported, and what is whole stays readable.
 // Method: flip single bits, through LevelDB in records and behind its back in its files, and compare
 // every way of reading with the same reading before the damage.
+
+afterAll(removePrograms);
 
 /** Where damage to a record of a kind shows. The store finds what is missing here in another record. */
 const reportedBy: Readonly<Record<string, readonly string[]>> = {
@@ -90,7 +92,7 @@ async function surveyApart(
   names: readonly string[],
   flips: readonly Flip[],
 ): Promise<(Flip & { readonly survey: Survey | undefined })[]> {
-  const program = await bundleProgram("test/faults/survey-program.ts");
+  const program = compileProgram("survey-program");
   const surveys: (Survey | undefined)[] = [];
   while (surveys.length < flips.length) {
     const folders = flips.slice(surveys.length).map(({ folder }) => folder);

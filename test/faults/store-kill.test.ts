@@ -1,9 +1,9 @@
 import { decodeEnvelope, HeddleErrorCode } from "@heddle/core";
 import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 import { collectChunks, collectLog, testDocument, testEnvironment } from "@heddle/testkit";
-import { beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { bundleProgram, ProgramProcess } from "../processes/source-program.ts";
+import { compileProgram, ProgramProcess, removePrograms } from "./program.ts";
 import { batchOf, documentNames, envelopesPerBatch } from "./store-writer-batches.ts";
 import { StoreFolder } from "./store-survey.ts";
 
@@ -11,9 +11,10 @@ const rounds = 10;
 const environment = testEnvironment("kill");
 let program: string;
 
-beforeAll(async () => {
-  program = await bundleProgram("test/faults/store-writer-program.ts");
+beforeAll(() => {
+  program = compileProgram("store-writer-program");
 });
+afterAll(removePrograms);
 
 // Goal: kill -9 loses nothing that was acknowledged and leaves no half batch.
 // Method: sixteen writers in another process, killed at a random moment of their work, ten times over

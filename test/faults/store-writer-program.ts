@@ -1,5 +1,3 @@
-import { createInterface } from "node:readline";
-
 import { openLevelStore } from "@heddle/storage-level";
 import { testDocument, testEnvironment, TestWriter } from "@heddle/testkit";
 
@@ -13,7 +11,6 @@ const store = await openLevelStore(folder!, { environment });
 const documents = documentNames.map((name) => testDocument(environment, name));
 await store.append({ documents });
 console.log("open");
-createInterface({ input: process.stdin }).on("line", () => console.log(store.state.name));
 
 await Promise.all(
   Array.from({ length: 16 }, async () => {

@@ -8,6 +8,7 @@ import { read, rootWorkspace, workspaces } from "./repository.ts";
 interface Locked {
   readonly version?: string;
   readonly resolved?: string;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly link?: boolean;
 }
 
@@ -79,6 +80,16 @@ describe("package-lock.json", () => {
     const shipped = copiesOf("ws").filter(([path]) => !oldPeers.test(path));
     expect(shipped.length).toBeGreaterThan(0);
     expect(shipped.filter(([, version]) => !isAtLeast(version, "8.21.0"))).toEqual([]);
+  });
+
+  test("is complete, or npm ci refuses it: node scripts/complete-lock.mjs", () => {
+    const missing = locked.flatMap(([path, { optionalDependencies }]) => {
+      return Object.keys(optionalDependencies ?? {}).filter((name) => {
+        const places = [`node_modules/${name}`, `${path}/node_modules/${name}`];
+        return !places.some((place) => lock.packages[place]);
+      });
+    });
+    expect(missing).toEqual([]);
   });
 
   test("names no registry, so that every network can install from its own", () => {
