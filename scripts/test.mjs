@@ -11,7 +11,6 @@ const skipped = [];
 install();
 build();
 provide("/usr/bin/chromium", "chromium", "browser tests (test/e2e)");
-provide("/sbin/ip", "iproute2", "tests in network namespaces");
 if (!existsSync(path.join(root, "..", "shared", "data"))) {
   skipped.push("tests on recorded editing traces: there is no folder ../shared/data");
 }

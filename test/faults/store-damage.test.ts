@@ -5,7 +5,7 @@ import { logFolderName, type Entry } from "@heddle/storage-level";
 import { testEnvironment, type TestEnvironment } from "@heddle/testkit";
 import { afterAll, expect, test } from "vitest";
 
-import { compileProgram, ProgramProcess, removePrograms } from "./program.ts";
+import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
 import { corrupt, fillStore, StoreFolder, surveyStore, type Survey } from "./store-survey.ts";
 
 // Goal: what a store serves is what was written; damage is reported, and what is whole stays readable.
@@ -92,7 +92,7 @@ async function surveyApart(
   names: readonly string[],
   flips: readonly Flip[],
 ): Promise<(Flip & { readonly survey: Survey | undefined })[]> {
-  const program = compileProgram("survey-program");
+  const program = compileProgram("faults/survey-program");
   const surveys: (Survey | undefined)[] = [];
   while (surveys.length < flips.length) {
     const folders = flips.slice(surveys.length).map(({ folder }) => folder);

@@ -3,7 +3,7 @@ import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 import { collectChunks, collectLog, testDocument, testEnvironment } from "@heddle/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { compileProgram, ProgramProcess, removePrograms } from "./program.ts";
+import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
 import { batchOf, documentNames, envelopesPerBatch } from "./store-writer-batches.ts";
 import { StoreFolder } from "./store-survey.ts";
 
@@ -12,7 +12,7 @@ const environment = testEnvironment("kill");
 let program: string;
 
 beforeAll(() => {
-  program = compileProgram("store-writer-program");
+  program = compileProgram("faults/store-writer-program");
 });
 afterAll(removePrograms);
 

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -11,6 +12,8 @@ export interface RelayOptions {
   readonly app?: string;
   /** 0, the default, picks a free one. A restart names the one it had. */
   readonly port?: number;
+  /** As for `--limit`: `name=value`. */
+  readonly limits?: readonly string[];
 }
 
 /** A relay as people start it, in its own process. */
@@ -23,10 +26,12 @@ export class RelayProcess implements AsyncDisposable {
     this.#child = child;
   }
 
-  static async start({ data, port = 0 }: RelayOptions): Promise<RelayProcess> {
-    const flags = { host: "127.0.0.1", port: String(port), data, app: "apps/notes/dist" };
-    const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
-    const child = spawn(process.execPath, ["apps/cli/bin/heddle.js", "relay", ...args, "--json"], {
+  static async start({ data, app, port = 0, limits = [] }: RelayOptions): Promise<RelayProcess> {
+    const args = ["--host", "127.0.0.1", "--port", String(port), "--data", data];
+    if (app !== undefined) args.push("--app", app);
+    for (const limit of limits) args.push("--limit", limit);
+    const command = ["apps/cli/bin/heddle.js", "relay", ...args, ...more, "--json"];
+    const child = spawn(process.execPath, command, {
       cwd: repositoryFolder,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -38,8 +43,26 @@ export class RelayProcess implements AsyncDisposable {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   get port(): number {
     return Number(new URL(this.url).port);
+  }
+
+  /** Resident memory, as Linux counts it. */
+  get memoryBytes(): number {
+    const pages = readFileSync(`/proc/${this.#child.pid}/statm`, "utf8").split(" ")[1];
+    return Number(pages) * 4_096;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   /** No last words: as when the machine loses power, short of the disk. */
@@ -52,7 +75,7 @@ export class RelayProcess implements AsyncDisposable {
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (!this.isRunning) return;
     const exited = once(this.#child, "exit");
     this.#child.kill(signal);
     await exited;

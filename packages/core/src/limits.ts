@@ -14,7 +14,7 @@ export const limits = {
   reasonBytesMax: 256,
   /** Lanes in one version vector; a lane is an editing session, so this is decades of daily use. */
   lanesPerVectorMax: 1_000_000,
-  /** Deepest nesting of maps and arrays in one `Any` value or JSON string (reliability guard). */
+  /** Deepest nesting of maps and arrays in one `Any` value or JSON string. */
   anyDepthMax: 64,
   /** Client ids and clocks are integers below this: sums stay exact in a double. */
   clockMax: 2 ** 48,

@@ -5,7 +5,7 @@ import { withSignature, type Envelope } from "./envelope.ts";
 
 /**
  * A run is a contiguous stretch of one lane of one document. Each envelope names its predecessor by
- * hash, so one signature on the last of a run authenticates all of it (protocol decision 6).
+ * hash, so one signature on the last of a run authenticates all of it.
  */
 export async function signRun(run: readonly Envelope[], signer: Signer): Promise<Envelope[]> {
   const last = run.at(-1);

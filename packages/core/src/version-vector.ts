@@ -57,7 +57,7 @@ export function decodeVersionVector(bytes: Uint8Array): VersionVector {
   return vector;
 }
 
-/** Digest L: equal exactly when the same envelopes are held (protocol A4). 32 bytes. */
+/** Digest L: equal exactly when the same envelopes are held. 32 bytes. */
 export function logDigest(hash: Hash, vector: VersionVector): Uint8Array {
   return hash.sha256(concatBytes([digestDomain, encodeVersionVector(vector)]));
 }

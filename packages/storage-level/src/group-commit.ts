@@ -7,7 +7,7 @@ const groupBytesMaxDefault = 8 * 1024 * 1024;
 
 /**
  * One queue in front of one writer: while a group is on its way to the disk, whatever arrives forms
- * the next one. A lone caller pays one sync and no delay, many callers share one (decision 7).
+ * the next one. A lone caller pays one sync and no delay, many callers share one.
  *
  * An item is never split; a group that fails takes the waiting items with it, as they were meant to
  * stand on top of it.

@@ -224,7 +224,7 @@ export function readParkedRecord(key: Uint8Array, record: Uint8Array): ParkedRec
   });
 }
 
-/** One opening of the store (protocol decision 10). */
+/** One opening of the store. */
 export interface Incarnation {
   /** 16 random bytes. */
   readonly nonce: Uint8Array;

@@ -14,19 +14,20 @@ const compilerOptions = [
   ["--module", "nodenext"],
   ["--target", "es2023"],
   ["--types", "node"],
-  ["--rootDir", "test/faults"],
+  ["--rootDir", "test"],
   ["--ignoreConfig"],
   ["--noCheck"],
   ["--rewriteRelativeImportExtensions"],
 ].flat();
 
 /**
- * Compiles a TypeScript program of this folder for a process of its own, in which the workspaces are
- * as they were built. Returns the file to run, which stays until {@link removePrograms}.
+ * Compiles a TypeScript program below `test` (`faults/store-writer-program`) for a process of its own,
+ * in which the workspaces are as they were built. Returns the file to run, which stays until
+ * {@link removePrograms}.
  */
 export function compileProgram(name: string): string {
   const compiler = path.join(repositoryFolder, "node_modules/typescript/bin/tsc");
-  const source = `test/faults/${name}.ts`;
+  const source = `test/${name}.ts`;
   const args = [compiler, source, ...compilerOptions, "--outDir", programFolder];
   execFileSync(process.execPath, args, { cwd: repositoryFolder });
   return path.join(programFolder, `${name}.js`);
@@ -45,7 +46,7 @@ export class ProgramProcess {
   readonly rest: string[] = [];
 
   constructor(file: string, args: readonly string[] = []) {
-    const stdio: ["ignore", "pipe", "ignore"] = ["ignore", "pipe", "ignore"];
+    const stdio: ["pipe", "pipe", "ignore"] = ["pipe", "pipe", "ignore"];
     this.#child = spawn(process.execPath, [file, ...args], { stdio });
     this.#closed = once(this.#child, "close");
     const reader = createInterface({ input: this.#child.stdout! });
@@ -56,6 +57,10 @@ export class ProgramProcess {
   async nextLine(): Promise<string | undefined> {
     const { value, done } = await this.#lines.next();
     return done ? undefined : value;
+  }
+
+  write(line: string): void {
+    this.#child.stdin!.write(`${line}\n`);
   }
 
   kill(): void {
