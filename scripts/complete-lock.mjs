@@ -30,7 +30,11 @@ console.log(`${Object.keys(added).length} platform packages added to package-loc
 
 /** Names end in the platform: `@turbo/windows-arm64`, `@oxlint/binding-linux-x64-musl`. */
 function platformPackage(name, version, { dev, license, engines }) {
-  const [os, cpu, abi = ""] = name.split("/").at(-1).replace(/^binding-/, "").split("-");
+  const [os, cpu, abi = ""] = name
+    .split("/")
+    .at(-1)
+    .replace(/^binding-/, "")
+    .split("-");
   const isMusl = abi.startsWith("musl");
   return {
     version,

@@ -9,11 +9,13 @@ build();
 
 const given = process.argv.slice(2);
 const defaults = [
-  ...["--data", path.join(root, ".heddle")],
-  ...["--app", path.join(root, "apps/notes/dist")],
-  // A port that is free: somebody who only wants to look must not meet "address in use".
-  ...["--admin-port", "0"],
+  "--data",
+  path.join(root, ".heddle"),
+  "--app",
+  path.join(root, "apps/notes/dist"),
 ];
+// A port that is free: somebody who only wants to look must not meet "address in use".
+defaults.push("--admin-port", "0");
 const relay = spawn(
   process.execPath,
   [path.join(root, "apps/cli/bin/heddle.js"), "relay", ...defaults, ...given],

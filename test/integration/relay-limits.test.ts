@@ -51,6 +51,13 @@ test.each([
   expect(await upgradeStatus(relay.relay.url, origin)).toBe(status);
 });
 
+test("[RLY-7] a page that points its own name at this machine is refused all the same", async () => {
+  await using relay = await startRelay(await memoryStore(), quick);
+  const origin = `http://evil.example:${relay.relay.port}`;
+  const host = `evil.example:${relay.relay.port}`;
+  expect(await upgradeStatus(relay.relay.url, origin, host)).toBe(403);
+});
+
 test("[RLY-9] names that are none are refused for good, odd ones work", async () => {
   await using relay = await startRelay(await memoryStore(), quick);
   for (const path of ["/", "/%00", "/%FF", `/${"x".repeat(129)}`]) {
@@ -60,7 +67,7 @@ test("[RLY-9] names that are none are refused for good, odd ones work", async ()
     });
     expect([path, code]).toEqual([path, 4400]);
   }
-  for (const name of ["a/b/c", "Grüße 你好 🧵", "..hidden", "x".repeat(128)]) {
+  for (const name of ["/", "//a", "a/b/c", "Grüße 你好 🧵", "..hidden", "x".repeat(128)]) {
     using client = connect(relay.url, name);
     await synced(client);
   }
@@ -79,7 +86,7 @@ test("[RLY-9] a message over the limit ends its connection and nothing else", as
   const code = await new Promise((resolve) => {
     giant.once("close", resolve);
   });
-  expect(code).toBe(1009);
+  expect(code).toBe(4413);
   using bo = connect(relay.url, "notes");
   ada.text.insert(0, "still here");
   await until(() => bo.text.toString() === "still here", "the others go on");
@@ -105,7 +112,7 @@ test("[RLY-8] a drain finishes what was sent, says 1012, and the next relay has 
   expect(late.text.toString()).toBe("last words");
 });
 
-function upgradeStatus(url: string, origin: string): Promise<number | undefined> {
+function upgradeStatus(url: string, origin: string, host?: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const upgrade = request(`${url}/notes`, {
       headers: {
@@ -114,6 +121,7 @@ function upgradeStatus(url: string, origin: string): Promise<number | undefined>
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": Buffer.from("0123456789abcdef").toString("base64"),
         Origin: origin,
+        ...(host !== undefined && { Host: host }),
       },
     });
     upgrade.once("upgrade", (response, socket) => {

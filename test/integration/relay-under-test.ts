@@ -1,6 +1,6 @@
 import { MemoryDisk, MemoryLogStore, type LogStore, type Logger } from "@heddle/core";
 import { Relay, type RelayOptions } from "@heddle/relay";
-import { Replica } from "@heddle/replica";
+import { Replica, type ReplicaOptions, type ReplicaTelemetry } from "@heddle/replica";
 import { ephemeralDeviceKey, nodeEnvironment } from "@heddle/replica/node";
 
 const silent: Logger = {
@@ -19,13 +19,22 @@ export interface RelayUnderTest extends AsyncDisposable {
   readonly url: string;
 }
 
+export interface RelayUnderTestOptions extends Partial<
+  Omit<RelayOptions, "replica" | "environment">
+> {
+  readonly telemetry?: ReplicaTelemetry | undefined;
+  /** For the replica behind it. */
+  readonly replica?: Partial<ReplicaOptions>;
+}
+
 /** A relay in this process on a free port. The store is closed with it. */
 export async function startRelay(
   store: LogStore,
-  options: Partial<Omit<RelayOptions, "replica" | "environment">> = {},
+  { telemetry, replica: settings, ...options }: RelayUnderTestOptions = {},
 ): Promise<RelayUnderTest> {
   const signer = ephemeralDeviceKey();
-  const replica = await Replica.open({ store, environment, signer, engine: "test", idleMs: 50 });
+  const running = { store, environment, signer, engine: "test", idleMs: 50, telemetry };
+  const replica = await Replica.open({ ...running, ...settings });
   const relay = await Relay.start({ replica, environment, host: "127.0.0.1", port: 0, ...options });
   return {
     relay,

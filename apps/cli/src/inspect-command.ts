@@ -9,23 +9,25 @@ import {
   openSpaceId,
   parseDocumentName,
   toHex,
+  type Environment,
   type LogStore,
   type StoredDocument,
 } from "@heddle/core";
 import { yjsEngine } from "@heddle/document";
-import { walkLog } from "@heddle/replica";
+import { loadDocument } from "@heddle/replica";
 import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
 import { openLevelStore, markerName } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
-import { jsonLogger } from "./logger.ts";
+import { printRefusals, readRefusals, type Refusals } from "./inspect-refusals.ts";
+import { openLogger } from "./logger.ts";
 
 export interface InspectOptions {
   readonly doc?: string;
   readonly json?: boolean;
 }
 
-interface DocumentSummary {
+interface DocumentSummary extends Refusals {
   readonly name: string;
   readonly id: string;
   readonly lanes: number;
@@ -56,12 +58,17 @@ export async function inspectCommand(
 ): Promise<number> {
   const directory = path.resolve(data);
   if (!existsSync(path.join(directory, markerName))) {
-    throw new HeddleError(HeddleErrorCode.configInvalid, `${directory} is no data folder of a relay`);
+    throw new HeddleError(
+      HeddleErrorCode.configInvalid,
+      `${directory} is no data folder of a relay`,
+    );
   }
-  const environment = nodeEnvironment(jsonLogger(io, false));
+  const environment = nodeEnvironment(openLogger(io, { level: "warn" }));
   const store = await openLevelStore(directory, { environment });
   try {
-    if (options.doc !== undefined) return await showDocument(store, options.doc, options, io);
+    if (options.doc !== undefined) {
+      return await showDocument({ store, environment }, options.doc, options, io);
+    }
     await listDocuments(store, options, io);
     return 0;
   } finally {
@@ -69,7 +76,11 @@ export async function inspectCommand(
   }
 }
 
-async function listDocuments(store: LogStore, options: InspectOptions, io: CommandIo): Promise<void> {
+async function listDocuments(
+  store: LogStore,
+  options: InspectOptions,
+  io: CommandIo,
+): Promise<void> {
   const documents: DocumentSummary[] = [];
   for await (const document of store.readDocuments()) {
     documents.push(await summarise(store, document));
@@ -80,9 +91,11 @@ async function listDocuments(store: LogStore, options: InspectOptions, io: Comma
     return;
   }
   io.out(`store ${storeId}: ${documents.length} documents, ${opening.lastArrival} commit groups`);
-  for (const { name, envelopes, bytes, lanes, parked } of documents) {
+  for (const document of documents) {
+    const { name, envelopes, bytes, lanes, parked } = document;
     const waiting = parked > 0 ? `, ${parked} parked` : "";
     io.out(`  ${name}  ${envelopes} envelopes in ${lanes} lanes, ${bytes} bytes${waiting}`);
+    printRefusals(document, io);
   }
 }
 
@@ -99,11 +112,17 @@ async function summarise(store: LogStore, document: StoredDocument): Promise<Doc
   }
   const parked = (await store.readParked(document.id)).length;
   const { name, id, dirty } = document;
-  return { name, id, lanes: lanes.size, envelopes, bytes, parked, dirty };
+  const refusals = await readRefusals(store, id);
+  return { name, id, lanes: lanes.size, envelopes, bytes, parked, dirty, ...refusals };
+}
+
+interface OpenStore {
+  readonly store: LogStore;
+  readonly environment: Environment;
 }
 
 async function showDocument(
-  store: LogStore,
+  { store, environment }: OpenStore,
   name: string,
   options: InspectOptions,
   io: CommandIo,
@@ -114,28 +133,30 @@ async function showDocument(
     io.err(`heddle: the store has no document ${JSON.stringify(name)}`);
     return 1;
   }
-  const details = await describe(store, document);
+  const details = await describe({ store, environment }, document);
   if (options.json) {
     io.out(JSON.stringify(details));
     return 0;
   }
   io.out(`${details.name} (${details.id}), created ${details.createdAt}`);
-  io.out(`  ${details.envelopes} envelopes, ${details.bytes} bytes; state ${details.stateBytes} bytes`);
+  io.out(
+    `  ${details.envelopes} envelopes, ${details.bytes} bytes; state ${details.stateBytes} bytes`,
+  );
   io.out(`  digest L ${details.digestL}`);
   io.out(`  digest S ${details.digestS}`);
   for (const { lane, seq, head } of details.laneDetails) {
     io.out(`  lane ${lane} up to ${seq}, head ${head.slice(0, 16)}…`);
   }
+  printRefusals(details, io);
   return 0;
 }
 
-async function describe(store: LogStore, document: StoredDocument): Promise<DocumentDetails> {
-  const positions = new Map();
-  const updates: Uint8Array[] = [];
-  for await (const envelope of walkLog({ store, hash: nodeHash, document, positions })) {
-    updates.push(envelope.payload);
-  }
-  const loaded = yjsEngine.fold(updates);
+async function describe(
+  { store, environment }: OpenStore,
+  document: StoredDocument,
+): Promise<DocumentDetails> {
+  const { positions, fold } = await loadDocument(store, environment, document);
+  const loaded = yjsEngine.fold([fold.encodeSince()]);
   try {
     return {
       ...(await summarise(store, document)),
@@ -143,7 +164,11 @@ async function describe(store: LogStore, document: StoredDocument): Promise<Docu
       digestL: toHex(logDigest(nodeHash, positions)),
       digestS: toHex(loaded.digestS(nodeHash)),
       stateBytes: loaded.encodeState().length,
-      laneDetails: [...positions].map(([lane, { seq, head }]) => ({ lane, seq, head: toHex(head) })),
+      laneDetails: [...positions].map(([lane, { seq, head }]) => ({
+        lane,
+        seq,
+        head: toHex(head),
+      })),
     };
   } finally {
     loaded.destroy();

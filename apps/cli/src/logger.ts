@@ -1,16 +1,37 @@
 import type { LogFields, Logger } from "@heddle/core";
+import { pino } from "pino";
 
 import type { CommandIo } from "./command-io.ts";
+import { maskFields } from "./mask-fields.ts";
+
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** Tells this process's lines from those of the one before: connections are counted from 1. */
+  readonly run?: string;
+}
 
 /** Events as lines of JSON on the error stream; results have the other one to themselves. */
-export function jsonLogger(io: CommandIo, isVerbose: boolean): Logger {
-  const write = (level: string, event: string, fields: LogFields = {}): void => {
-    io.err(JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }));
-  };
+export function openLogger(io: CommandIo, { level, run }: LoggerOptions): Logger {
+  const destination = { write: (line: string) => io.err(line.trimEnd()) };
+  const lines = pino(
+    {
+      level,
+      base: run === undefined ? null : { run },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => maskFields(fields) as Record<string, unknown>,
+      },
+    },
+    destination,
+  );
   return {
-    debug: isVerbose ? (event, fields) => write("debug", event, fields) : () => undefined,
-    info: isVerbose ? (event, fields) => write("info", event, fields) : () => undefined,
-    warn: (event, fields) => write("warn", event, fields),
-    error: (event, fields) => write("error", event, fields),
+    debug: (event: string, fields?: LogFields) => lines.debug({ event, ...fields }),
+    info: (event: string, fields?: LogFields) => lines.info({ event, ...fields }),
+    warn: (event: string, fields?: LogFields) => lines.warn({ event, ...fields }),
+    error: (event: string, fields?: LogFields) => lines.error({ event, ...fields }),
   };
 }

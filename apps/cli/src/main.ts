@@ -1,5 +1,5 @@
 import { isHeddleError } from "@heddle/core";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 
 import type { CommandIo } from "./command-io.ts";
 import { replayFlags, type ReplayArguments } from "./replay/replay-options.ts";
@@ -36,7 +36,9 @@ export async function main(
 
 function newProgram(io: CommandIo, stop: AbortSignal, done: (status: number) => void): Command {
   const program = new Command("heddle")
-    .description("Sync engine for Yjs documents: run a relay, replay traces through it, look inside.")
+    .description(
+      "Sync engine for Yjs documents: run a relay, replay traces through it, look inside.",
+    )
     .version(version, "--version")
     .exitOverride()
     .configureOutput({
@@ -63,8 +65,15 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
     .option("--token <secret>", "clients must send ?token=<secret>")
     .option("--allow-origin <origin...>", "web pages that may connect; * for all")
     .option("--open", "everybody who reaches the address may read and write")
+    .option("--limit <name=value...>", "change a bound; docs/limits.md lists them all")
+    .option("--limit-loopback", "bounds of one address hold for this machine too")
+    .option("--trust-proxy", "a proxy stands in front and sets X-Forwarded-For")
+    .option("--admin-port <n>", "serve health and metrics there; 0 takes a free one", port)
+    .option("--admin-host <address>", "address of the admin port", "127.0.0.1")
+    .addOption(adminTokenOption())
+    .option("--drain-delay <ms>", "stay up this long after saying not ready", milliseconds, 0)
+    .addOption(logLevelOption())
     .option("--json", "announce in JSON, one event a line")
-    .option("--verbose", "log every event to the error stream")
     .action(async (options) => {
       const { relayCommand } = await import("./relay-command.ts");
       done(await relayCommand(options, io, stop));
@@ -96,6 +105,25 @@ function addInspect(program: Command, io: CommandIo, done: Done): void {
       const { inspectCommand } = await import("./inspect-command.ts");
       done(await inspectCommand(data, options, io));
     });
+}
+
+/** What is on the command line, everybody on the machine can read in the process list. */
+function adminTokenOption(): Option {
+  return new Option("--admin-token <secret>", "asked for by the admin port as a bearer token").env(
+    "HEDDLE_ADMIN_TOKEN",
+  );
+}
+
+function logLevelOption(): Option {
+  return new Option("--log-level <level>", "what to log to the error stream")
+    .choices(["debug", "info", "warn", "error", "silent"])
+    .default("warn");
+}
+
+function milliseconds(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number <= 600_000) return number;
+  throw new InvalidArgumentError("it is not a whole number of milliseconds up to 600000.");
 }
 
 function port(text: string): number {

@@ -1,13 +1,20 @@
+import { randomBytes } from "node:crypto";
 import path from "node:path";
 
 import type { Environment } from "@heddle/core";
-import { Relay } from "@heddle/relay";
-import { Replica } from "@heddle/replica";
-import { nodeEnvironment, openDeviceKey } from "@heddle/replica/node";
+import {
+  AdminServer,
+  parseRelayLimits,
+  Relay,
+  type ObservedRelay,
+  type RelayLimits,
+} from "@heddle/relay";
+import { Replica, type ApplyJudge } from "@heddle/replica";
+import { nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
 import { openLevelStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
-import { jsonLogger } from "./logger.ts";
+import { openLogger, type LogLevel } from "./logger.ts";
 import { version } from "./version.ts";
 
 export interface RelayCommandOptions {
@@ -18,8 +25,18 @@ export interface RelayCommandOptions {
   readonly token?: string;
   readonly allowOrigin?: string[];
   readonly open?: boolean;
+  /** `name=value`, as {@link parseRelayLimits} reads them. */
+  readonly limit?: string[];
+  readonly limitLoopback?: boolean;
+  readonly trustProxy?: boolean;
+  /** Without it there is no admin port. */
+  readonly adminPort?: number;
+  readonly adminHost: string;
+  readonly adminToken?: string;
+  /** How long to be "not ready" before the drain, for load balancers to notice. */
+  readonly drainDelay: number;
+  readonly logLevel: LogLevel;
   readonly json?: boolean;
-  readonly verbose?: boolean;
 }
 
 /** Runs a relay until `stop` fires, then drains it. Resolves with the exit status. */
@@ -28,31 +45,75 @@ export async function relayCommand(
   io: CommandIo,
   stop: AbortSignal,
 ): Promise<number> {
-  const environment = nodeEnvironment(jsonLogger(io, options.verbose ?? false));
-  const data = path.resolve(options.data);
-  const store = await openLevelStore(data, { environment });
+  // A slip in a flag is found before anything is touched.
+  const limits = parseRelayLimits(options.limit ?? []);
+  const environment = environmentOf(options, io);
+  // First up and last down: a recovery that takes minutes and a drain can both be watched.
+  const admin = await startAdmin(options, environment);
   try {
-    const signer = await openDeviceKey(path.join(data, "device-key.pem"));
-    const engine = `heddle/${version}`;
-    const replica = await Replica.open({ store, environment, signer, engine });
-    const relay = await startRelay(options, replica, environment);
-    announce(options, io, relay, replica);
-    await aborted(stop);
-    if (!options.json) io.err("stopping: waiting for the disk, telling clients to come back");
-    await relay.drain();
+    const store = await openLevelStore(path.resolve(options.data), { environment });
+    const judge = new WorkerJudge();
+    try {
+      const observed = await startRelay(options, { store, environment, admin, limits, judge });
+      admin?.watch(observed);
+      announce(options, io, { ...observed, admin });
+      await aborted(stop);
+      await drain(options, io, { ...observed, admin });
+    } finally {
+      await judge.close();
+      await store.close();
+    }
   } finally {
-    await store.close();
+    await admin?.close();
   }
   if (options.json) io.out(JSON.stringify({ event: "relay.stopped" }));
   return 0;
 }
 
-function startRelay(
-  options: RelayCommandOptions,
-  replica: Replica,
+interface Parts extends ObservedRelay {
+  readonly admin: AdminServer | undefined;
+}
+
+function environmentOf({ logLevel }: RelayCommandOptions, io: CommandIo): Environment {
+  const run = randomBytes(4).toString("hex");
+  return nodeEnvironment(openLogger(io, { level: logLevel, run }));
+}
+
+async function startAdmin(
+  { adminHost, adminPort, adminToken }: RelayCommandOptions,
   environment: Environment,
-): Promise<Relay> {
-  return Relay.start({
+): Promise<AdminServer | undefined> {
+  if (adminPort === undefined) return undefined;
+  return AdminServer.start({ environment, host: adminHost, port: adminPort, token: adminToken });
+}
+
+/** Not ready first, so that nobody new is sent here; then everything received goes to the disk. */
+async function drain(
+  { drainDelay, json }: RelayCommandOptions,
+  io: CommandIo,
+  { relay, admin }: Parts,
+): Promise<void> {
+  admin?.startDraining();
+  if (!json) io.err("stopping: waiting for the disk, telling clients to come back");
+  if (drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, drainDelay));
+  await relay.drain();
+}
+
+interface Ground extends Pick<Parts, "store" | "admin"> {
+  readonly judge: ApplyJudge;
+  readonly environment: Environment;
+  readonly limits: Partial<RelayLimits>;
+}
+
+async function startRelay(
+  options: RelayCommandOptions,
+  { store, environment, admin, limits, judge }: Ground,
+): Promise<ObservedRelay> {
+  const signer = await openDeviceKey(path.join(path.resolve(options.data), "device-key.pem"));
+  const engine = `heddle/${version}`;
+  const telemetry = admin?.telemetry;
+  const replica = await Replica.open({ store, environment, signer, engine, telemetry, judge });
+  const relay = await Relay.start({
     replica,
     environment,
     host: options.host,
@@ -63,19 +124,22 @@ function startRelay(
       allowOrigins: options.allowOrigin ?? [],
       open: options.open ?? false,
     },
+    trustProxy: options.trustProxy ?? false,
+    limits: { ...limits, limitLoopback: options.limitLoopback ?? false },
   });
+  return { relay, replica, store };
 }
 
 function announce(
   options: RelayCommandOptions,
   io: CommandIo,
-  relay: Relay,
-  replica: Replica,
+  { relay, replica, admin }: Parts,
 ): void {
   const { url } = relay;
   const { documentsRead, documentsRecovered, documentsDamaged, tookMs } = replica.recovery;
   if (options.json) {
-    io.out(JSON.stringify({ event: "relay.listening", url, recovery: replica.recovery }));
+    const event = { event: "relay.listening", url, adminUrl: admin?.url };
+    io.out(JSON.stringify({ ...event, recovery: replica.recovery }));
     return;
   }
   const webSocketUrl = url.replace("http", "ws");
@@ -87,12 +151,16 @@ function announce(
     );
   }
   if (options.app) io.out(`  open in two windows   ${url}`);
-  io.out(`  y-websocket clients   new WebsocketProvider("${webSocketUrl}", "<document name>", ydoc)`);
+  io.out(
+    `  y-websocket clients   new WebsocketProvider("${webSocketUrl}", "<document name>", ydoc)`,
+  );
+  if (admin) io.out(`  health and metrics    ${admin.url}/readyz  ${admin.url}/metrics`);
   io.out("  stop with Ctrl-C");
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
 }
-

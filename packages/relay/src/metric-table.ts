@@ -1,0 +1,158 @@
+import { HeddleErrorCode } from "@heddle/core";
+import type { ReplicaCounters } from "@heddle/replica";
+
+import type { ObservedRelay } from "./readiness.ts";
+import type { RelayCounters } from "./relay-counters.ts";
+import { defaultRelayLimits, type RelayLimit, type RelayLimits } from "./relay-limits.ts";
+
+export type LabelledValues = Iterable<readonly [label: string, value: number]>;
+
+/** A metric whose value already exists somewhere: it is read when somebody asks, and costs nothing before. */
+export interface ReadMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge";
+  /** Name of the one label of {@link LabelledValues}. Never an id of a document or a person. */
+  readonly label?: string;
+  readonly read: (observed: ObservedRelay, nowMs: number) => number | LabelledValues;
+}
+
+const outcomes = ["admitted", "duplicate", "parked", "quarantined"] as const;
+type UpdateOutcome = (typeof outcomes)[number];
+
+/** What the load gauge looks at. */
+const ceilings: readonly RelayLimit[] = ["memoryBytesMax", "eventLoopLagMsMax"];
+
+const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).filter(
+  (name): name is RelayLimit => name !== "limitLoopback",
+);
+
+/** docs/metrics.md lists every one of them, and a test keeps the two equal. */
+export const readMetrics: readonly ReadMetric[] = [
+  ...relayCounters({
+    connectionsAccepted: ["heddle_connections_accepted_total", "Upgrades accepted."],
+    originsRefused: ["heddle_origins_refused_total", "Upgrades refused by their origin."],
+    upgradesRefused: ["heddle_upgrades_refused_total", "Requests refused before the upgrade."],
+    socketErrors: ["heddle_socket_errors_total", "Errors of sockets, bad frames among them."],
+    unknownMessages: ["heddle_messages_unknown_total", "Messages of unknown types, ignored."],
+    bytesReceived: ["heddle_received_bytes_total", "Bytes of messages of clients."],
+    bytesSent: ["heddle_sent_bytes_total", "Bytes of frames handed to sockets."],
+    readsPaused: ["heddle_reads_paused_total", "Times that a fast sender was slowed down."],
+    broadcasts: ["heddle_broadcasts_total", "Updates shown to a room."],
+    deliveries: ["heddle_deliveries_total", "Frames written for broadcasts."],
+    catchUps: ["heddle_catch_ups_total", "Catch-ups written from the log."],
+    catchUpsDelayed: ["heddle_catch_ups_delayed_total", "Catch-ups that had to wait."],
+    sendsDropped: ["heddle_sends_dropped_total", "Live frames left to a later catch-up."],
+    slowConsumersClosed: ["heddle_slow_consumers_closed_total", "Readers who were given up."],
+    awarenessDropped: ["heddle_awareness_dropped_total", "Presence frames without room."],
+    awarenessIgnored: ["heddle_awareness_ignored_total", "Presence that was not the sender's."],
+    awarenessTakeovers: ["heddle_awareness_takeovers_total", "Presence that changed hands."],
+    documentsCreated: ["heddle_documents_created_total", "Documents that were new here."],
+  }),
+  {
+    name: "heddle_connections_refused_total",
+    help: "Connections refused, by error code.",
+    type: "counter",
+    label: "code",
+    read: ({ relay }) => {
+      // Every code from the start: a rate over a series that was not there before sees no first one.
+      const codes = Object.values(HeddleErrorCode);
+      return codes.map((code) => [code, relay.counters.refused.get(code) ?? 0] as const);
+    },
+  },
+  {
+    name: "heddle_updates_total",
+    help: "Updates handed in, by what became of them.",
+    type: "counter",
+    label: "outcome",
+    read: ({ replica }) => outcomes.map((name) => [name, replica.counters[name]] as const),
+  },
+  {
+    name: "heddle_limits_reached_total",
+    help: "Times that a limit refused, dropped or slowed something, by limit.",
+    type: "counter",
+    label: "limit",
+    read: ({ relay }) =>
+      relayLimits.map((limit) => [limit, relay.counters.limited.get(limit) ?? 0]),
+  },
+  ...replicaCounters({
+    released: ["heddle_updates_released_total", "Parked updates that fitted later."],
+    rounds: ["heddle_rounds_total", "Commit rounds that reached the disk."],
+    envelopes: ["heddle_envelopes_total", "Envelopes that reached the disk."],
+    resets: ["heddle_store_resets_total", "Times that the store failed."],
+    judged: ["heddle_updates_judged_total", "Updates tried on a scratch document first."],
+    quarantineOverflow: ["heddle_quarantine_overflow_total", "Refused, and no room to keep it."],
+    audits: ["heddle_audits_total", "Looks at what many untried updates add up to."],
+    recalled: ["heddle_envelopes_recalled_total", "Envelopes taken out of their documents."],
+    parkingAlarms: ["heddle_parking_alarms_total", "Times that something was parked too long."],
+  }),
+  gauge("heddle_connections_open", "Connections of clients.", ({ relay }) => relay.connectionCount),
+  gauge("heddle_receiving_bytes", "Bytes of messages that are not complete.", ({ relay }) => {
+    return relay.load.receivingBytes;
+  }),
+  gauge("heddle_catch_up_bytes", "Bytes of catch-ups that are not read.", ({ relay }) => {
+    return relay.load.catchUpBytes;
+  }),
+  {
+    name: "heddle_relay_overloaded",
+    help: "1 for the ceiling that keeps newcomers out.",
+    type: "gauge",
+    label: "limit",
+    read: ({ relay }) => ceilings.map((limit) => [limit, relay.load.exceeded === limit ? 1 : 0]),
+  },
+  gauge("heddle_documents_open", "Documents in memory.", ({ replica }) => replica.openDocuments),
+  gauge(
+    "heddle_documents_damaged",
+    "Documents that recovery could not prove.",
+    ({ replica }) => replica.recovery.documentsDamaged.length,
+  ),
+  gauge("heddle_parked_updates", "Updates that wait.", ({ replica }) => replica.parking.count),
+  gauge("heddle_parked_bytes", "Bytes that wait.", ({ replica }) => replica.parking.bytes),
+  gauge("heddle_parked_oldest_seconds", "Age of the oldest parked update.", oldestParkedSeconds),
+  gauge(
+    "heddle_recovery_seconds",
+    "How long recovery took at the start.",
+    ({ replica }) => replica.recovery.tookMs / 1_000,
+  ),
+  {
+    name: "heddle_store_state",
+    help: "1 for the state that the store is in.",
+    type: "gauge",
+    label: "state",
+    read: ({ store }) =>
+      ["open", "fenced", "closed"].map(
+        (name) => [name, store.state.name === name ? 1 : 0] as const,
+      ),
+  },
+];
+
+type NumberOf<T> = { [Key in keyof T]: T[Key] extends number ? Key : never }[keyof T];
+
+type Named<Key extends string> = Readonly<Record<Key, readonly [name: string, help: string]>>;
+
+/** Every count of the relay: one that is added there and not here does not compile. */
+function relayCounters(names: Named<NumberOf<RelayCounters>>): ReadMetric[] {
+  return Object.entries(names).map(([key, [name, help]]): ReadMetric => {
+    const count = key as NumberOf<RelayCounters>;
+    return { name, help, type: "counter", read: ({ relay }) => relay.counters[count] };
+  });
+}
+
+/** What became of an update is one metric with a label, above; the rest has a name each. */
+function replicaCounters(
+  names: Named<Exclude<NumberOf<ReplicaCounters>, UpdateOutcome>>,
+): ReadMetric[] {
+  return Object.entries(names).map(([key, [name, help]]): ReadMetric => {
+    const count = key as keyof typeof names;
+    return { name, help, type: "counter", read: ({ replica }) => replica.counters[count] };
+  });
+}
+
+function gauge(name: string, help: string, read: ReadMetric["read"]): ReadMetric {
+  return { name, help, type: "gauge", read };
+}
+
+function oldestParkedSeconds({ replica }: ObservedRelay, nowMs: number): number {
+  const { oldestAtMs = nowMs } = replica.parking;
+  return Math.max(0, nowMs - oldestAtMs) / 1_000;
+}

@@ -1,0 +1,85 @@
+import type { HeddleErrorCode, LogStore } from "@heddle/core";
+import type { Replica } from "@heddle/replica";
+
+import type { RelayLimit } from "./relay-limits.ts";
+import type { Relay } from "./relay.ts";
+
+/** The parts of a running relay that the admin port looks at. */
+export interface ObservedRelay {
+  readonly relay: Relay;
+  readonly replica: Replica;
+  readonly store: LogStore;
+}
+
+export interface Finding {
+  readonly reason:
+    | "starting"
+    | "draining"
+    | "store-fenced"
+    | "store-closed"
+    | "overloaded"
+    | "documents-damaged"
+    | "parked-old";
+  readonly code?: HeddleErrorCode;
+  readonly limit?: RelayLimit;
+  readonly count?: number;
+  readonly oldestSeconds?: number;
+}
+
+export interface ReadinessReport {
+  /** Whether new clients should be sent here. */
+  readonly ready: boolean;
+  /** Why not; empty when ready. */
+  readonly reasons: readonly Finding[];
+  /** What somebody should look at although clients are served. */
+  readonly degraded: readonly Finding[];
+}
+
+/** An honest gap is closed within seconds: by then its sender has gone, or never meant to. */
+export const parkedOldMs = 10 * 60_000;
+
+/**
+ * Decides whether clients should come here. A relay that cannot write is not ready: it would refuse
+ * everybody. One with damaged or waiting documents is, since all others work; so is one that is too busy for
+ * newcomers, or a whole fleet would be "not ready" the moment it is needed most.
+ */
+export function readinessOf(
+  observed: ObservedRelay | undefined,
+  isDraining: boolean,
+  nowMs: number,
+): ReadinessReport {
+  const reasons = blockers(observed, isDraining || (observed?.relay.isDraining ?? false));
+  const degraded = observed ? impairments(observed, nowMs) : [];
+  return { ready: reasons.length === 0, reasons, degraded };
+}
+
+function blockers(observed: ObservedRelay | undefined, isDraining: boolean): Finding[] {
+  const reasons: Finding[] = [];
+  if (isDraining) reasons.push({ reason: "draining" });
+  if (observed === undefined) {
+    return isDraining ? reasons : [{ reason: "starting" }];
+  }
+  const { store, replica } = observed;
+  if (store.state.name === "fenced") {
+    reasons.push({ reason: "store-fenced", code: store.state.error.code });
+  } else if (replica.state.name === "suspended") {
+    reasons.push({ reason: "store-fenced", code: replica.state.error.code });
+  } else if (store.state.name === "closed") {
+    reasons.push({ reason: "store-closed" });
+  }
+  return reasons;
+}
+
+function impairments({ relay, replica }: ObservedRelay, nowMs: number): Finding[] {
+  const findings: Finding[] = [];
+  const { exceeded } = relay.load;
+  if (exceeded) findings.push({ reason: "overloaded", limit: exceeded });
+  const damaged = replica.recovery.documentsDamaged.length;
+  if (damaged > 0) findings.push({ reason: "documents-damaged", count: damaged });
+  const { count, oldestAtMs = nowMs } = replica.parking;
+  if (nowMs - oldestAtMs > parkedOldMs) {
+    const oldestSeconds = Math.round((nowMs - oldestAtMs) / 1_000);
+    findings.push({ reason: "parked-old", count, oldestSeconds });
+  }
+  return findings;
+}
