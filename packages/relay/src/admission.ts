@@ -16,7 +16,13 @@ export interface ConnectRequest {
  * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when the name is not one.
  */
 export function readConnectRequest(request: IncomingMessage): ConnectRequest {
-  const url = new URL(request.url ?? "/", "http://relay.invalid");
+  // Put together, not resolved: `//` would be resolved as the start of another host.
+  const address = `http://relay.invalid${request.url}`;
+  if (!URL.canParse(address)) {
+    const message = "document name refused: the address cannot be read";
+    throw new HeddleError(HeddleErrorCode.frameMalformed, message);
+  }
+  const url = new URL(address);
   return {
     name: parseDocumentName(decodePath(url.pathname.slice(1))),
     token: url.searchParams.get("token") ?? undefined,
@@ -25,11 +31,11 @@ export function readConnectRequest(request: IncomingMessage): ConnectRequest {
 
 /**
  * Browsers send the page's origin with every WebSocket, and the relay is what has to look at it:
- * otherwise any web page could talk to a relay on the visitor's own machine.
+ * otherwise any web page could talk to a relay on the visitor's own machine. That the origin equals
+ * the host asked for proves nothing: a page can point its own name at 127.0.0.1.
  */
 export function isOriginAllowed(
   origin: string | undefined,
-  host: string | undefined,
   { allowOrigins = [], open = false, token }: RelayAccess,
 ): boolean {
   if (origin === undefined) return true; // Not a browser.
@@ -39,7 +45,7 @@ export function isOriginAllowed(
   if (allowOrigins.length > 0) return false;
   // A token is no cookie: a page that has it was given it, wherever it comes from.
   if (open || token) return true;
-  return parsed.host === host || isLoopback(parsed.hostname.replace(/^\[|\]$/g, ""));
+  return isLoopback(parsed.hostname.replace(/^\[|\]$/g, ""));
 }
 
 /** Compares hashes, so that neither length nor content shows in the time it takes. */

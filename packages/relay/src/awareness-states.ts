@@ -1,22 +1,15 @@
-import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { assertState, depthOf, type AwarenessItem } from "./awareness-codec.ts";
+import type { RelayLimits } from "./relay-limits.ts";
 
-/** One client's presence: cursor, name, colour. JSON as it came, never interpreted here. */
+/** One client's presence: cursor, name, colour. JSON as it came. */
 interface AwarenessEntry {
   clock: number;
   /** `undefined` once the client has left; the clock is kept for a while against stragglers. */
   state: string | undefined;
   owner: object;
   updatedAtMs: number;
-}
-
-export interface AwarenessItem {
-  readonly client: number;
-  readonly clock: number;
-  /** JSON; `undefined` where the client says goodbye. */
-  readonly state: string | undefined;
 }
 
 export interface AwarenessChange {
@@ -27,53 +20,104 @@ export interface AwarenessChange {
    * them speak up at once instead of at their next renewal, up to 15 s later.
    */
   readonly returning: readonly number[];
+  /** News about clients that another connection speaks for. */
+  readonly contested: readonly AwarenessItem[];
+  /** How many entries were dropped because a limit, or somebody else's id, forbade them. */
+  readonly ignored: number;
 }
+
+export type AwarenessLimits = Pick<
+  RelayLimits,
+  | "awarenessStateBytesMax"
+  | "awarenessDepthMax"
+  | "awarenessClientsPerConnectionMax"
+  | "awarenessClientsPerDocumentMax"
+  | "awarenessBytesPerDocumentMax"
+>;
 
 /** As in y-protocols: a client that is silent for so long is gone. It renews every 15 s. */
 export const awarenessTimeoutMs = 30_000;
-export const awarenessStateLengthMax = 64 * 1024;
-export const awarenessClientsMax = 4_096;
+
+/** A client counts up by one per change; near the end of integers nothing newer could follow. */
+const clockMax = 2 ** 32;
+
+type Verdict = "news" | "known" | "returning" | "contested" | "ignored";
 
 /**
  * Who is here, for one document: the table of y-protocols' awareness without a Y.Doc and without a
- * timer of its own. Never stored, never acknowledged.
+ * timer of its own. A client id belongs to the connection that brought it. Never stored.
  */
 export class AwarenessStates {
+  readonly #limits: AwarenessLimits;
   readonly #entries = new Map<number, AwarenessEntry>();
+  readonly #ownedBy = new Map<object, Set<number>>();
+  #bytes = 0;
+
+  constructor(limits: AwarenessLimits) {
+    this.#limits = limits;
+  }
 
   get clients(): number[] {
     return [...this.#entries].filter(([, entry]) => entry.state !== undefined).map(([id]) => id);
   }
 
-  /** Takes in what {@link decodeAwareness} read from a message of `owner`. */
+  isPresent(client: number): boolean {
+    return this.#entries.get(client)?.state !== undefined;
+  }
+
+  ownerOf(client: number): object | undefined {
+    return this.#entries.get(client)?.owner;
+  }
+
+  /**
+   * Takes in what a message of `owner` says.
+   *
+   * @throws HeddleError `HEDDLE_FRAME_MALFORMED` for a state of its own that is no JSON.
+   */
   apply(items: readonly AwarenessItem[], owner: object, nowMs: number): AwarenessChange {
     const changed: number[] = [];
     const returning: number[] = [];
-    for (const { client, clock, state } of items) {
-      const entry = this.#entries.get(client);
-      if (entry && clock === entry.clock && entry.state === undefined && state !== undefined) {
-        returning.push(client);
+    const contested: AwarenessItem[] = [];
+    let ignored = 0;
+    for (const item of items) {
+      const verdict = this.#judge(item, owner);
+      if (verdict === "returning") returning.push(item.client);
+      else if (verdict === "contested") contested.push(item);
+      else if (verdict === "ignored") ignored++;
+      else if (verdict === "news") {
+        if (this.#put(item, owner, nowMs)) changed.push(item.client);
+        else ignored++;
       }
-      if (!isNews(entry, clock, state, owner)) continue;
-      if (!entry && this.#entries.size >= awarenessClientsMax) continue;
-      this.#entries.set(client, { clock, state, owner, updatedAtMs: nowMs });
-      changed.push(client);
     }
-    return { changed, returning };
+    return { changed, returning, contested, ignored };
+  }
+
+  /** Gives the client to `owner`, whose claim proved right; false when it came to nothing. */
+  take(item: AwarenessItem, owner: object, nowMs: number): boolean {
+    const entry = this.#entries.get(item.client);
+    if (entry && item.clock <= entry.clock) return false;
+    return this.#put(item, owner, nowMs);
   }
 
   /** Marks the clients of a connection that closed as gone; returns them. */
   leave(owner: object, nowMs: number): number[] {
-    return this.#markGone(nowMs, (entry) => entry.owner === owner);
+    const owned = [...(this.#ownedBy.get(owner) ?? [])];
+    const gone = owned.filter((client) => this.#markGone(client, nowMs));
+    this.#ownedBy.delete(owner);
+    return gone;
   }
 
   /** Marks clients as gone that have not renewed; forgets those that are gone for long. */
   expire(nowMs: number): number[] {
-    for (const [client, entry] of this.#entries) {
-      const isForgotten = nowMs - entry.updatedAtMs > 2 * awarenessTimeoutMs;
-      if (entry.state === undefined && isForgotten) this.#entries.delete(client);
+    const gone: number[] = [];
+    for (const [client, { state, updatedAtMs }] of this.#entries) {
+      const silentMs = nowMs - updatedAtMs;
+      if (state === undefined && silentMs > 2 * awarenessTimeoutMs) this.#forget(client);
+      if (state !== undefined && silentMs > awarenessTimeoutMs && this.#markGone(client, nowMs)) {
+        gone.push(client);
+      }
     }
-    return this.#markGone(nowMs, (entry) => nowMs - entry.updatedAtMs > awarenessTimeoutMs);
+    return gone;
   }
 
   /** Awareness update with the present entry of each of `clients`; "null" for those who left. */
@@ -90,53 +134,70 @@ export class AwarenessStates {
     return encoding.toUint8Array(encoder);
   }
 
-  #markGone(nowMs: number, isGone: (entry: AwarenessEntry) => boolean): number[] {
-    const gone: number[] = [];
-    for (const [client, entry] of this.#entries) {
-      if (entry.state === undefined || !isGone(entry)) continue;
-      entry.state = undefined;
-      entry.updatedAtMs = nowMs;
-      gone.push(client);
+  /** The rule of y-protocols, and one more: only the connection that speaks for a client changes it. */
+  #judge({ client, clock, state }: AwarenessItem, owner: object): Verdict {
+    if (clock > clockMax) return "ignored";
+    const entry = this.#entries.get(client);
+    const isPresent = entry?.state !== undefined;
+    // Stock clients say goodbye for others whom they no longer hear.
+    if (state === undefined) {
+      if (!isPresent) return "known";
+      return entry.owner === owner && clock >= entry.clock ? "news" : "ignored";
     }
-    return gone;
-  }
-}
-
-/** The rule of y-protocols, and one more: only the connection that speaks for a client ends it. */
-function isNews(
-  entry: AwarenessEntry | undefined,
-  clock: number,
-  state: string | undefined,
-  owner: object,
-): boolean {
-  if (entry === undefined) return state !== undefined;
-  if (state === undefined && entry.state !== undefined && entry.owner !== owner) return false;
-  return clock > entry.clock || (clock === entry.clock && state === undefined && entry.state !== undefined);
-}
-
-/**
- * Reads an awareness update: varUint count • (varUint client • varUint clock • varString JSON)*.
- *
- * @throws HeddleError `HEDDLE_FRAME_MALFORMED`.
- */
-export function decodeAwareness(bytes: Uint8Array): AwarenessItem[] {
-  const items: AwarenessItem[] = [];
-  try {
-    const decoder = decoding.createDecoder(bytes);
-    const count = decoding.readVarUint(decoder);
-    if (count > bytes.length) throw new RangeError("more clients than bytes");
-    for (let index = 0; index < count; index++) {
-      const client = decoding.readVarUint(decoder);
-      const clock = decoding.readVarUint(decoder);
-      const json = decoding.readVarString(decoder);
-      if (json.length > awarenessStateLengthMax) throw new RangeError("a state is too long");
-      const state: unknown = JSON.parse(json);
-      items.push({ client, clock, state: state === null ? undefined : json });
+    if (entry === undefined || clock > entry.clock) {
+      return isPresent && entry?.owner !== owner ? "contested" : "news";
     }
-    if (decoding.hasContent(decoder)) throw new RangeError("bytes after the last client");
-  } catch (cause) {
-    const message = "an awareness update cannot be read";
-    throw new HeddleError(HeddleErrorCode.frameMalformed, message, { cause });
+    return clock === entry.clock && !isPresent ? "returning" : "known";
   }
-  return items;
+
+  #put({ client, clock, state }: AwarenessItem, owner: object, nowMs: number): boolean {
+    const entry = this.#entries.get(client);
+    if (state !== undefined && !this.#hasRoomFor(client, state, owner)) return false;
+    if (state !== undefined) assertState(state);
+    this.#bytes += (state?.length ?? 0) - (entry?.state?.length ?? 0);
+    if (entry && entry.owner !== owner) this.#ownedBy.get(entry.owner)?.delete(client);
+    this.#ownedBy.set(owner, (this.#ownedBy.get(owner) ?? new Set()).add(client));
+    this.#entries.set(client, { clock, state, owner, updatedAtMs: nowMs });
+    return true;
+  }
+
+  #hasRoomFor(client: number, state: string, owner: object): boolean {
+    const limits = this.#limits;
+    const owned = this.#ownedBy.get(owner);
+    // Those who left count too: otherwise one connection could go through any number of ids.
+    const isOneMore = !owned?.has(client);
+    if (isOneMore && (owned?.size ?? 0) >= limits.awarenessClientsPerConnectionMax) return false;
+    if (state.length > limits.awarenessStateBytesMax || depthOf(state) > limits.awarenessDepthMax) {
+      return false;
+    }
+    const before = this.#entries.get(client);
+    const bytes = this.#bytes + state.length - (before?.state?.length ?? 0);
+    if (bytes > limits.awarenessBytesPerDocumentMax) return false;
+    if (before || this.#entries.size < limits.awarenessClientsPerDocumentMax) return true;
+    return this.#forgetSomebodyGone();
+  }
+
+  #forgetSomebodyGone(): boolean {
+    for (const [client, { state }] of this.#entries) {
+      if (state !== undefined) continue;
+      this.#forget(client);
+      return true;
+    }
+    return false;
+  }
+
+  #forget(client: number): void {
+    const entry = this.#entries.get(client);
+    if (entry) this.#ownedBy.get(entry.owner)?.delete(client);
+    this.#entries.delete(client);
+  }
+
+  #markGone(client: number, nowMs: number): boolean {
+    const entry = this.#entries.get(client);
+    if (entry?.state === undefined) return false;
+    this.#bytes -= entry.state.length;
+    entry.state = undefined;
+    entry.updatedAtMs = nowMs;
+    return true;
+  }
 }

@@ -17,6 +17,7 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 
 const closeCodeOfError = new Map<HeddleErrorCode, CloseCode>([
   [HeddleErrorCode.updateMalformed, CloseCode.senderAtFault],
+  [HeddleErrorCode.updateRefused, CloseCode.senderAtFault],
   [HeddleErrorCode.frameMalformed, CloseCode.senderAtFault],
   [HeddleErrorCode.frameUnexpected, CloseCode.senderAtFault],
   [HeddleErrorCode.updateTooLarge, CloseCode.tooLarge],

@@ -1,10 +1,13 @@
-import { type Environment, type HeddleError } from "@heddle/core";
+import { equalBytes, isHeddleError, type HeddleError } from "@heddle/core";
+import { decodeStateVector, encodeStateVector, type ParsedUpdate } from "@heddle/document";
 import type { DocumentCommit, DocumentListener, ReplicaDocument } from "@heddle/replica";
 
-import { AwarenessStates, decodeAwareness } from "./awareness-states.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { HeldMessages } from "./held-messages.ts";
 import { prepareFrame } from "./prepared-frame.ts";
-import type { RelayCounters } from "./relay-counters.ts";
+import { Presence } from "./presence.ts";
+import { RoomMember, type CatchUp, type MemberSources } from "./room-member.ts";
 import {
   decodeClientMessage,
   encodeAwareness,
@@ -13,48 +16,51 @@ import {
   encodeUpdate,
 } from "./y-websocket-wire.ts";
 
-export interface DocumentRoomOptions {
-  readonly document: ReplicaDocument;
-  readonly environment: Environment;
-  readonly counters: RelayCounters;
+/** The last catch-up that was made: after a restart everybody asks the same question. */
+interface LastCatchUp extends CatchUp {
+  /** As long as somebody still reads it, and no longer. */
+  readonly frame: WeakRef<Uint8Array>;
 }
 
 /**
  * The stock clients of one document: answers their sync steps from the log, hands their updates to
  * the replica, and shows everybody what reached the disk.
  */
-export class DocumentRoom implements DocumentListener {
+export class DocumentRoom implements DocumentListener, MemberSources {
   readonly document: ReplicaDocument;
-  readonly #environment: Environment;
-  readonly #counters: RelayCounters;
-  readonly #members = new Set<GatewayConnection>();
-  /** Members that have been given the content: only they can make sense of what follows it. */
-  readonly #caughtUp = new Set<GatewayConnection>();
-  readonly #awareness = new AwarenessStates();
+  readonly #context: GatewayContext;
+  readonly #held = new HeldMessages();
+  readonly #members = new Map<GatewayConnection, RoomMember>();
+  readonly #presence: Presence;
   readonly #unsubscribe: () => void;
+  #lastCatchUp: LastCatchUp | undefined;
+  #awarenessFrame: Uint8Array | undefined;
 
-  constructor({ document, environment, counters }: DocumentRoomOptions) {
+  constructor(document: ReplicaDocument, context: GatewayContext) {
     this.document = document;
-    this.#environment = environment;
-    this.#counters = counters;
+    this.#context = context;
+    const { limits, counters, environment } = context;
+    this.#presence = new Presence({ limits, counters, clock: environment.clock });
     this.#unsubscribe = document.subscribe(this);
   }
 
-  get members(): ReadonlySet<GatewayConnection> {
-    return this.#members;
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
   }
 
-  join(connection: GatewayConnection): void {
-    this.#members.add(connection);
+  join(connection: GatewayConnection): RoomMember {
+    const member = new RoomMember(connection, this.#context, this);
+    this.#members.set(connection, member);
     connection.send(encodeSyncStep1(this.document.encodeStateVector()));
-    const present = this.#awareness.clients;
-    if (present.length > 0) connection.send(encodeAwareness(this.#awareness.encode(present)));
+    if (this.#presence.clients.length > 0) member.askAwareness();
+    return member;
   }
 
   leave(connection: GatewayConnection): void {
+    this.#members.get(connection)?.leave();
     this.#members.delete(connection);
-    this.#caughtUp.delete(connection);
-    this.#broadcastAwareness(this.#awareness.leave(connection, this.#nowMs));
+    this.#held.forget(connection);
+    this.#broadcastAwareness(this.#presence.leave(connection));
   }
 
   close(): void {
@@ -62,46 +68,88 @@ export class DocumentRoom implements DocumentListener {
   }
 
   /** @throws HeddleError with the code that the sender is refused with. */
-  receive(connection: GatewayConnection, bytes: Uint8Array): void {
+  receive(member: RoomMember, bytes: Uint8Array): void {
+    if (this.#held.keep(member.connection, bytes)) return;
     const message = decodeClientMessage(bytes);
     switch (message.type) {
       case "step-1":
-        connection.send(encodeSyncStep2(this.document.encodeSince(message.stateVector)));
-        this.#caughtUp.add(connection);
+        member.ask(message.stateVector);
+        return;
+      case "step-2":
+        member.quota.duringFirstSync(() => this.#receiveUpdate(member, message.update));
         return;
       case "update":
-        this.#receiveUpdate(connection, message.update);
+        this.#receiveUpdate(member, message.update);
         return;
       case "awareness":
-        this.#receiveAwareness(connection, message.update);
+        this.#receiveAwareness(member.connection, message.update);
         return;
       case "query-awareness":
-        connection.send(encodeAwareness(this.#awareness.encode(this.#awareness.clients)));
+        member.askAwareness();
         return;
       case "unknown":
-        this.#counters.unknownMessages++;
+        this.#context.counters.unknownMessages++;
     }
   }
 
-  onCommit({ update, sources }: DocumentCommit): void {
+  onCommit({ update, parts, sources }: DocumentCommit): void {
     // A lone writer knows what it wrote; where several wrote, one frame for all is cheaper than
     // one frame for each, and an update that is known already changes nothing.
     const onlySource = sources.size === 1 ? [...sources][0] : undefined;
-    this.#broadcast(encodeUpdate(update), onlySource);
+    const frame = prepareFrame(encodeUpdate(update));
+    this.#context.counters.broadcasts++;
+    this.#lastCatchUp = undefined;
+    let before: Uint8Array | undefined;
+    const vectorBefore = (): Uint8Array => (before ??= this.#vectorBefore(parts));
+    for (const [connection, member] of this.#members) {
+      if (connection !== onlySource) member.show(frame, vectorBefore);
+    }
   }
 
   onReset(error: HeddleError): void {
-    for (const connection of this.#members) connection.refuse(error);
+    for (const connection of this.#members.keys()) connection.refuse(error);
   }
 
-  /** Removes clients that fell silent. */
-  expireAwareness(): void {
-    this.#broadcastAwareness(this.#awareness.expire(this.#nowMs));
+  catchUpFrame({ vector, isAnswer }: CatchUp): Uint8Array {
+    const last = this.#lastCatchUp;
+    const isSame = last?.isAnswer === isAnswer && equalBytes(last.vector, vector);
+    const shared = isSame ? last.frame.deref() : undefined;
+    if (shared) return shared;
+    const update = this.document.encodeSince(vector);
+    const frame = prepareFrame(isAnswer ? encodeSyncStep2(update) : encodeUpdate(update));
+    this.#lastCatchUp = { vector, isAnswer, frame: new WeakRef(frame) };
+    return frame;
   }
 
-  #receiveUpdate(connection: GatewayConnection, update: Uint8Array): void {
+  awarenessFrame(): Uint8Array | undefined {
+    const { clients } = this.#presence;
+    if (clients.length === 0) return undefined;
+    return (this.#awarenessFrame ??= this.#frameOf(clients));
+  }
+
+  /** What is only decided with time: silent clients, contested ones, members who are owed something. */
+  pulse(): void {
+    this.#broadcastAwareness([...this.#presence.expire(), ...this.#presence.settle()]);
+    for (const member of this.#members.values()) member.flush();
+  }
+
+  /** What everybody had been shown before the last commit, which was `parts`. */
+  #vectorBefore(parts: readonly ParsedUpdate[]): Uint8Array {
+    const clocks = decodeStateVector(this.document.encodeShownVector());
+    for (const { client, clock } of parts.flatMap(({ runs }) => runs)) {
+      if (clock < (clocks.get(client) ?? 0)) clocks.set(client, clock);
+    }
+    return encodeStateVector(clocks);
+  }
+
+  #receiveUpdate(member: RoomMember, update: Uint8Array): void {
+    const { connection } = member;
     const { length } = update;
-    const outcome = this.document.submit(update, connection);
+    const outcome = this.document.submit(update, connection, (refusal) => {
+      if (refusal) connection.refuse(refusal);
+      else this.#held.release(connection, (message) => this.receive(member, message));
+    });
+    if (outcome === "judging") this.#held.hold(connection);
     if (outcome !== "admitted") return;
     connection.addUnsaved(length);
     this.document.afterCommitOf(connection, () => connection.addUnsaved(-length));
@@ -109,33 +157,31 @@ export class DocumentRoom implements DocumentListener {
 
   /** Awareness waits for its writer's updates: a caret must not point at text still to come. */
   #receiveAwareness(connection: GatewayConnection, update: Uint8Array): void {
-    const items = decodeAwareness(update);
+    const items = this.#presence.decode(update);
     this.document.afterCommitOf(connection, () => {
-      if (!this.#members.has(connection)) return;
-      const { changed, returning } = this.#awareness.apply(items, connection, this.#nowMs);
-      // Its sender hears it too: a lone client takes silence for a dead connection.
-      this.#broadcastAwareness(changed);
-      if (returning.length > 0) connection.send(encodeAwareness(this.#awareness.encode(returning)));
+      const member = this.#members.get(connection);
+      if (member === undefined) return;
+      try {
+        const { changed, returning, wasIgnored } = this.#presence.receive(items, connection);
+        // Its sender hears it too: a lone client takes silence for a dead connection.
+        this.#broadcastAwareness(changed);
+        const hasHeard = changed.length > 0 || !wasIgnored;
+        if (returning.length > 0 || !hasHeard) member.showAwareness(this.#frameOf(returning));
+      } catch (error) {
+        if (!isHeddleError(error)) throw error;
+        connection.refuse(error);
+      }
     });
   }
 
   #broadcastAwareness(clients: readonly number[]): void {
     if (clients.length === 0) return;
-    const frame = prepareFrame(encodeAwareness(this.#awareness.encode(clients)));
-    for (const member of this.#members) member.sendFrame(frame);
+    this.#awarenessFrame = undefined;
+    const frame = this.#frameOf(clients);
+    for (const member of this.#members.values()) member.showAwareness(frame);
   }
 
-  #broadcast(message: Uint8Array, except: object | undefined): void {
-    const frame = prepareFrame(message);
-    this.#counters.broadcasts++;
-    for (const member of this.#caughtUp) {
-      if (member === except) continue;
-      member.sendFrame(frame);
-      this.#counters.deliveries++;
-    }
-  }
-
-  get #nowMs(): number {
-    return this.#environment.clock.monotonicMs();
+  #frameOf(clients: readonly number[]): Uint8Array {
+    return prepareFrame(encodeAwareness(this.#presence.encode(clients)));
   }
 }

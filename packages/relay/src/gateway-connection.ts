@@ -1,24 +1,52 @@
 import type { Duplex } from "node:stream";
 
-import { HeddleError, HeddleErrorCode, isHeddleError, type Environment } from "@heddle/core";
-import type { UpdateSource } from "@heddle/replica";
-import type { WebSocket } from "ws";
+import {
+  HeddleError,
+  HeddleErrorCode,
+  isHeddleError,
+  type DocumentId,
+  type Environment,
+  type LogFields,
+} from "@heddle/core";
+import type { UpdateFacts, UpdateSource } from "@heddle/replica";
 
-import { CloseCode, closeCodeOf } from "./close-code.ts";
+import { closeCodeOf, type CloseCode } from "./close-code.ts";
+import { ConnectionIntake, type PauseReason } from "./connection-intake.ts";
+import type { GatewayWebSocket } from "./gateway-web-socket.ts";
 import { prepareFrame, type CorkedSockets } from "./prepared-frame.ts";
-import type { RelayCounters } from "./relay-counters.ts";
-import type { RelayLimits } from "./relay-options.ts";
+import type { PresenceOwner } from "./presence.ts";
+import type { ReceiveMeter } from "./receive-meter.ts";
+import { countLimit, type RelayCounters } from "./relay-counters.ts";
+import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
+import { SendProgress } from "./send-progress.ts";
 
 export interface GatewayConnectionOptions {
-  readonly webSocket: WebSocket;
+  readonly webSocket: GatewayWebSocket;
   /** The socket under it, to which prepared frames go. */
   readonly socket: Duplex;
   readonly corked: CorkedSockets;
+  readonly meter: ReceiveMeter;
   readonly environment: Environment;
   readonly counters: RelayCounters;
   readonly limits: RelayLimits;
   readonly id: number;
+  /** What limits are counted by; `undefined` for clients to whom those do not apply. */
+  readonly address: string | undefined;
 }
+
+/** What one connection is for: the room that it is in. */
+export interface ConnectionListener {
+  /** What it throws with a code is what the client is refused with. */
+  onMessage(bytes: Uint8Array): void;
+  /** Everything written so far has left. */
+  onDrain(): void;
+  onClose(): void;
+  /** @throws HeddleError when the relay does not want the update. */
+  assertWelcome(facts: UpdateFacts): void;
+}
+
+/** A client that is told to go for its buffers' sake gets so long to hear why. */
+const lastWordsMs = 1_000;
 
 /**
  * One stock client on one document. Knows how to send, to slow down a fast writer, and to say no;
@@ -26,93 +54,121 @@ export interface GatewayConnectionOptions {
  *
  *   paused ──listen──► open ──refuse──► refused ──after a delay──► closed
  */
-export class GatewayConnection implements UpdateSource {
+export class GatewayConnection implements UpdateSource, PresenceOwner {
   readonly principal: Uint8Array | undefined;
   readonly id: number;
+  readonly address: string | undefined;
   readonly #options: GatewayConnectionOptions;
+  readonly #intake: ConnectionIntake;
+  readonly #progress: SendProgress;
+  #listener: ConnectionListener | undefined;
+  #document: DocumentId | undefined;
+  #bytesReceived = 0;
+  #bytesSent = 0;
   #unsavedBytes = 0;
-  #isReadPaused = true;
   #isRefused = false;
-  #isDeaf = false;
-  #isAlive = true;
+  #pingedMs = -1;
 
   constructor(options: GatewayConnectionOptions) {
     this.id = options.id;
+    this.address = options.address;
     this.#options = options;
-    const { webSocket, environment } = options;
-    // Nothing is read until the document is there; the client's messages wait in its socket.
-    webSocket.pause();
-    webSocket.on("pong", () => {
-      this.#isAlive = true;
+    const { webSocket, socket, environment } = options;
+    this.#intake = new ConnectionIntake({
+      ...options,
+      onBreach: (limit) => this.#breach(limit),
     });
+    this.#progress = new SendProgress(socket, this.#nowMs);
+    // Nothing is read until the document is there; the client's messages wait in its socket.
+    this.#intake.pause("loading");
+    webSocket.onFrameRefused = (error) => this.refuse(error);
     // Without a listener a single bad frame of a stranger would end the process.
     webSocket.on("error", (error) => {
       options.counters.socketErrors++;
-      environment.logger.debug("connection.error", { connection: this.id, error: String(error) });
+      environment.logger.debug("connection.error", { ...this.logFields, error: String(error) });
     });
+    this.#logLifetime();
   }
 
   get isOpen(): boolean {
     return this.#options.webSocket.readyState === 1 && !this.#isRefused;
   }
 
-  /** Starts reading. What `onMessage` throws with a code is what the client is refused with. */
-  listen(onMessage: (bytes: Uint8Array) => void, onClose: () => void): void {
-    const { webSocket } = this.#options;
-    webSocket.on("message", (data, isBinary) => {
-      this.#isAlive = true;
-      if (this.#isRefused || this.#isDeaf) return;
-      try {
-        if (!isBinary || !(data instanceof Uint8Array)) throw notBinary();
-        onMessage(data);
-      } catch (error) {
-        if (!isHeddleError(error)) throw error;
-        this.refuse(error);
-      }
-    });
-    webSocket.once("close", onClose);
-    this.#setReadPaused(false);
+  /** When anything was last heard of the client. */
+  get heardMs(): number {
+    return this.#intake.heardMs;
+  }
+
+  /** What was written and has not left. */
+  get bufferedBytes(): number {
+    return this.#options.socket.writableLength;
+  }
+
+  /** What ties together the events of one connection. */
+  get logFields(): LogFields {
+    return { connection: this.id, document: this.#document };
+  }
+
+  /** From here on its events say which document it is about. */
+  enter(document: DocumentId): void {
+    this.#document = document;
+    this.#options.environment.logger.info("connection.entered", this.logFields);
+  }
+
+  /** Starts reading. */
+  listen(listener: ConnectionListener): void {
+    const { webSocket, socket } = this.#options;
+    this.#listener = listener;
+    webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    webSocket.once("close", () => listener.onClose());
+    socket.on("drain", () => listener.onDrain());
+    this.#intake.resume("loading");
+  }
+
+  assertWelcome(facts: UpdateFacts): void {
+    this.#listener?.assertWelcome(facts);
   }
 
   send(message: Uint8Array): void {
     this.sendFrame(prepareFrame(message));
   }
 
-  /** Writes a frame made by {@link prepareFrame}, which may be shared with other connections. */
+  /**
+   * Writes a frame made by {@link prepareFrame}, which may be shared with other connections. Whether
+   * there is room for it is the caller's question.
+   */
   sendFrame(frame: Uint8Array): void {
     if (!this.isOpen) return;
-    const { webSocket, socket, corked, limits, counters } = this.#options;
-    if (socket.writableLength + frame.length > limits.sendBufferBytesMax) {
-      counters.slowConsumersClosed++;
-      const message = "the client reads too slowly; it catches up when it comes back";
-      this.refuse(new HeddleError(HeddleErrorCode.relayOverloaded, message), 0);
-      webSocket.terminate();
-      return;
-    }
+    const { socket, corked, counters } = this.#options;
+    counters.bytesSent += frame.length;
+    this.#bytesSent += frame.length;
     corked.write(socket, frame);
   }
 
-  /** Reads nothing more, but still sends. What it has not read, the client sends again later. */
-  stopReading(): void {
-    this.#setReadPaused(true);
-    this.#isDeaf = true;
+  pauseReading(reason: PauseReason): void {
+    this.#intake.pause(reason);
+  }
+
+  resumeReading(reason: PauseReason): void {
+    this.#intake.resume(reason);
   }
 
   /** Counts bytes on their way to disk, and stops reading from a writer who is too far ahead. */
   addUnsaved(bytes: number): void {
     this.#unsavedBytes += bytes;
     const { unsavedBytesMax } = this.#options.limits;
-    if (this.#unsavedBytes > unsavedBytesMax) this.#setReadPaused(true);
-    else if (this.#unsavedBytes < unsavedBytesMax / 2) this.#setReadPaused(false);
+    if (this.#unsavedBytes > unsavedBytesMax) this.#intake.pause("unsaved");
+    else if (this.#unsavedBytes < unsavedBytesMax / 2) this.#intake.resume("unsaved");
   }
 
   /** Hears nothing more and closes after a while, so that clients without back-off do not storm. */
   refuse(error: HeddleError, delayMs = this.#options.limits.refusalDelayMs): void {
     if (this.#isRefused) return;
     this.#isRefused = true;
+    this.#intake.pause("refused");
     const { environment, counters } = this.#options;
     counters.refused.set(error.code, (counters.refused.get(error.code) ?? 0) + 1);
-    const fields = { connection: this.id, code: error.code, message: error.message };
+    const fields = { ...this.logFields, code: error.code, message: error.message };
     environment.logger.info("connection.refused", fields);
     const close = (): void => this.close(closeCodeOf(error.code), error.code);
     if (delayMs > 0) environment.scheduler.after(delayMs, close);
@@ -120,30 +176,88 @@ export class GatewayConnection implements UpdateSource {
   }
 
   close(code: CloseCode, reason: string): void {
-    const { webSocket } = this.#options;
-    webSocket.resume(); // A paused socket would never see the other side's goodbye.
-    webSocket.close(code, reason);
+    this.#intake.end();
+    this.#options.webSocket.close(code, reason);
   }
 
   terminate(): void {
     this.#options.webSocket.terminate();
   }
 
-  /** Pings; ends a connection whose last ping was never answered. */
-  checkAlive(): void {
-    if (!this.#isAlive) {
-      this.terminate();
-      return;
-    }
-    this.#isAlive = false;
-    if (this.isOpen) this.#options.webSocket.ping();
+  /** The client does not read: it is told to come back, and what waits for it is let go. */
+  giveUp(limit: RelayLimit): void {
+    if (!this.isOpen) return;
+    this.#options.counters.slowConsumersClosed++;
+    this.#dismiss(limit, "the client reads too slowly; it catches up when it comes back");
   }
 
-  #setReadPaused(isPaused: boolean): void {
-    if (isPaused === this.#isReadPaused || this.#isRefused || this.#isDeaf) return;
-    this.#isReadPaused = isPaused;
-    if (isPaused) this.#options.webSocket.pause();
-    else this.#options.webSocket.resume();
+  /** Asks for a sign of life. */
+  probe(): void {
+    if (!this.isOpen) return;
+    if (!this.#isPingUnanswered) this.#pingedMs = this.#nowMs;
+    this.#options.webSocket.ping();
+  }
+
+  /** Pings; ends a connection whose last ping was never answered. */
+  checkAlive(): void {
+    // What waits to be sent, or to be read, is ahead of the answer.
+    if (this.bufferedBytes > 0 || this.#intake.isPaused) return;
+    if (!this.#isPingUnanswered) this.probe();
+    // Somebody may have asked for a sign of life only just now.
+    else if (this.#nowMs - this.#pingedMs > this.#options.limits.pingIntervalMs / 2)
+      this.terminate();
+  }
+
+  /** Looks for a client that neither sends nor reads what it began. */
+  pulse(): void {
+    if (!this.isOpen) return;
+    this.#intake.pulse();
+    const { stallMsMax } = this.#options.limits;
+    if (this.#progress.stalledMs(this.#nowMs) > stallMsMax) this.giveUp("stallMsMax");
+  }
+
+  get #isPingUnanswered(): boolean {
+    return this.#pingedMs >= this.heardMs;
+  }
+
+  #receive(data: unknown, isBinary: boolean): void {
+    if (this.#isRefused || this.#intake.isDeaf) return;
+    try {
+      if (!isBinary || !(data instanceof Uint8Array)) throw notBinary();
+      this.#options.counters.bytesReceived += data.length;
+      this.#bytesReceived += data.length;
+      this.#listener?.onMessage(data);
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      this.refuse(error);
+    }
+  }
+
+  #breach(limit: RelayLimit): void {
+    this.#dismiss(limit, `the client sends more than ${limit} allows`);
+  }
+
+  #dismiss(limit: RelayLimit, message: string): void {
+    if (!this.isOpen) return;
+    const { counters, environment } = this.#options;
+    countLimit(counters, limit);
+    this.refuse(new HeddleError(HeddleErrorCode.relayOverloaded, message), 0);
+    environment.scheduler.after(lastWordsMs, () => this.terminate());
+  }
+
+  #logLifetime(): void {
+    const { webSocket, environment } = this.#options;
+    const { logger } = environment;
+    const openedMs = this.#nowMs;
+    webSocket.once("close", (code) => {
+      const durationMs = Math.round(this.#nowMs - openedMs);
+      const bytes = { bytesReceived: this.#bytesReceived, bytesSent: this.#bytesSent };
+      logger.info("connection.closed", { ...this.logFields, code, durationMs, ...bytes });
+    });
+  }
+
+  get #nowMs(): number {
+    return this.#options.environment.clock.monotonicMs();
   }
 }
 

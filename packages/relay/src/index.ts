@@ -1,11 +1,23 @@
+export { AdminServer, type AdminOptions } from "./admin-server.ts";
 export { CloseCode, closeCodeOf } from "./close-code.ts";
+export {
+  parkedOldMs,
+  readinessOf,
+  type Finding,
+  type ObservedRelay,
+  type ReadinessReport,
+} from "./readiness.ts";
 export type { RelayCounters } from "./relay-counters.ts";
 export {
-  assertAccessDecided,
   defaultRelayLimits,
+  parseRelayLimits,
+  type RelayLimit,
+  type RelayLimits,
+} from "./relay-limits.ts";
+export {
+  assertAccessDecided,
   isLoopback,
   type RelayAccess,
-  type RelayLimits,
   type RelayOptions,
 } from "./relay-options.ts";
 export { Relay } from "./relay.ts";

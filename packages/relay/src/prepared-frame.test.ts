@@ -3,9 +3,17 @@ import { createServer, type AddressInfo, type Socket } from "node:net";
 import { PassThrough, Writable } from "node:stream";
 
 import { expect, test } from "vitest";
-import { Receiver, Sender } from "ws";
+import * as ws from "ws";
 
 import { CorkedSockets, prepareFrame } from "./prepared-frame.ts";
+
+/** Exported by ws, and left out of its types. */
+const { Receiver, Sender } = ws as unknown as {
+  Receiver: new (options: object) => Writable;
+  Sender: new (socket: Socket) => {
+    send(data: Buffer, options: object, done: () => void): void;
+  };
+};
 
 const lengths = [0, 1, 125, 126, 127, 65_535, 65_536, 200_000];
 

@@ -3,6 +3,8 @@ import { isIP } from "node:net";
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import type { Replica } from "@heddle/replica";
 
+import type { RelayLimits } from "./relay-limits.ts";
+
 export interface RelayOptions {
   readonly replica: Replica;
   readonly environment: Environment;
@@ -14,6 +16,10 @@ export interface RelayOptions {
   /** Folder with a built web application, served under `/`. */
   readonly appDirectory?: string | undefined;
   readonly limits?: Partial<RelayLimits>;
+  /** A proxy stands in front: addresses are what it writes into `X-Forwarded-For`. */
+  readonly trustProxy?: boolean;
+  /** Resident memory of the process in bytes; tests bring their own. */
+  readonly readMemory?: () => number;
 }
 
 export interface RelayAccess {
@@ -24,29 +30,6 @@ export interface RelayAccess {
   /** "I know that everybody who reaches this address can read and write everything." */
   readonly open?: boolean;
 }
-
-export interface RelayLimits {
-  /** One WebSocket message. One paste is one message, and stock clients cannot split it. */
-  readonly messageBytesMax: number;
-  /** Updates of one connection on their way to disk, above which it is no longer read from. */
-  readonly unsavedBytesMax: number;
-  /** What may wait to be sent to one connection. A slower reader is closed and comes back. */
-  readonly sendBufferBytesMax: number;
-  /** Refused connections are held this long: old clients reconnect at once whatever the code. */
-  readonly refusalDelayMs: number;
-  readonly pingIntervalMs: number;
-  /** How long a drain waits for clients to hang up. */
-  readonly drainMsMax: number;
-}
-
-export const defaultRelayLimits: RelayLimits = {
-  messageBytesMax: 16 * 1024 * 1024,
-  unsavedBytesMax: 4 * 1024 * 1024,
-  sendBufferBytesMax: 64 * 1024 * 1024,
-  refusalDelayMs: 2_000,
-  pingIntervalMs: 30_000,
-  drainMsMax: 5_000,
-};
 
 export function isLoopback(host: string): boolean {
   if (host === "localhost" || host === "::1") return true;

@@ -1,26 +1,33 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
 
 import { HeddleError, HeddleErrorCode, isHeddleError } from "@heddle/core";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer, type Server as ServerOf } from "ws";
 
-import { isOriginAllowed, isTokenRight, readConnectRequest } from "./admission.ts";
+import { AddressBook } from "./address-book.ts";
+import { isTokenRight, readConnectRequest } from "./admission.ts";
 import { appFiles } from "./app-files.ts";
+import { CatchUpBudget } from "./catch-up-budget.ts";
 import { CloseCode } from "./close-code.ts";
+import { FrontDoor, type Knock } from "./front-door.ts";
 import { GatewayConnection } from "./gateway-connection.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { GatewayWebSocket } from "./gateway-web-socket.ts";
+import { heapShare, LoadGauge, type RelayLoad } from "./load-gauge.ts";
 import { CorkedSockets } from "./prepared-frame.ts";
-import { newRelayCounters } from "./relay-counters.ts";
+import { ReceiveBudget, ReceiveMeter } from "./receive-meter.ts";
+import { countLimit, newRelayCounters } from "./relay-counters.ts";
 import {
-  assertAccessDecided,
+  assertLimitsMakeSense,
   defaultRelayLimits,
+  type RelayLimit,
   type RelayLimits,
-  type RelayOptions,
-} from "./relay-options.ts";
+} from "./relay-limits.ts";
+import { assertAccessDecided, type RelayOptions } from "./relay-options.ts";
 import { RoomDirectory } from "./room-directory.ts";
 
-/** How often silent clients are looked for; they count as gone after 30 s. */
-const awarenessExpiryMs = 5_000;
+/** How often it is looked for what happens only with time. */
+const pulseMs = 1_000;
 
 /**
  * A WebSocket server over a replica that speaks to stock y-websocket clients: the document name is
@@ -30,9 +37,13 @@ export class Relay {
   readonly counters = newRelayCounters();
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
+  readonly #context: GatewayContext;
+  readonly #door: FrontDoor;
   readonly #http: Server;
-  readonly #webSockets: WebSocketServer;
+  readonly #webSockets: ServerOf<typeof GatewayWebSocket>;
   readonly #rooms: RoomDirectory;
+  readonly #received: ReceiveBudget;
+  readonly #load: LoadGauge;
   readonly #connections = new Set<GatewayConnection>();
   readonly #corked = new CorkedSockets();
   readonly #cancelTimers = new Set<() => void>();
@@ -42,18 +53,21 @@ export class Relay {
   private constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = { ...defaultRelayLimits, ...options.limits };
-    this.#rooms = new RoomDirectory(options.replica, options.environment, this.counters);
-    this.#http = createServer(appFiles(options.appDirectory));
-    this.#webSockets = new WebSocketServer({
-      noServer: true,
-      maxPayload: this.#limits.messageBytesMax,
-      // Prepared frames rely on it, and compressing each copy costs 50 times the CPU.
-      perMessageDeflate: false,
-      // `heddle.1` is spoken by a later version; agreeing to it now would promise it.
-      handleProtocols: (offered) => [...offered].find((name) => !name.startsWith("heddle.")) ?? false,
+    assertLimitsMakeSense(this.#limits);
+    this.#received = new ReceiveBudget(this.#limits.receiveBytesMax);
+    this.#load = new LoadGauge(this.#limits);
+    this.#context = this.#newContext();
+    this.#rooms = new RoomDirectory(options.replica, this.#context);
+    this.#webSockets = this.#newWebSocketServer();
+    this.#door = new FrontDoor({
+      ...this.#context,
+      access: options.access ?? {},
+      trustProxy: options.trustProxy ?? false,
+      isDraining: () => this.#isDraining,
+      onPage: appFiles(options.appDirectory),
+      onKnock: (knock) => this.#open(knock),
     });
-    this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
-    this.#http.on("clientError", (_error, socket) => socket.destroy());
+    this.#http = this.#door.server;
   }
 
   /**
@@ -69,8 +83,11 @@ export class Relay {
     relay.#every(relay.#limits.pingIntervalMs, () => {
       for (const connection of relay.#connections) connection.checkAlive();
     });
-    relay.#every(awarenessExpiryMs, () => {
-      for (const room of relay.#rooms.rooms) room.expireAwareness();
+    let pulsedMs = options.environment.clock.monotonicMs();
+    relay.#every(pulseMs, () => {
+      const nowMs = options.environment.clock.monotonicMs();
+      relay.#pulse(nowMs, Math.max(0, nowMs - pulsedMs - pulseMs));
+      pulsedMs = nowMs;
     });
     return relay;
   }
@@ -84,8 +101,26 @@ export class Relay {
     return `http://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
   }
 
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** The ceiling that keeps newcomers out at present. */
+  get overloadedBy(): RelayLimit | undefined {
+    return this.#load.exceeded;
+  }
+
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** What it holds at present of what is bounded for the process. */
+  get load(): RelayLoad {
+    return {
+      exceeded: this.#load.exceeded,
+      receivingBytes: this.#received.used,
+      catchUpBytes: this.#context.catchUps.used,
+    };
   }
 
   /**
@@ -97,7 +132,7 @@ export class Relay {
     this.#isDraining = true;
     for (const cancel of this.#cancelTimers) cancel();
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
-    for (const connection of this.#connections) connection.stopReading();
+    for (const connection of this.#connections) connection.pauseReading("draining");
     await this.#options.replica.close();
     for (const connection of this.#connections) {
       connection.close(CloseCode.serviceRestart, "the relay restarts");
@@ -128,33 +163,26 @@ export class Relay {
     });
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on("error", () => {
-      this.counters.socketErrors++;
+  #open({ request, socket, head, address }: Knock): void {
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#connect(request, webSocket, { socket, address });
     });
-    const { origin, host } = request.headers;
-    if (!isOriginAllowed(origin, host, this.#options.access ?? {})) {
-      this.counters.originsRefused++;
-      this.#options.environment.logger.info("connection.origin_refused", { origin });
-      rejectUpgrade(socket, 403);
-    } else if (this.#isDraining) {
-      rejectUpgrade(socket, 503);
-    } else {
-      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        this.#connect(request, webSocket, socket);
-      });
-    }
   }
 
-  #connect(request: IncomingMessage, webSocket: WebSocket, socket: Duplex): void {
+  #connect(
+    request: IncomingMessage,
+    webSocket: GatewayWebSocket,
+    { socket, address }: Pick<Knock, "socket" | "address">,
+  ): void {
+    const rates = address === undefined ? "free" : "limited";
     const connection = new GatewayConnection({
+      ...this.#context,
       webSocket,
       socket,
       corked: this.#corked,
-      environment: this.#options.environment,
-      counters: this.counters,
-      limits: this.#limits,
+      meter: new ReceiveMeter(this.#limits, this.#received, rates, this.#nowMs),
       id: ++this.#connectionsMade,
+      address,
     });
     this.counters.connectionsAccepted++;
     this.#connections.add(connection);
@@ -170,7 +198,59 @@ export class Relay {
     if (!isTokenRight(token, this.#options.access ?? {})) {
       throw new HeddleError(HeddleErrorCode.sessionRefused, "the token is missing or wrong");
     }
+    const { exceeded } = this.#load;
+    if (exceeded) {
+      countLimit(this.counters, exceeded);
+      throw new HeddleError(HeddleErrorCode.relayOverloaded, `the relay is over ${exceeded}`);
+    }
     await this.#rooms.enter(connection, name);
+  }
+
+  /** What is only found by looking: what stands still, what is over a ceiling, what can be forgotten. */
+  #pulse(nowMs: number, lagMs: number): void {
+    const { readMemory = () => process.memoryUsage.rss(), environment } = this.#options;
+    const before = this.#load.exceeded;
+    this.#load.sample({ memoryBytes: readMemory(), heapShare: heapShare(), lagMs });
+    const { exceeded } = this.#load;
+    if (exceeded && !before) environment.logger.warn("relay.overloaded", { limit: exceeded });
+    if (before && !exceeded) environment.logger.info("relay.recovered", { limit: before });
+    for (const connection of this.#connections) connection.pulse();
+    for (const room of this.#rooms.rooms) room.pulse();
+    this.#context.addresses.forgetIdle(nowMs);
+  }
+
+  #newContext(): GatewayContext {
+    const { environment, replica } = this.#options;
+    return {
+      environment,
+      counters: this.counters,
+      limits: this.#limits,
+      addresses: new AddressBook(this.#limits),
+      catchUps: new CatchUpBudget(this.#limits.catchUpBytesInFlightMax),
+      documentCount: () => replica.recovery.documentsRead + this.counters.documentsCreated,
+    };
+  }
+
+  #newWebSocketServer(): ServerOf<typeof GatewayWebSocket> {
+    const { messageBytesMax, fragmentsMax, chunksMax } = this.#limits;
+    const server = new WebSocketServer({
+      noServer: true,
+      WebSocket: GatewayWebSocket,
+      maxPayload: messageBytesMax,
+      maxFragments: fragmentsMax,
+      maxBufferedChunks: chunksMax,
+      // Prepared frames rely on it, and compressing each copy costs 50 times the CPU.
+      perMessageDeflate: false,
+      // `heddle.1` is spoken by a later version; agreeing to it now would promise it.
+      handleProtocols: (offered) =>
+        [...offered].find((name) => !name.startsWith("heddle.")) ?? false,
+    });
+    server.on("wsClientError", (_error, socket) => this.#door.refuse(socket, 400));
+    return server;
+  }
+
+  get #nowMs(): number {
+    return this.#options.environment.clock.monotonicMs();
   }
 
   #every(intervalMs: number, task: () => void): void {
@@ -178,8 +258,4 @@ export class Relay {
     timer.unref();
     this.#cancelTimers.add(() => clearInterval(timer));
   }
-}
-
-function rejectUpgrade(socket: Duplex, status: number): void {
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
 }

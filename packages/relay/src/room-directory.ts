@@ -1,21 +1,20 @@
-import type { DocumentName, Environment } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type DocumentName } from "@heddle/core";
 import type { Replica, ReplicaDocument } from "@heddle/replica";
 
 import { DocumentRoom } from "./document-room.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
-import type { RelayCounters } from "./relay-counters.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { countLimit } from "./relay-counters.ts";
 
 /** The rooms that somebody is in. A room lives from its first member to its last. */
 export class RoomDirectory {
   readonly #replica: Replica;
-  readonly #environment: Environment;
-  readonly #counters: RelayCounters;
+  readonly #context: GatewayContext;
   readonly #rooms = new Map<ReplicaDocument, DocumentRoom>();
 
-  constructor(replica: Replica, environment: Environment, counters: RelayCounters) {
+  constructor(replica: Replica, context: GatewayContext) {
     this.#replica = replica;
-    this.#environment = environment;
-    this.#counters = counters;
+    this.#context = context;
   }
 
   get rooms(): Iterable<DocumentRoom> {
@@ -25,32 +24,45 @@ export class RoomDirectory {
   /**
    * Brings `connection` into the room of `name`; it starts to listen once the document is loaded.
    *
-   * @throws HeddleError `HEDDLE_STORAGE_*` when the document cannot be opened.
+   * @throws HeddleError `HEDDLE_STORAGE_*` when the document cannot be opened, and
+   * `HEDDLE_RELAY_OVERLOADED` when too many are open.
    */
   async enter(connection: GatewayConnection, name: DocumentName): Promise<void> {
+    if (this.#replica.openDocuments >= this.#context.limits.openDocumentsMax) {
+      countLimit(this.#context.counters, "openDocumentsMax");
+      throw new HeddleError(HeddleErrorCode.relayOverloaded, "too many documents are open");
+    }
     const document = await this.#replica.acquire(name);
+    connection.enter(document.entry.id);
+    // Names are somebody's words: they appear only where somebody asked to see everything.
+    this.#context.environment.logger.debug("document.named", { document: document.entry.id, name });
     const room = this.#rooms.get(document) ?? this.#open(document);
     if (!connection.isOpen) {
       this.#leave(room, connection);
       return;
     }
-    room.join(connection);
-    connection.listen(
-      (bytes) => room.receive(connection, bytes),
-      () => this.#leave(room, connection),
-    );
+    const member = room.join(connection);
+    connection.listen({
+      onMessage: (bytes) => room.receive(member, bytes),
+      onDrain: () => member.onDrain(),
+      onClose: () => this.#leave(room, connection),
+      assertWelcome: (facts) => member.quota.assertWelcome(facts),
+    });
   }
 
   #open(document: ReplicaDocument): DocumentRoom {
-    const options = { document, environment: this.#environment, counters: this.#counters };
-    const room = new DocumentRoom(options);
+    const room = new DocumentRoom(document, this.#context);
     this.#rooms.set(document, room);
+    this.#context.environment.logger.info("room.opened", { document: document.entry.id });
     return room;
   }
 
   #leave(room: DocumentRoom, connection: GatewayConnection): void {
     room.leave(connection);
-    if (room.members.size === 0 && this.#rooms.delete(room.document)) room.close();
+    if (room.isEmpty && this.#rooms.delete(room.document)) {
+      room.close();
+      this.#context.environment.logger.info("room.closed", { document: room.document.entry.id });
+    }
     this.#replica.release(room.document);
   }
 }

@@ -7,7 +7,7 @@ import * as awarenessProtocol from "y-protocols/awareness";
 import * as syncProtocol from "y-protocols/sync";
 import * as Y from "yjs";
 
-import { decodeAwareness } from "./awareness-states.ts";
+import { decodeAwareness } from "./awareness-codec.ts";
 import {
   decodeClientMessage,
   encodeAwareness,
@@ -33,7 +33,7 @@ test("[RLY-4] what y-protocols writes is read, and the other way round", () => {
   const step2 = stockMessage(0, (encoder) => syncProtocol.writeSyncStep2(encoder, ydoc));
   const update = stockMessage(0, (encoder) => syncProtocol.writeUpdate(encoder, state));
   expect(decodeClientMessage(step1)).toEqual({ type: "step-1", stateVector: vector });
-  expect(decodeClientMessage(step2)).toEqual({ type: "update", update: state });
+  expect(decodeClientMessage(step2)).toEqual({ type: "step-2", update: state });
   expect(decodeClientMessage(update)).toEqual({ type: "update", update: state });
   expect(encodeSyncStep1(vector)).toEqual(step1);
   expect(encodeSyncStep2(state)).toEqual(step2);
@@ -47,7 +47,7 @@ test("[RLY-4] awareness is read as y-protocols writes it", () => {
   const message = stockMessage(1, (encoder) => encoding.writeVarUint8Array(encoder, update));
   expect(decodeClientMessage(message)).toEqual({ type: "awareness", update });
   expect(encodeAwareness(update)).toEqual(message);
-  expect(decodeAwareness(update)).toEqual([
+  expect(decodeAwareness(update).items).toEqual([
     { client: awareness.clientID, clock: 1, state: '{"user":{"name":"Ada"}}' },
   ]);
   awareness.destroy();

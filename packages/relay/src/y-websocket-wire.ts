@@ -14,7 +14,8 @@ const SyncType = { step1: 0, step2: 1, update: 2 } as const;
 
 export type ClientMessage =
   | { readonly type: "step-1"; readonly stateVector: Uint8Array }
-  | { readonly type: "update"; readonly update: Uint8Array }
+  /** A step 2 answers the relay's step 1. */
+  | { readonly type: "step-2" | "update"; readonly update: Uint8Array }
   | { readonly type: "awareness"; readonly update: Uint8Array }
   | { readonly type: "query-awareness" }
   /** A type of somebody's own; y-websocket servers have always ignored those. */
@@ -58,6 +59,7 @@ function readSync(decoder: decoding.Decoder): ClientMessage {
     case SyncType.step1:
       return { type: "step-1", stateVector: decoding.readVarUint8Array(decoder) };
     case SyncType.step2:
+      return { type: "step-2", update: decoding.readVarUint8Array(decoder) };
     case SyncType.update:
       return { type: "update", update: decoding.readVarUint8Array(decoder) };
     default:

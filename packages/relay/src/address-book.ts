@@ -1,0 +1,78 @@
+import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+interface AddressRecord {
+  connections: number;
+  readonly upgrades: TokenBucket;
+  documents: TokenBucket | undefined;
+}
+
+/**
+ * What each address has been doing. Knows as many addresses as are busy: one with no connection and
+ * nothing used up is forgotten.
+ */
+export class AddressBook {
+  readonly #limits: RelayLimits;
+  readonly #records = new Map<string, AddressRecord>();
+
+  constructor(limits: RelayLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** Counts one more connection of `address`, or says which limit forbids it. */
+  enter(address: string, nowMs: number): RelayLimit | undefined {
+    const record = this.#records.get(address) ?? this.#add(address, nowMs);
+    if (record === undefined) return "addressesMax";
+    if (!record.upgrades.tryTake(1, nowMs)) return "upgradesPerAddressPerSecond";
+    if (record.connections >= this.#limits.connectionsPerAddressMax) {
+      return "connectionsPerAddressMax";
+    }
+    record.connections++;
+    return undefined;
+  }
+
+  leave(address: string): void {
+    const record = this.#records.get(address);
+    if (record && record.connections > 0) record.connections--;
+  }
+
+  /** Whether `address` may create one more document. Creating it is counted on its own. */
+  mayCreate(address: string, nowMs: number): boolean {
+    const documents = this.#documentsOf(address, nowMs);
+    return documents === undefined || documents.debtMs(nowMs) === 0;
+  }
+
+  countCreated(address: string, nowMs: number): void {
+    this.#documentsOf(address, nowMs)?.take(1, nowMs);
+  }
+
+  forgetIdle(nowMs: number): void {
+    for (const [address, { connections, upgrades, documents }] of this.#records) {
+      if (connections > 0 || !upgrades.isFull(nowMs)) continue;
+      if (documents === undefined || documents.isFull(nowMs)) this.#records.delete(address);
+    }
+  }
+
+  #add(address: string, nowMs: number): AddressRecord | undefined {
+    if (this.#records.size >= this.#limits.addressesMax) this.forgetIdle(nowMs);
+    if (this.#records.size >= this.#limits.addressesMax) return undefined;
+    const { upgradesPerAddressPerSecond: perSecond, upgradesPerAddressBurst: burst } = this.#limits;
+    const upgrades = new TokenBucket({ perSecond, burst }, nowMs);
+    const record = { connections: 0, upgrades, documents: undefined };
+    this.#records.set(address, record);
+    return record;
+  }
+
+  #documentsOf(address: string, nowMs: number): TokenBucket | undefined {
+    const record = this.#records.get(address);
+    if (record === undefined) return undefined;
+    const perHour = this.#limits.documentsPerAddressPerHour;
+    // One less than the hour's worth may be in the bucket: the last one makes the debt.
+    const rate = { perSecond: perHour / 3_600, burst: perHour - 1 };
+    return (record.documents ??= new TokenBucket(rate, nowMs));
+  }
+}

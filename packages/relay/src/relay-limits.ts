@@ -1,0 +1,149 @@
+import { HeddleError, HeddleErrorCode, limits as formatLimits } from "@heddle/core";
+
+const kiB = 1024;
+const miB = 1024 * kiB;
+
+/** Every bound of the relay; docs/limits.md says what happens at each. Names say their unit. */
+const defaultBounds = {
+  // Before there is a connection.
+  headerBytesMax: 16 * kiB,
+  headersMax: 100,
+  /** From the first byte, or the accept, to the complete request. */
+  upgradeMsMax: 5_000,
+  /** Sockets of the whole process, upgraded or not. */
+  connectionsMax: 10_000,
+  connectionsPerAddressMax: 50,
+  upgradesPerAddressPerSecond: 10,
+  upgradesPerAddressBurst: 30,
+  /** Addresses remembered at a time. */
+  addressesMax: 100_000,
+
+  // What one connection may send.
+  /** One WebSocket message. One paste is one message, and stock clients cannot split it. */
+  messageBytesMax: 16 * miB,
+  /** State vector of a sync step 1; ten bytes a client. */
+  vectorBytesMax: 2 * miB,
+  /** Chromium sends a large message in many frames: 64 would refuse an honest paste of 10 MiB. */
+  fragmentsMax: 4_096,
+  /** Reads from the socket for one message: a slow link delivers a kilobyte at a time. */
+  chunksMax: 32_768,
+  bytesPerSecond: 4 * miB,
+  bytesBurst: 32 * miB,
+  messagesPerSecond: 500,
+  messagesBurst: 5_000,
+  /** A sender is slowed down; one who owes more time than this is told to go. */
+  rateDebtMsMax: 30_000,
+  /** Updates of one connection on their way to disk, above which it is no longer read from. */
+  unsavedBytesMax: 4 * miB,
+  /** Messages not yet complete, of one connection and of the process. */
+  receiveBytesPerConnectionMax: 32 * miB,
+  receiveBytesMax: 256 * miB,
+  /** A message, or a catch-up, that moves slower than this after `stallMsMax` is given up. */
+  bytesPerSecondMin: 32 * kiB,
+  stallMsMax: 30_000,
+
+  // What waits to be sent.
+  /** Above it, live traffic for that connection is dropped, and made up for once it has read. */
+  sendBufferBytesMax: 4 * miB,
+  /** Above it, presence is dropped. */
+  awarenessBufferBytesMax: 1 * miB,
+  catchUpBytesPerSecond: 8 * miB,
+  catchUpBytesBurst: 128 * miB,
+  /** Catch-ups of the process that are not read yet; the one under way for longest is given up. */
+  catchUpBytesInFlightMax: 256 * miB,
+
+  // Documents.
+  documentsMax: 1_000_000,
+  documentsPerAddressPerHour: 100,
+  /** In memory at a time. */
+  openDocumentsMax: 50_000,
+  /** New Yjs clients that one connection may bring, its first sync apart. */
+  clientsPerConnectionMax: 64,
+  clientsPerDocumentMax: 10_000,
+  clientsPerDocumentWarning: 2_000,
+
+  // Presence.
+  awarenessStateBytesMax: 8 * kiB,
+  awarenessDepthMax: 32,
+  awarenessClientsPerConnectionMax: 8,
+  awarenessClientsPerDocumentMax: 4_096,
+  awarenessBytesPerDocumentMax: 4 * miB,
+  /** Silence of a connection after which another may speak for its clients. */
+  awarenessTakeoverMs: 3_000,
+
+  // The process.
+  /** Resident memory above which nobody new is let in; 0 takes three quarters of the machine's. */
+  memoryBytesMax: 0,
+  eventLoopLagMsMax: 1_000,
+
+  // Time.
+  /** Refused connections are held this long: old clients reconnect at once whatever the code. */
+  refusalDelayMs: 2_000,
+  pingIntervalMs: 30_000,
+  /** How long a drain waits for clients to hang up. */
+  drainMsMax: 5_000,
+};
+
+export type RelayLimit = keyof typeof defaultBounds;
+
+export interface RelayLimits extends Readonly<Record<RelayLimit, number>> {
+  /** Bounds of one address, and rates of one stranger, hold for clients on this machine too. */
+  readonly limitLoopback: boolean;
+}
+
+export const defaultRelayLimits: RelayLimits = { ...defaultBounds, limitLoopback: false };
+
+const units: Readonly<Record<string, number>> = { "": 1, KiB: kiB, MiB: miB, GiB: kiB * miB };
+
+/** These mean something at zero; everywhere else zero would serve nobody. */
+const mayBeZero: ReadonlySet<RelayLimit> = new Set([
+  "memoryBytesMax",
+  "refusalDelayMs",
+  "awarenessTakeoverMs",
+  "awarenessClientsPerConnectionMax",
+]);
+
+/**
+ * Reads what people write on a command line: `name=value`, with KiB, MiB or GiB behind sizes.
+ *
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` that names the culprit.
+ */
+export function parseRelayLimits(texts: readonly string[]): Partial<RelayLimits> {
+  const limits: Partial<Record<RelayLimit, number>> = {};
+  for (const text of texts) {
+    const [, name = "", digits = "", unit = ""] = /^(\w+)=(\d+)(KiB|MiB|GiB)?$/.exec(text) ?? [];
+    if (digits === "")
+      throw invalid(`--limit ${text}: it is not name=number, as in messagesBurst=100`);
+    if (!isRelayLimit(name)) throw invalid(`--limit ${text}: there is no limit of that name`);
+    if (unit !== "" && !name.includes("ytes")) throw invalid(`--limit ${text}: ${name} is no size`);
+    limits[name] = Number(digits) * units[unit]!;
+  }
+  assertLimitsMakeSense({ ...defaultRelayLimits, ...limits });
+  return limits;
+}
+
+/** @throws HeddleError `HEDDLE_CONFIG_INVALID` for limits that would serve nobody. */
+export function assertLimitsMakeSense(limits: RelayLimits): void {
+  for (const name of Object.keys(defaultBounds) as RelayLimit[]) {
+    const value = limits[name];
+    if (Number.isFinite(value) && (value > 0 || (value === 0 && mayBeZero.has(name)))) continue;
+    throw invalid(`limit ${name}=${value}: it must be a number above zero`);
+  }
+  if (limits.messageBytesMax > formatLimits.updateBytesMax) {
+    const most = formatLimits.updateBytesMax;
+    throw invalid(
+      `limit messageBytesMax=${limits.messageBytesMax}: an update has at most ${most} bytes`,
+    );
+  }
+  if (limits.receiveBytesPerConnectionMax < limits.messageBytesMax) {
+    throw invalid("limit receiveBytesPerConnectionMax: it must have room for one whole message");
+  }
+}
+
+function isRelayLimit(name: string): name is RelayLimit {
+  return Object.hasOwn(defaultBounds, name);
+}
+
+function invalid(message: string): HeddleError {
+  return new HeddleError(HeddleErrorCode.configInvalid, message);
+}

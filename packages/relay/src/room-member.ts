@@ -1,0 +1,149 @@
+import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { decodeStateVector } from "@heddle/document";
+
+import type { GatewayConnection } from "./gateway-connection.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { countLimit } from "./relay-counters.ts";
+import { TokenBucket } from "./token-bucket.ts";
+import { WriterQuota } from "./writer-quota.ts";
+
+/** What a member lacks. */
+export interface CatchUp {
+  /** Yjs state vector of what it has. */
+  readonly vector: Uint8Array;
+  /** It asked; otherwise it was shown less than everybody else. */
+  readonly isAnswer: boolean;
+}
+
+/** What a room has to send; made when it is sent, so that it is never old. */
+export interface MemberSources {
+  catchUpFrame(catchUp: CatchUp): Uint8Array;
+  /** The whole table of presence; `undefined` when nobody is here. */
+  awarenessFrame(): Uint8Array | undefined;
+}
+
+/** Smaller frames are not worth counting, and leave without a word: only a full buffer drains. */
+const largeFrameBytes = 256 * 1024;
+
+/**
+ * What one member of a room has been sent. One that reads too slowly is not sent more: it is remembered
+ * what it has, and when its buffer is empty it gets all that it lacks at once.
+ *
+ *   new ──step 1──► owed ──room──► live ──buffer full──► owed
+ */
+export class RoomMember {
+  readonly connection: GatewayConnection;
+  readonly quota: WriterQuota;
+  readonly #context: GatewayContext;
+  readonly #sources: MemberSources;
+  readonly #catchUpRate: TokenBucket | undefined;
+  #hasContent = false;
+  #owed: CatchUp | undefined;
+  #isAwarenessOwed = false;
+
+  constructor(connection: GatewayConnection, context: GatewayContext, sources: MemberSources) {
+    this.connection = connection;
+    this.quota = new WriterQuota(context, connection);
+    this.#context = context;
+    this.#sources = sources;
+    if (connection.address === undefined) return;
+    const { catchUpBytesPerSecond: perSecond, catchUpBytesBurst: burst } = context.limits;
+    this.#catchUpRate = new TokenBucket({ perSecond, burst }, this.#nowMs);
+  }
+
+  /**
+   * It sent its state vector. Asking again while an answer is owed changes the question, not the number
+   * of answers: one byte may ask for a whole document.
+   *
+   * @throws HeddleError `HEDDLE_FRAME_MALFORMED`, `HEDDLE_FRAME_TOO_LARGE`.
+   */
+  ask(vector: Uint8Array): void {
+    const { vectorBytesMax } = this.#context.limits;
+    if (vector.length > vectorBytesMax) {
+      const message = `a state vector of ${vector.length} bytes, at most ${vectorBytesMax} are taken`;
+      throw new HeddleError(HeddleErrorCode.frameTooLarge, message);
+    }
+    decodeStateVector(vector);
+    this.#owed = { vector: vector.slice(), isAnswer: true };
+    this.flush();
+    if (this.#owed) this.#context.counters.catchUpsDelayed++;
+  }
+
+  /** Shows it what was committed. `vectorBefore` is what everybody had been shown until then. */
+  show(frame: Uint8Array, vectorBefore: () => Uint8Array): void {
+    // Who is owed a catch-up will find this in it.
+    if (!this.#hasContent || this.#owed) return;
+    const { counters, limits } = this.#context;
+    const { bufferedBytes } = this.connection;
+    if (bufferedBytes === 0 || bufferedBytes + frame.length <= limits.sendBufferBytesMax) {
+      this.connection.sendFrame(frame);
+      counters.deliveries++;
+      return;
+    }
+    counters.sendsDropped++;
+    countLimit(counters, "sendBufferBytesMax");
+    this.#owed = { vector: vectorBefore(), isAnswer: false };
+  }
+
+  showAwareness(frame: Uint8Array): void {
+    const { counters, limits } = this.#context;
+    if (this.#isAwarenessOwed) return;
+    if (this.connection.bufferedBytes <= limits.awarenessBufferBytesMax) {
+      this.connection.sendFrame(frame);
+      return;
+    }
+    counters.awarenessDropped++;
+    this.#isAwarenessOwed = true;
+  }
+
+  askAwareness(): void {
+    this.#isAwarenessOwed = true;
+    this.flush();
+  }
+
+  /** Its buffer is empty. */
+  onDrain(): void {
+    this.#context.catchUps.end(this.connection);
+    this.flush();
+  }
+
+  /** Sends what it is owed, as far as there is room. */
+  flush(): void {
+    if (!this.connection.isOpen || (!this.#owed && !this.#isAwarenessOwed)) return;
+    if (this.connection.bufferedBytes > this.#context.limits.awarenessBufferBytesMax) return;
+    if ((this.#catchUpRate?.debtMs(this.#nowMs) ?? 0) > 0) return;
+    if (this.#owed) this.#catchUp(this.#owed);
+    else this.#sendAwareness();
+  }
+
+  leave(): void {
+    this.#context.catchUps.end(this.connection);
+  }
+
+  #catchUp(owed: CatchUp): void {
+    this.#owed = undefined;
+    this.#hasContent = true;
+    this.#context.counters.catchUps++;
+    this.#sendLarge(this.#sources.catchUpFrame(owed));
+    if (this.#isAwarenessOwed) this.flush();
+  }
+
+  #sendAwareness(): void {
+    this.#isAwarenessOwed = false;
+    const frame = this.#sources.awarenessFrame();
+    if (frame) this.#sendLarge(frame);
+  }
+
+  #sendLarge(frame: Uint8Array): void {
+    this.#catchUpRate?.take(frame.length, this.#nowMs);
+    this.connection.sendFrame(frame);
+    if (frame.length < largeFrameBytes) return;
+    for (const reader of this.#context.catchUps.begin(this.connection, frame)) {
+      reader.giveUp("catchUpBytesInFlightMax");
+    }
+  }
+
+  get #nowMs(): number {
+    return this.#context.environment.clock.monotonicMs();
+  }
+}
