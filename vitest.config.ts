@@ -10,10 +10,12 @@ const shared = {
 /** Real processes, sockets and disks: generous limits, because a slow machine is not a failure. */
 const slow = { testTimeout: 120_000, hookTimeout: 60_000 };
 
+/** What watches the clock or fills both processors itself runs by itself, one file at a time. */
+const alone = (groupOrder: number) => ({ ...slow, maxWorkers: 1, sequence: { groupOrder } });
+
 export default defineConfig({
   test: {
     reporters: ["default", "./scripts/summary-reporter.ts"],
-    maxWorkers: 2,
     projects: [
       {
         ...shared,
@@ -21,24 +23,45 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "apps/cli/src/**/*.test.ts"],
           testTimeout: 60_000,
+          maxWorkers: 2,
         },
       },
-      { ...shared, test: { name: "tidy", include: ["test/tidy/**/*.test.ts"] } },
       {
         ...shared,
-        test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...slow },
+        test: { name: "tidy", include: ["test/tidy/**/*.test.ts"], maxWorkers: 2 },
       },
-      { ...shared, test: { name: "interop", include: ["test/interop/**/*.test.ts"], ...slow } },
+      {
+        ...shared,
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          ...slow,
+          maxWorkers: 2,
+        },
+      },
+      {
+        ...shared,
+        test: { name: "interop", include: ["test/interop/**/*.test.ts"], ...slow, maxWorkers: 2 },
+      },
       {
         ...shared,
         test: {
           name: "faults",
           include: ["test/faults/**/*.test.ts"],
-          ...slow,
+          ...alone(1),
           testTimeout: 300_000,
         },
       },
-      { ...shared, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...slow } },
+      { ...shared, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...alone(2) } },
+      {
+        ...shared,
+        test: {
+          name: "hostile",
+          include: ["test/hostile/**/*.test.ts"],
+          ...alone(3),
+          testTimeout: 300_000,
+        },
+      },
     ],
   },
 });

@@ -21,6 +21,6 @@ export function arrivalRunsOf(
  * Whether a batch takes a number in the change feed. Vectors alone do not: they can be computed again,
  * so losing them loses nothing, and an idle relay that writes them must not grow its feed.
  */
-export function isNumbered({ lanes, documents, envelopes, park, release }: LogBatch): boolean {
-  return [lanes, documents, envelopes, park, release].some((part) => part && part.length > 0);
+export function isNumbered(batch: LogBatch): boolean {
+  return Object.entries(batch).some(([name, part]) => name !== "vectors" && part.length > 0);
 }

@@ -18,8 +18,10 @@ export const HeddleErrorCode = {
   protocolVersion: "HEDDLE_PROTOCOL_VERSION",
   sessionRefused: "HEDDLE_SESSION_REFUSED",
   relayOverloaded: "HEDDLE_RELAY_OVERLOADED",
+  relayQuota: "HEDDLE_RELAY_QUOTA",
   relayDraining: "HEDDLE_RELAY_DRAINING",
   laneForked: "HEDDLE_LANE_FORKED",
+  documentReset: "HEDDLE_DOCUMENT_RESET",
   configInvalid: "HEDDLE_CONFIG_INVALID",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];

@@ -42,6 +42,12 @@ export interface LogStore {
   /** Parked updates of a document, oldest first. */
   readParked(document: DocumentId): Promise<readonly ParkedUpdate[]>;
 
+  /** Updates of a document that were refused for what they do, by time, then id (STO-8). */
+  readQuarantine(document: DocumentId): Promise<readonly QuarantinedUpdate[]>;
+
+  /** Envelopes of a document that are skipped when it is loaded, by time, then id (STO-8). */
+  readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]>;
+
   /** Descriptors in the order in which the lanes were opened. */
   readLanes(): AsyncIterable<LaneDescriptor>;
 
@@ -69,7 +75,7 @@ export interface StoreOpening {
   readonly lastHlc: Hlc;
   /** Commit groups whose chain was checked again. */
   readonly arrivalsVerified: number;
-  /** 16 random bytes of this open, kept in the store's history of incarnations (decision 10). */
+  /** 16 random bytes of this open, kept in the store's history of incarnations. */
   readonly incarnation: Uint8Array;
 }
 
@@ -81,10 +87,19 @@ export interface LogBatch {
   readonly documents?: readonly DocumentEntry[];
   /** In the order in which they were accepted. */
   readonly envelopes?: readonly Envelope[];
-  /** Positions worth keeping; the document counts as clean until its next envelope (decision 7). */
+  /** Positions worth keeping; the document counts as clean until its next envelope. */
   readonly vectors?: readonly DocumentVector[];
   readonly park?: readonly { readonly document: DocumentId; readonly update: ParkedUpdate }[];
   readonly release?: readonly { readonly document: DocumentId; readonly id: string }[];
+  readonly quarantine?: readonly {
+    readonly document: DocumentId;
+    readonly update: QuarantinedUpdate;
+  }[];
+  /** The log itself is never changed: a recalled envelope stays in it. */
+  readonly recall?: readonly {
+    readonly document: DocumentId;
+    readonly envelope: RecalledEnvelope;
+  }[];
 }
 
 export interface DocumentEntry {
@@ -119,6 +134,31 @@ export interface ParkedUpdate {
   readonly parkedAtMs: number;
   /** UTF-8, as in an envelope. */
   readonly principal?: Uint8Array | undefined;
+}
+
+/** Why something was kept away from documents, and by which rules. */
+export interface RefusalNote {
+  /** For people; at most `limits.reasonBytesMax` bytes of UTF-8 are kept. */
+  readonly reason: string;
+  /** Of the validator that it had passed. */
+  readonly validatorVersion: number;
+  readonly atMs: number;
+}
+
+/** An update that was refused for what it does to a document. Adding it again renews its note. */
+export interface QuarantinedUpdate extends RefusalNote {
+  /** As in a {@link ParkedUpdate}. */
+  readonly id: string;
+  readonly update: Uint8Array;
+  readonly principal?: Uint8Array | undefined;
+}
+
+/** An envelope that was logged before it turned out to break its document. */
+export interface RecalledEnvelope extends RefusalNote {
+  /** The envelope's id in hex. */
+  readonly id: string;
+  readonly lane: LaneId;
+  readonly seq: number;
 }
 
 /** One commit group of the change feed. */

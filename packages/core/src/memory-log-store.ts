@@ -13,6 +13,9 @@ import type {
   LogStore,
   LogStoreState,
   ParkedUpdate,
+  QuarantinedUpdate,
+  RecalledEnvelope,
+  RefusalNote,
   StoredDocument,
   StoredEnvelope,
   StoreOpening,
@@ -35,6 +38,8 @@ interface DocumentOnDisk {
   dirty: boolean;
   readonly log: Map<LaneId, Uint8Array[]>;
   readonly parked: Map<string, ParkedUpdate>;
+  readonly quarantine: Map<string, QuarantinedUpdate>;
+  readonly recalls: Map<string, RecalledEnvelope>;
 }
 
 /** A whole `LogStore` in memory, for tests and for replicas that need no disk. */
@@ -93,6 +98,12 @@ export class MemoryLogStore implements LogStore {
       const { parked } = this.#document(document);
       if (!parked.has(update.id)) parked.set(update.id, copyOfParked(update));
     }
+    for (const { document, update } of batch.quarantine ?? []) {
+      this.#document(document).quarantine.set(update.id, copyOfQuarantined(update));
+    }
+    for (const { document, envelope } of batch.recall ?? []) {
+      this.#document(document).recalls.set(envelope.id, { ...envelope });
+    }
     if (isNumbered(batch)) {
       const number = this.#disk.arrivals.length + 1;
       this.#disk.arrivals.push({ number, runs: arrivalRunsOf(batch.envelopes ?? []) });
@@ -138,6 +149,18 @@ export class MemoryLogStore implements LogStore {
     return [...parked].map(copyOfParked);
   }
 
+  async readQuarantine(document: DocumentId): Promise<readonly QuarantinedUpdate[]> {
+    this.#assertOpen();
+    const quarantine = this.#disk.documents.get(document)?.quarantine.values() ?? [];
+    return [...quarantine].map(copyOfQuarantined).toSorted(byTime);
+  }
+
+  async readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]> {
+    this.#assertOpen();
+    const recalls = this.#disk.documents.get(document)?.recalls.values() ?? [];
+    return [...recalls].toSorted(byTime);
+  }
+
   async *readLanes(): AsyncIterable<LaneDescriptor> {
     this.#assertOpen();
     yield* this.#disk.lanes.values();
@@ -165,8 +188,15 @@ export class MemoryLogStore implements LogStore {
     const onDisk = this.#disk.documents.get(entry.id);
     if (onDisk) onDisk.entry = entry;
     else {
-      const empty = { vector: new Map(), dirty: false, log: new Map(), parked: new Map() };
-      this.#disk.documents.set(entry.id, { entry, ...empty });
+      this.#disk.documents.set(entry.id, {
+        entry,
+        vector: new Map(),
+        dirty: false,
+        log: new Map(),
+        parked: new Map(),
+        quarantine: new Map(),
+        recalls: new Map(),
+      });
     }
   }
 
@@ -210,4 +240,16 @@ function copyOfParked(parked: ParkedUpdate): ParkedUpdate {
   const { id, parkedAtMs, update, principal } = parked;
   const copy = { id, parkedAtMs, update: copyOf(update) };
   return principal ? { ...copy, principal: copyOf(principal) } : copy;
+}
+
+function copyOfQuarantined(quarantined: QuarantinedUpdate): QuarantinedUpdate {
+  const { id, reason, validatorVersion, atMs, update, principal } = quarantined;
+  const copy = { id, reason, validatorVersion, atMs, update: copyOf(update) };
+  return principal ? { ...copy, principal: copyOf(principal) } : copy;
+}
+
+type IdentifiedNote = RefusalNote & { readonly id: string };
+
+function byTime(a: IdentifiedNote, b: IdentifiedNote): number {
+  return a.atMs - b.atMs || (a.id < b.id ? -1 : 1);
 }

@@ -22,6 +22,10 @@ export class DocumentKnowledge {
     return this.#clocks.size;
   }
 
+  get clocks(): ReadonlyMap<number, number> {
+    return this.#clocks;
+  }
+
   /** Takes in an update that was admitted: each run begins where the knowledge ends, or below. */
   learn(admitted: ParsedUpdate): void {
     for (const run of admitted.runs) {

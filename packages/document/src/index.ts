@@ -1,5 +1,8 @@
 export { type Admission, admitUpdate } from "./admit-update.ts";
+export { isRoutine, routineMax } from "./apply-risk.ts";
+export { blockersOf } from "./blockers.ts";
 export { DocumentKnowledge } from "./document-knowledge.ts";
+export { HeldClocks } from "./held-clocks.ts";
 export { mergeParsed } from "./merge-parsed.ts";
 export { parseStored, parseUpdate, validatorVersion } from "./parse-update.ts";
 export {

@@ -51,6 +51,7 @@ class UpdateParser {
   #typeCount = 0;
   #hasParentIds = false;
   #hasKeys = false;
+  #hasSubdocuments = false;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -69,6 +70,9 @@ class UpdateParser {
       requires: this.#requires ?? noRequirements,
       isPlain: this.#isPlain,
       hasKeys: this.#hasKeys,
+      hasParentIds: this.#hasParentIds,
+      hasSubdocuments: this.#hasSubdocuments,
+      typeCount: this.#typeCount,
     };
     if (this.#hasParentIds || this.#typeCount > typesUnchecked)
       checkNesting(update, this.#typeCount);
@@ -140,6 +144,7 @@ class UpdateParser {
   #noteReferences(): void {
     const reader = this.#reader;
     if (reader.kind === StructKind.type) this.#typeCount++;
+    if (reader.kind === StructKind.doc) this.#hasSubdocuments = true;
     if ((reader.info & keyedBit) !== 0) this.#hasKeys = true;
     if (reader.parentClient !== noClient) {
       this.#hasParentIds = true;

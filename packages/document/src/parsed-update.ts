@@ -34,6 +34,10 @@ export interface ParsedUpdate {
   readonly isPlain: boolean;
   /** At least one struct says that it is the value of a key. */
   readonly hasKeys: boolean;
+  /** At least one struct names its parent by id, which another update may hold. */
+  readonly hasParentIds: boolean;
+  readonly hasSubdocuments: boolean;
+  readonly typeCount: number;
 }
 
 /** Whether the update changes no document at all. */

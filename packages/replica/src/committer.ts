@@ -1,11 +1,22 @@
-import type { LaneDescriptor, LaneWriter, LogBatch, LogStore } from "@heddle/core";
+import type {
+  Clock,
+  DocumentId,
+  LaneDescriptor,
+  LaneWriter,
+  LogBatch,
+  LogStore,
+} from "@heddle/core";
 
 import type { ReplicaCounters } from "./replica-counters.ts";
+import type { DocumentRound } from "./document-outbox.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
+import type { CommitRound, ReplicaTelemetry } from "./telemetry.ts";
 
 export interface CommitterOptions {
   readonly store: LogStore;
+  readonly clock: Clock;
   readonly counters: ReplicaCounters;
+  readonly telemetry: ReplicaTelemetry | undefined;
   /** Opens the lane of this process; called once, before the first seal. */
   readonly openLane: () => Promise<LaneWriter>;
   /** The store refused a round. Nothing is sealed afterwards. */
@@ -60,32 +71,52 @@ export class Committer {
   }
 
   async #round(writer: LaneWriter): Promise<void> {
+    const { store, clock, counters, telemetry } = this.#options;
     const documents = [...this.#waiting];
     this.#waiting.clear();
-    const batch = batchOf(documents, writer, this.#isLaneStored ? undefined : writer.descriptor);
-    await this.#options.store.append(batch);
+    const rounds = documents.map((document): SealedRound => {
+      return { document: document.entry.id, ...document.beginRound(writer) };
+    });
+    const sealedMs = clock.monotonicMs();
+    const batch = batchOf(rounds, this.#isLaneStored ? undefined : writer.descriptor);
+    if (Object.values(batch).some((part) => part.length > 0)) await store.append(batch);
     if (this.#isStopped) return;
+    const syncedMs = clock.monotonicMs();
     this.#isLaneStored = true;
-    this.#options.counters.rounds++;
-    this.#options.counters.envelopes += batch.envelopes?.length ?? 0;
     for (const document of documents) document.endRound();
+    const shownMs = clock.monotonicMs();
+    const round = { ...totalsOf(rounds), sealedMs, syncedMs, shownMs };
+    counters.rounds++;
+    counters.envelopes += round.envelopes;
+    telemetry?.onRound(round);
   }
 }
 
-function batchOf(
-  documents: readonly ReplicaDocument[],
-  writer: LaneWriter,
-  lane: LaneDescriptor | undefined,
-): LogBatch {
-  const rounds = documents.map((document) => ({
-    document: document.entry.id,
-    ...document.beginRound(writer),
-  }));
+interface SealedRound extends DocumentRound {
+  readonly document: DocumentId;
+}
+
+function totalsOf(
+  rounds: readonly SealedRound[],
+): Pick<CommitRound, "receivedMs" | "envelopes" | "bytes"> {
+  const totals = { receivedMs: undefined as number | undefined, envelopes: 0, bytes: 0 };
+  for (const { receivedMs = Infinity, envelopes } of rounds) {
+    if (receivedMs < (totals.receivedMs ?? Infinity)) totals.receivedMs = receivedMs;
+    totals.envelopes += envelopes.length;
+    for (const { payload } of envelopes) totals.bytes += payload.length;
+  }
+  return totals;
+}
+
+function batchOf(rounds: readonly SealedRound[], lane: LaneDescriptor | undefined): LogBatch {
   return {
     lanes: lane ? [lane] : [],
     documents: rounds.flatMap(({ entry }) => entry ?? []),
     envelopes: rounds.flatMap(({ envelopes }) => envelopes),
     park: rounds.flatMap(({ document, park }) => park.map((update) => ({ document, update }))),
     release: rounds.flatMap(({ document, release }) => release.map((id) => ({ document, id }))),
+    quarantine: rounds.flatMap(({ document, quarantine }) => {
+      return quarantine.map((update) => ({ document, update }));
+    }),
   };
 }

@@ -18,10 +18,12 @@ const step = fc.record({
 const delivery = fc.record({
   priority: fc.nat(1_000),
   repeats: fc.integer({ min: 1, max: 2 }),
-  then: fc.constantFrom("go-on", "go-on", "go-on", "settle", "restart", "crash"),
+  afterwards: fc.constantFrom("go-on", "go-on", "go-on", "settle", "restart", "crash"),
 });
 
-function writeTogether(steps: readonly { author: number; kind: string; at: number; text: string }[]) {
+function writeTogether(
+  steps: readonly { author: number; kind: string; at: number; text: string }[],
+) {
   const authors = [1, 2, 3].map((clientID) => Object.assign(new Y.Doc(), { clientID }));
   const updates: Uint8Array[] = [];
   for (const author of authors) {
@@ -41,11 +43,11 @@ function writeTogether(steps: readonly { author: number; kind: string; at: numbe
   return updates;
 }
 
-async function goOn(open: OpenReplica, disk: MemoryDisk, then: string): Promise<OpenReplica> {
-  if (then === "go-on") return open;
+async function goOn(open: OpenReplica, disk: MemoryDisk, afterwards: string): Promise<OpenReplica> {
+  if (afterwards === "go-on") return open;
   await settled();
-  if (then === "settle") return open;
-  if (then === "restart") {
+  if (afterwards === "settle") return open;
+  if (afterwards === "restart") {
     await open.replica.close();
     await open.store.close();
   }
@@ -64,19 +66,25 @@ test("[DOC-3] any order, repeats, batches, restarts and crashes end in the same 
         const disk = new MemoryDisk();
         let open = await openReplica(disk);
         const order = updates.flatMap((update, index) => {
-          const { priority, repeats, then } = deliveries[index % deliveries.length]!;
-          return Array.from({ length: repeats }, (_, n) => ({ update, then, at: priority * (n + 1) }));
+          const { priority, repeats, afterwards } = deliveries[index % deliveries.length]!;
+          return Array.from({ length: repeats }, (_, n) => ({
+            update,
+            afterwards,
+            at: priority * (n + 1),
+          }));
         });
-        for (const { update, then } of order.toSorted((a, b) => a.at - b.at)) {
+        for (const { update, afterwards } of order.toSorted((a, b) => a.at - b.at)) {
           const document = await open.replica.acquire(notes);
           document.submit(update, {});
           open.replica.release(document);
-          open = await goOn(open, disk, then);
+          open = await goOn(open, disk, afterwards);
         }
         await settled();
         const document = await open.replica.acquire(notes);
         const served = yjsEngine.fold([document.encodeSince(Uint8Array.of(0))]);
-        expect(toHex(served.digestS(environment.hash))).toBe(toHex(direct.digestS(environment.hash)));
+        expect(toHex(served.digestS(environment.hash))).toBe(
+          toHex(direct.digestS(environment.hash)),
+        );
         direct.destroy();
         served.destroy();
         await open.replica.close();

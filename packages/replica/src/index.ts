@@ -1,6 +1,19 @@
+export {
+  defaultApplyBudget,
+  type ApplyBudget,
+  type ApplyJudge,
+  type FailedTrial,
+  type Trial,
+  type Verdict,
+} from "./apply-judge.ts";
+export type { DocumentRound } from "./document-outbox.ts";
+export { loadDocument, type LoadedLog } from "./load-document.ts";
 export * from "./pending-updates.ts";
 export * from "./recovery.ts";
 export * from "./replica-counters.ts";
 export * from "./replica-document.ts";
+export type { ReplicaOptions, ReplicaState } from "./replica-options.ts";
 export * from "./replica.ts";
+export * from "./telemetry.ts";
+export type { SubmitOutcome } from "./update-intake.ts";
 export * from "./walk-log.ts";

@@ -3,18 +3,50 @@ import {
   HeddleErrorCode,
   isHeddleError,
   PayloadCodec,
+  toHex,
   type DocumentEntry,
+  type Envelope,
   type Environment,
   type LaneId,
   type LanePosition,
   type LogStore,
   type StoredDocument,
 } from "@heddle/core";
-import { DocumentKnowledge, parseUpdate, UpdateFold } from "@heddle/document";
+import {
+  admitUpdate,
+  DocumentKnowledge,
+  HeldClocks,
+  parseStored,
+  UpdateFold,
+  type ParsedUpdate,
+} from "@heddle/document";
 
 import { Parking } from "./parking.ts";
-import type { LoadedLog } from "./replica-document.ts";
+import { Quarantine } from "./quarantine.ts";
 import { walkLog } from "./walk-log.ts";
+
+/** What the log says about a document, as loaded. */
+export interface LoadedLog {
+  readonly entry: DocumentEntry;
+  /** False while the store has never heard of the document. */
+  readonly isStored: boolean;
+  /** True when the log reaches beyond the vector that was last kept. */
+  readonly hasNewPositions: boolean;
+  readonly positions: Map<LaneId, LanePosition>;
+  /** All that is accepted, on disk or on its way there. */
+  readonly knowledge: DocumentKnowledge;
+  /** All that is on disk, and so all that may be shown. */
+  readonly fold: UpdateFold;
+  readonly parking: Parking;
+  readonly quarantine: Quarantine;
+  /** What recalls keep out of the document (DOC-9). */
+  readonly held: HeldClocks;
+  /** Envelopes that are held aside, in whole or in part. */
+  readonly heldEnvelopes: number;
+  /** Envelopes read, and the bytes of their payloads. */
+  readonly envelopes: number;
+  readonly bytes: number;
+}
 
 /**
  * Reads a document from its log into memory, without a Y.Doc. A document that the store has never
@@ -29,37 +61,84 @@ export async function loadDocument(
 ): Promise<LoadedLog> {
   const stored = await store.readDocument(entry.id);
   const positions = new Map<LaneId, LanePosition>();
-  const knowledge = new DocumentKnowledge();
-  const fold = new UpdateFold();
-  if (stored) await readInto({ store, environment, document: stored, positions, knowledge, fold });
-  const parking = new Parking(environment, stored ? await store.readParked(entry.id) : []);
-  const isStored = stored !== undefined;
-  const hasNewPositions = stored?.dirty ?? false;
-  return { entry, isStored, hasNewPositions, positions, knowledge, fold, parking };
+  const reading = await LogReading.open(store, stored);
+  if (stored) {
+    const walk = { store, hash: environment.hash, document: stored, positions };
+    for await (const envelope of walkLog(walk)) reading.add(envelope);
+  }
+  const { knowledge, fold, held, heldEnvelopes, envelopes, bytes } = reading;
+  return {
+    entry,
+    isStored: stored !== undefined,
+    hasNewPositions: stored?.dirty ?? false,
+    positions,
+    knowledge,
+    fold,
+    parking: new Parking(environment, stored ? await store.readParked(entry.id) : []),
+    quarantine: new Quarantine(environment, stored ? await store.readQuarantine(entry.id) : []),
+    held,
+    heldEnvelopes,
+    envelopes,
+    bytes,
+  };
 }
 
-interface Reading {
-  readonly store: LogStore;
-  readonly environment: Environment;
-  readonly document: StoredDocument;
-  readonly positions: Map<LaneId, LanePosition>;
-  readonly knowledge: DocumentKnowledge;
-  readonly fold: UpdateFold;
-}
+/** Adds up envelopes in the order of the log; skips recalled ones and what depends on them (DOC-9). */
+export class LogReading {
+  readonly knowledge = new DocumentKnowledge();
+  readonly fold = new UpdateFold();
+  readonly held = new HeldClocks();
+  heldEnvelopes = 0;
+  envelopes = 0;
+  bytes = 0;
+  readonly #recalled: ReadonlySet<string>;
 
-async function readInto(reading: Reading): Promise<void> {
-  const { store, environment, document, positions, knowledge, fold } = reading;
-  for await (const envelope of walkLog({ store, hash: environment.hash, document, positions })) {
-    if (envelope.codec !== PayloadCodec.yjsV1) continue;
-    try {
-      const update = parseUpdate(envelope.payload);
-      knowledge.learn(update);
-      fold.append(update);
-    } catch (cause) {
-      if (!isHeddleError(cause)) throw cause;
-      const { lane, seq } = envelope;
-      const message = `envelope ${seq} of lane ${lane} in document ${document.id} holds no valid update`;
-      throw new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause });
+  /** @param recalled ids of envelopes in hex. */
+  constructor(recalled: ReadonlySet<string>) {
+    this.#recalled = recalled;
+  }
+
+  static async open(store: LogStore, document: StoredDocument | undefined): Promise<LogReading> {
+    const recalls = document ? await store.readRecalls(document.id) : [];
+    return new LogReading(new Set(recalls.map(({ id }) => id)));
+  }
+
+  /** Returns what of it belongs to the document. */
+  add(envelope: Envelope): ParsedUpdate | undefined {
+    if (envelope.codec !== PayloadCodec.yjsV1) return undefined;
+    this.envelopes++;
+    this.bytes += envelope.payload.length;
+    const update = parsePayload(envelope);
+    const part = this.#recalled.size === 0 ? update : this.#partOf(envelope, update);
+    if (part === undefined) return undefined;
+    this.knowledge.learn(part);
+    this.fold.append(part);
+    return part;
+  }
+
+  #partOf(envelope: Envelope, update: ParsedUpdate): ParsedUpdate | undefined {
+    if (this.#recalled.has(toHex(envelope.id))) {
+      this.#hold(update);
+      return undefined;
     }
+    const { admitted, parked } = admitUpdate(this.knowledge, update);
+    if (parked) this.#hold(parseStored(parked));
+    return admitted;
+  }
+
+  #hold(update: ParsedUpdate): void {
+    this.held.hold(update);
+    this.heldEnvelopes++;
+  }
+}
+
+/** Its size was checked when it was admitted; what it was cut to may be a few bytes longer. */
+function parsePayload({ payload, lane, seq, document }: Envelope): ParsedUpdate {
+  try {
+    return parseStored(payload);
+  } catch (cause) {
+    if (!isHeddleError(cause)) throw cause;
+    const message = `envelope ${seq} of lane ${lane} in document ${document} holds no valid update`;
+    throw new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause });
   }
 }

@@ -23,6 +23,8 @@ import {
   type Verifier,
 } from "@heddle/core";
 
+export { WorkerJudge, type WorkerJudgeOptions } from "./node-worker-judge.ts";
+
 /** The ports of `@heddle/core` on Node's own clock, randomness, timers and cryptography. */
 export function nodeEnvironment(logger: Logger): Environment {
   return {

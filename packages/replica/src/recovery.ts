@@ -25,10 +25,7 @@ const vectorsPerBatch = 256;
  * What a replica does after a crash, before it speaks to anybody: reads the log tails of the dirty
  * documents, proves their chains, and keeps the vectors, so that the next start has nothing to do.
  */
-export async function recover(
-  store: LogStore,
-  environment: Environment,
-): Promise<RecoveryReport> {
+export async function recover(store: LogStore, environment: Environment): Promise<RecoveryReport> {
   const { clock, hash, logger } = environment;
   const startedMs = clock.monotonicMs();
   const counts = { documentsRead: 0, documentsRecovered: 0, envelopesVerified: 0 };
@@ -39,9 +36,10 @@ export async function recover(
     if (!document.dirty) continue;
     const positions = new Map(document.vector);
     try {
-      for await (const _ of walkLog({ store, hash, document, positions })) counts.envelopesVerified++;
+      for await (const _ of walkLog({ store, hash, document, positions }))
+        counts.envelopesVerified++;
     } catch (error) {
-      if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+      if (!isOfDocument(error)) throw error;
       documentsDamaged.push(document.id);
       logger.error("recovery.document_damaged", { document: document.id, error: String(error) });
       continue;
@@ -55,4 +53,12 @@ export async function recover(
   }
   if (vectors.length > 0) await store.append({ vectors });
   return { ...counts, documentsDamaged, tookMs: clock.monotonicMs() - startedMs };
+}
+
+/** What is wrong with one document; anything else is wrong with the store. */
+function isOfDocument(error: unknown): boolean {
+  return (
+    isHeddleError(error, HeddleErrorCode.storageCorrupt) ||
+    isHeddleError(error, HeddleErrorCode.storageVersion)
+  );
 }

@@ -12,6 +12,18 @@ export interface ReplicaCounters {
   envelopes: number;
   /** Times that the store failed and all documents left memory. */
   resets: number;
+  /** Updates that were tried on a scratch document before anything else. */
+  judged: number;
+  /** Refused for what they do to a document. */
+  quarantined: number;
+  /** Of these, the ones that there was no room to keep. */
+  quarantineOverflow: number;
+  /** Looks at what many untried updates add up to. */
+  audits: number;
+  /** Envelopes that an audit took out of their documents. */
+  recalled: number;
+  /** Times that something had been parked for too long. */
+  parkingAlarms: number;
 }
 
 export function newReplicaCounters(): ReplicaCounters {
@@ -23,5 +35,11 @@ export function newReplicaCounters(): ReplicaCounters {
     rounds: 0,
     envelopes: 0,
     resets: 0,
+    judged: 0,
+    quarantined: 0,
+    quarantineOverflow: 0,
+    audits: 0,
+    recalled: 0,
+    parkingAlarms: 0,
   };
 }

@@ -6,58 +6,52 @@ import {
   type DocumentEntry,
   type Envelope,
   type HeddleError,
-  type LaneId,
-  type LanePosition,
   type LaneWriter,
-  type ParkedUpdate,
   type VersionVector,
 } from "@heddle/core";
-import {
-  admitUpdate,
-  mergeParsed,
-  parseUpdate,
-  type DocumentKnowledge,
-  type UpdateFold,
-} from "@heddle/document";
+import { mergeParsed, type ParsedUpdate } from "@heddle/document";
 
-import type { Parking } from "./parking.ts";
-import { PendingUpdates, type UpdateSource } from "./pending-updates.ts";
-import type { ReplicaCounters } from "./replica-counters.ts";
+import { AuditTail } from "./audit-tail.ts";
+import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
+import type { LoadedLog } from "./load-document.ts";
+import { ParkingAlarm } from "./parking-alarm.ts";
+import { payloadsOf, PendingUpdates, type UpdateSource } from "./pending-updates.ts";
+import { UpdateIntake, type IntakeHost, type SubmitOutcome } from "./update-intake.ts";
 
 /** What was made durable in one round, ready to be shown. */
 export interface DocumentCommit {
-  /** Yjs V1: everything of the round in one update. */
+  /** Yjs V1: everything of the round in one update. It need not pass the validator as a whole. */
   readonly update: Uint8Array;
+  /** The same, as it was admitted. */
+  readonly parts: readonly ParsedUpdate[];
   readonly sources: ReadonlySet<UpdateSource>;
 }
 
 export interface DocumentListener {
   onCommit(commit: DocumentCommit): void;
-  /** The document left memory because the store failed; nothing may be built on it any more. */
+  /** The document left memory: the store failed, or a part of it was recalled. Open it again. */
   onReset(error: HeddleError): void;
 }
 
-/** What the log says about a document, as loaded. */
-export interface LoadedLog {
-  readonly entry: DocumentEntry;
-  /** False while the store has never heard of the document. */
-  readonly isStored: boolean;
-  /** True when the log reaches beyond the vector that was last kept. */
-  readonly hasNewPositions: boolean;
-  readonly positions: Map<LaneId, LanePosition>;
-  /** All that is accepted, on disk or on its way there. */
-  readonly knowledge: DocumentKnowledge;
-  /** All that is on disk, and so all that may be shown. */
-  readonly fold: UpdateFold;
-  readonly parking: Parking;
+/** What waits for updates that have not arrived (DOC-6). */
+export interface ParkingTotals {
+  readonly count: number;
+  readonly bytes: number;
+  /** Wall time at which the oldest was parked. */
+  readonly oldestAtMs: number | undefined;
 }
 
-/** A document's share of one append. */
-export interface DocumentRound {
-  readonly entry: DocumentEntry | undefined;
+/** What a document needs of its replica. */
+export interface DocumentHost extends IntakeHost {
+  readonly parkedAlarmMs: number;
+  requestRound(document: ReplicaDocument): void;
+  /** Enough was logged untried, or what is logged no longer loads in time. */
+  requestAudit(document: ReplicaDocument): void;
+}
+
+interface InFlight {
+  readonly updates: PendingUpdates;
   readonly envelopes: readonly Envelope[];
-  readonly park: readonly ParkedUpdate[];
-  readonly release: readonly string[];
 }
 
 /**
@@ -65,36 +59,57 @@ export interface DocumentRound {
  * known, sealed into the lane of this process, and shown once they are on disk (RLY-1).
  *
  *   submit ──► pending ──seal──► in flight ──on disk──► fold, listeners
- *        └───► parked (until what it depends on is admitted)
+ *        ├───► parked (until what it depends on is admitted)
+ *        └───► judging (until tried on a scratch document) ──► pending, or quarantine
  */
 export class ReplicaDocument {
   readonly entry: DocumentEntry;
+  /** What was logged since the last audit. */
+  readonly tail: AuditTail;
   readonly #log: LoadedLog;
-  readonly #counters: ReplicaCounters;
-  readonly #requestRound: (document: ReplicaDocument) => void;
+  readonly #host: DocumentHost;
+  readonly #intake: UpdateIntake;
+  readonly #alarm: ParkingAlarm;
   readonly #listeners = new Set<DocumentListener>();
+  readonly #outbox = new DocumentOutbox();
   #pending = new PendingUpdates();
-  #park: ParkedUpdate[] = [];
-  #inFlight: { updates: PendingUpdates; payloads: readonly Uint8Array[] } | undefined;
+  #inFlight: InFlight | undefined;
   #isStored: boolean;
   #hasNewPositions: boolean;
   #reset: HeddleError | undefined;
 
-  constructor(
-    log: LoadedLog,
-    counters: ReplicaCounters,
-    requestRound: (document: ReplicaDocument) => void,
-  ) {
+  constructor(log: LoadedLog, host: DocumentHost) {
     this.entry = log.entry;
     this.#log = log;
     this.#isStored = log.isStored;
     this.#hasNewPositions = log.hasNewPositions;
-    this.#counters = counters;
-    this.#requestRound = requestRound;
+    this.#host = host;
+    this.tail = new AuditTail(log.envelopes, log.bytes);
+    this.#alarm = new ParkingAlarm(host, log.entry.id, log.parking);
+    this.#alarm.arm();
+    this.#intake = new UpdateIntake(log, host, {
+      outbox: this.#outbox,
+      pending: () => this.#pending,
+      accepted: () => this.#accepted(),
+      isUntouched: () => !this.#isStored && this.#pending.isEmpty && !this.#inFlight,
+      requestRound: () => host.requestRound(this),
+      requestAudit: () => host.requestAudit(this),
+      onParked: () => this.#alarm.arm(),
+    });
   }
 
   get isQuiet(): boolean {
-    return this.#pending.isEmpty && this.#park.length === 0 && this.#inFlight === undefined;
+    const isWaiting = !this.#pending.isEmpty || !this.#outbox.isEmpty || this.#inFlight;
+    return !isWaiting && this.#intake.isIdle;
+  }
+
+  get parking(): ParkingTotals {
+    return this.#log.parking;
+  }
+
+  /** Updates that were refused for what they do, and envelopes of the log that are held aside. */
+  get refused(): { readonly quarantined: number; readonly held: number } {
+    return { quarantined: this.#log.quarantine.count, held: this.#log.heldEnvelopes };
   }
 
   /** The vector to keep, when there is one that the store does not have yet. */
@@ -106,7 +121,13 @@ export class ReplicaDocument {
 
   /** Yjs state vector of everything accepted: what a peer need not send again. */
   encodeStateVector(): Uint8Array {
-    return this.#log.knowledge.encodeStateVector();
+    const { held, knowledge } = this.#log;
+    return held.isEmpty ? knowledge.encodeStateVector() : held.encodeStateVector(knowledge);
+  }
+
+  /** Yjs state vector of what is on disk, and so of what everybody has been shown. */
+  encodeShownVector(): Uint8Array {
+    return this.#log.fold.encodeStateVector();
   }
 
   /**
@@ -114,31 +135,25 @@ export class ReplicaDocument {
    *
    * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when the vector cannot be read.
    */
-  encodeSince(stateVector: Uint8Array): Uint8Array {
+  encodeSince(stateVector?: Uint8Array): Uint8Array {
     return this.#log.fold.encodeSince(stateVector);
   }
 
   /**
    * Takes in a Yjs V1 update from `source`. Returns what became of it; nothing is thrown away.
    *
-   * @throws HeddleError `HEDDLE_UPDATE_MALFORMED`, `HEDDLE_UPDATE_TOO_LARGE`, or
-   * `HEDDLE_RELAY_OVERLOADED`; nothing has changed then.
+   * @param onJudged told the end of "judging": nothing when the update was taken in, or what its sender
+   * is refused with. Until then nothing else of this source may be submitted, or the order is lost.
+   * @throws HeddleError `HEDDLE_UPDATE_MALFORMED`, `HEDDLE_UPDATE_TOO_LARGE`,
+   * `HEDDLE_UPDATE_REFUSED` (DOC-8) or `HEDDLE_RELAY_OVERLOADED`; nothing has changed then.
    */
-  submit(bytes: Uint8Array, source: UpdateSource): "admitted" | "duplicate" | "parked" {
+  submit(
+    bytes: Uint8Array,
+    source: UpdateSource,
+    onJudged?: (refusal?: HeddleError) => void,
+  ): SubmitOutcome {
     if (this.#reset) throw this.#reset;
-    // A copy of its own: a view would keep the whole receive buffer alive for as long as the fold.
-    const { admitted, parked } = admitUpdate(this.#log.knowledge, parseUpdate(bytes.slice()));
-    const record = parked && this.#log.parking.add(parked, source);
-    if (record) this.#park.push(record);
-    if (admitted) {
-      this.#log.knowledge.learn(admitted);
-      this.#pending.add(admitted, source);
-      this.#reviewParked();
-    }
-    if (admitted || record) this.#requestRound(this);
-    const outcome = admitted ? "admitted" : parked ? "parked" : "duplicate";
-    this.#counters[outcome]++;
-    return outcome;
+    return this.#intake.submit(bytes, source, onJudged);
   }
 
   /** Runs `task` once everything that `source` has submitted was shown; at once if that is so. */
@@ -158,15 +173,13 @@ export class ReplicaDocument {
     assert(this.#inFlight === undefined, "a document has one round in flight");
     const updates = this.#pending;
     this.#pending = new PendingUpdates();
-    const payloads = updates.bursts.map((burst) => mergeParsed(burst.updates));
-    this.#inFlight = { updates, payloads };
-    const envelopes = updates.bursts.map(({ principal }, index) => {
-      return this.#seal(writer, payloads[index]!, principal);
+    const envelopes = updates.bursts.flatMap((burst) => {
+      return payloadsOf(burst).map((payload) => this.#seal(writer, payload, burst.principal));
     });
+    this.#inFlight = { updates, envelopes };
+    const { receivedMs } = updates;
     const entry = this.#isStored ? undefined : this.entry;
-    const park = this.#park;
-    this.#park = [];
-    return { entry, envelopes, park, release: updates.released };
+    return { receivedMs, entry, envelopes, ...this.#outbox.take() };
   }
 
   /** The round is on disk: now it may be seen. */
@@ -175,22 +188,47 @@ export class ReplicaDocument {
     assert(round !== undefined, "a round ends after it began");
     this.#inFlight = undefined;
     this.#isStored = true;
+    const { envelopes } = round;
     const updates = round.updates.bursts.flatMap((burst) => burst.updates);
     for (const update of updates) this.#log.fold.append(update);
     if (updates.length > 0) {
-      const update = round.payloads.length === 1 ? round.payloads[0]! : mergeParsed(updates);
-      const commit = { update, sources: round.updates.sources };
+      const update = envelopes.length === 1 ? envelopes[0]!.payload : mergeParsed(updates);
+      const commit = { update, parts: updates, sources: round.updates.sources };
       for (const listener of this.#listeners) listener.onCommit(commit);
+      this.tail.add(envelopes, updates);
+      if (this.tail.isDue) this.#host.requestAudit(this);
     }
     round.updates.runAfterCommit();
   }
 
-  /** The store failed: what was in flight may or may not exist, so this copy is given up. */
+  /** Resolves when everything submitted so far is on disk; at once if that is so. */
+  whenSettled(): Promise<void> {
+    const last = this.#pending.isEmpty && this.#outbox.isEmpty ? undefined : this.#pending;
+    const round = last ?? this.#inFlight?.updates;
+    return new Promise((resolve) => (round ? round.afterCommit(resolve) : resolve()));
+  }
+
+  /** This copy is given up: what was in flight may or may not exist, or what is logged has changed. */
   reset(error: HeddleError): void {
     if (this.#reset) return;
     this.#reset = error;
-    for (const listener of [...this.#listeners]) listener.onReset(error);
+    this.dispose();
+    for (const listener of this.#listeners) listener.onReset(error);
     this.#listeners.clear();
+  }
+
+  /** Lets go of timers and trials. */
+  dispose(): void {
+    this.#intake.stop();
+    this.#alarm.cancel();
+  }
+
+  /** Everything accepted, on disk or on its way there, as updates. */
+  #accepted(): Uint8Array[] {
+    const onTheirWay = [this.#inFlight?.updates, this.#pending].flatMap((updates) => {
+      return (updates?.bursts ?? []).map((burst) => mergeParsed(burst.updates));
+    });
+    return [this.#log.fold.encodeSince(), ...onTheirWay];
   }
 
   #seal(writer: LaneWriter, payload: Uint8Array, principal: Uint8Array | undefined): Envelope {
@@ -209,15 +247,5 @@ export class ReplicaDocument {
     positions.set(lane, { seq: envelope.seq, head: envelope.id });
     this.#hasNewPositions = true;
     return envelope;
-  }
-
-  #reviewParked(): void {
-    if (this.#log.parking.count === 0) return;
-    const { admitted, released, parked } = this.#log.parking.review(this.#log.knowledge);
-    for (const { update, source } of admitted) this.#pending.add(update, source);
-    this.#park = this.#park.filter(({ id }) => !released.includes(id));
-    this.#park.push(...parked);
-    this.#pending.released.push(...released);
-    this.#counters.released += admitted.length;
   }
 }

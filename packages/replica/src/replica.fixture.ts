@@ -1,6 +1,7 @@
-import { MemoryDisk, MemoryLogStore, parseDocumentName, type Logger } from "@heddle/core";
+import { MemoryLogStore, parseDocumentName, type Logger, type MemoryDisk } from "@heddle/core";
 
 import { ephemeralDeviceKey, nodeEnvironment } from "./node-environment.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
 import { Replica } from "./replica.ts";
 
 const silent: Logger = {
@@ -19,10 +20,13 @@ export interface OpenReplica {
   readonly replica: Replica;
 }
 
-export async function openReplica(disk: MemoryDisk, idleMs = 10): Promise<OpenReplica> {
+export async function openReplica(
+  disk: MemoryDisk,
+  options: Partial<ReplicaOptions> = {},
+): Promise<OpenReplica> {
   const store = await MemoryLogStore.open(disk, environment.random);
-  const replica = await Replica.open({ store, environment, signer, engine: "test", idleMs });
-  return { store, replica };
+  const own = { store, environment, signer, engine: "test", idleMs: 10 };
+  return { store, replica: await Replica.open({ ...own, ...options }) };
 }
 
 /** Everything that was submitted has been answered by the disk: memory needs a turn of the loop. */

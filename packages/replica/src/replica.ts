@@ -10,37 +10,24 @@ import {
   openSpaceId,
   type DocumentId,
   type DocumentName,
-  type Environment,
-  type LogStore,
-  type Signer,
+  type RecalledEnvelope,
   type SpaceId,
 } from "@heddle/core";
 
+import { defaultApplyBudget } from "./apply-judge.ts";
+import { Auditor } from "./auditor.ts";
 import { Committer } from "./committer.ts";
+import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument } from "./load-document.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
-import { ReplicaDocument } from "./replica-document.ts";
-
-export interface ReplicaOptions {
-  /** Handed in open; whoever opened it closes it, after the replica. */
-  readonly store: LogStore;
-  readonly environment: Environment;
-  readonly signer: Signer;
-  /** Name and version written into lane descriptors. */
-  readonly engine: string;
-  /** How long a document that nobody uses stays in memory. */
-  readonly idleMs?: number;
-}
-
-export type ReplicaState =
-  | { readonly name: "ready" }
-  /** The store is fenced: nothing is accepted until it is verified and open again. */
-  | { readonly name: "suspended"; readonly error: HeddleError }
-  | { readonly name: "closed" };
+import { ReplicaDocument, type DocumentHost, type ParkingTotals } from "./replica-document.ts";
+import type { ReplicaOptions, ReplicaState } from "./replica-options.ts";
 
 interface Holding {
   readonly document: Promise<ReplicaDocument>;
+  /** The same, once it is there. */
+  loaded: ReplicaDocument | undefined;
   holders: number;
   cancelUnload: (() => void) | undefined;
 }
@@ -58,6 +45,9 @@ export class Replica {
   readonly #clock: HybridClock;
   readonly #holdings = new Map<DocumentId, Holding>();
   readonly #stopListening: () => void;
+  readonly #auditor: Auditor | undefined;
+  readonly #host: DocumentHost;
+  readonly #leaving = new LeavingDocuments();
   #committer: Committer;
   #state: ReplicaState = { name: "ready" };
 
@@ -65,8 +55,12 @@ export class Replica {
     this.#options = options;
     this.recovery = recovery;
     this.space = openSpaceId(options.environment.hash);
-    this.#clock = new HybridClock(options.environment.clock, options.store.opening.lastHlc);
+    this.#clock = new HybridClock(options.environment.clock);
+    // Observed, not set: a reading from a wrong clock, once stored, must not pull ours along for ever.
+    this.#clock.observe(options.store.opening.lastHlc);
     this.#committer = this.#newCommitter();
+    this.#auditor = this.#newAuditor();
+    this.#host = this.#newHost();
     this.#stopListening = options.store.onStateChange((state) => {
       if (state.name === "fenced") this.#suspend(state.error);
       if (state.name === "open" && this.#state.name === "suspended") this.#resume();
@@ -85,6 +79,19 @@ export class Replica {
   /** Documents in memory. */
   get openDocuments(): number {
     return this.#holdings.size;
+  }
+
+  /** What is parked in the documents in memory; walks them, so it is for a scrape, not for a loop. */
+  get parking(): ParkingTotals {
+    const totals = { count: 0, bytes: 0, oldestAtMs: undefined as number | undefined };
+    for (const { loaded } of this.#holdings.values()) {
+      if (loaded === undefined || loaded.parking.count === 0) continue;
+      const { count, bytes, oldestAtMs = Infinity } = loaded.parking;
+      totals.count += count;
+      totals.bytes += bytes;
+      totals.oldestAtMs = Math.min(totals.oldestAtMs ?? Infinity, oldestAtMs);
+    }
+    return totals;
   }
 
   /**
@@ -110,7 +117,7 @@ export class Replica {
   /** Undoes one {@link acquire}. The last one lets the document leave memory after a while. */
   release(document: ReplicaDocument): void {
     const holding = this.#holdings.get(document.entry.id);
-    if (holding === undefined) return; // It left with a reset.
+    if (holding?.loaded !== document) return; // It left with a reset, and may be back anew.
     assert(holding.holders > 0, "a document is released as often as it was acquired");
     holding.holders--;
     if (holding.holders === 0) this.#scheduleUnload(document, holding);
@@ -122,9 +129,12 @@ export class Replica {
     const wasReady = this.#state.name === "ready";
     if (wasReady) await this.#committer.drained();
     this.#committer.stop();
+    this.#auditor?.stop();
     this.#state = { name: "closed" };
     this.#stopListening();
-    if (wasReady) await this.#keepVectors(await this.#loaded());
+    const documents = await this.#loaded();
+    for (const document of documents) document.dispose();
+    if (wasReady) await this.#keepVectors(documents);
     for (const { cancelUnload } of this.#holdings.values()) cancelUnload?.();
     this.#holdings.clear();
   }
@@ -132,15 +142,21 @@ export class Replica {
   #load(id: DocumentId, name: DocumentName): Holding {
     const { store, environment } = this.#options;
     const entry = { id, name, createdAt: this.#clock.tick() };
-    const document = loadDocument(store, environment, entry).then((log) => {
-      return new ReplicaDocument(log, this.counters, (changed) => this.#committer.request(changed));
-    });
-    const holding: Holding = { document, holders: 0, cancelUnload: undefined };
+    const document = this.#leaving
+      .whenLeft(id)
+      .then(() => loadDocument(store, environment, entry))
+      .then((log) => new ReplicaDocument(log, this.#host));
+    const holding: Holding = { document, loaded: undefined, holders: 0, cancelUnload: undefined };
     this.#holdings.set(id, holding);
-    document.catch(() => {
-      // The caller of acquire has the error; here it only must not stay for the next one.
-      if (this.#holdings.get(id) === holding) this.#holdings.delete(id);
-    });
+    document.then(
+      (loaded) => {
+        holding.loaded = loaded;
+      },
+      () => {
+        // The caller of acquire has the error; here it only must not stay for the next one.
+        if (this.#holdings.get(id) === holding) this.#holdings.delete(id);
+      },
+    );
     return holding;
   }
 
@@ -155,6 +171,7 @@ export class Replica {
 
   #unload(document: ReplicaDocument): void {
     this.#holdings.delete(document.entry.id);
+    document.dispose();
     this.#keepVectors([document]).catch((error: unknown) => this.#onStoreFailure(error));
   }
 
@@ -171,12 +188,55 @@ export class Replica {
     return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   }
 
+  /** Envelopes that broke the document stay in the log and out of it; those who use it open it again. */
+  async #recall(document: ReplicaDocument, recalls: readonly RecalledEnvelope[]): Promise<void> {
+    const { id } = document.entry;
+    const { store } = this.#options;
+    await store.append({ recall: recalls.map((envelope) => ({ document: id, envelope })) });
+    if (this.#holdings.get(id)?.loaded !== document) return;
+    this.#holdings.get(id)?.cancelUnload?.();
+    this.#holdings.delete(id);
+    const message = "a part of the document was recalled; open it again";
+    document.reset(new HeddleError(HeddleErrorCode.documentReset, message));
+    this.#leaving.add(document);
+  }
+
+  #newHost(): DocumentHost {
+    const { environment, judge, applyBudget, parkedAlarmMs = 5 * 60_000 } = this.#options;
+    return {
+      environment,
+      counters: this.counters,
+      judge,
+      applyBudget: { ...defaultApplyBudget, ...applyBudget },
+      parkedAlarmMs,
+      requestRound: (document) => this.#committer.request(document),
+      requestAudit: (document) => this.#auditor?.request(document),
+    };
+  }
+
+  #newAuditor(): Auditor | undefined {
+    const { environment, judge, store, auditDelayMs = 2_000 } = this.#options;
+    return (
+      judge &&
+      new Auditor({
+        judge,
+        store,
+        environment,
+        counters: this.counters,
+        delayMs: auditDelayMs,
+        recall: (document, recalls) => this.#recall(document, recalls),
+      })
+    );
+  }
+
   #newCommitter(): Committer {
-    const { store, environment, signer, engine } = this.#options;
-    const { hash, random } = environment;
+    const { store, environment, signer, engine, telemetry } = this.#options;
+    const { clock, hash, random } = environment;
     return new Committer({
       store,
+      clock,
       counters: this.counters,
+      telemetry,
       openLane: async () => {
         const opening = { space: this.space, signer, hash, random, clock: this.#clock, engine };
         return new LaneWriter(await openLane(opening), hash, this.#clock);
@@ -208,13 +268,16 @@ export class Replica {
     this.counters.resets++;
     this.#options.environment.logger.error("replica.suspended", { code: error.code });
     this.#committer.stop();
+    this.#leaving.giveUp();
     const holdings = [...this.#holdings.values()];
     this.#holdings.clear();
     for (const { document, cancelUnload } of holdings) {
       cancelUnload?.();
-      document.then((loaded) => loaded.reset(error)).catch(() => {
-        // It failed to load, and whoever acquired it has been told.
-      });
+      document
+        .then((loaded) => loaded.reset(error))
+        .catch(() => {
+          // It failed to load, and whoever acquired it has been told.
+        });
     }
   }
 

@@ -27,7 +27,8 @@ export interface LogWalk {
  * Reads the log of a document above `positions` and proves it on the way: every envelope hashes into
  * the chain of its lane, nothing is missing, and the kept vector lies on the chain (LOG-1, LOG-2).
  *
- * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` at the first envelope that does not fit.
+ * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` at the first envelope that does not fit,
+ * `HEDDLE_STORAGE_VERSION` at one that a newer heddle wrote.
  */
 export async function* walkLog(walk: LogWalk): AsyncIterable<Envelope> {
   const { store, hash, document, positions } = walk;
@@ -56,7 +57,10 @@ function decode(hash: Hash, id: DocumentId, stored: StoredEnvelope): Envelope {
   try {
     return decodeEnvelope(hash, stored.bytes);
   } catch (cause) {
-    if (!isHeddleError(cause, HeddleErrorCode.frameMalformed)) throw cause;
+    if (!isHeddleError(cause)) throw cause;
+    if (cause.code === HeddleErrorCode.protocolVersion) {
+      throw new HeddleError(HeddleErrorCode.storageVersion, cause.message, { cause });
+    }
     throw corrupt(id, stored, "it cannot be read", cause);
   }
 }

@@ -6,6 +6,8 @@ import {
   type LogStore,
   type LogStoreState,
   type ParkedUpdate,
+  type QuarantinedUpdate,
+  type RecalledEnvelope,
 } from "@heddle/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -43,6 +45,7 @@ export function describeLogStoreContract(
 ): void {
   describe(`LogStore contract: ${name}`, () => {
     describe("writing and reading", () => describeReadsAndWrites(harness));
+    describe("refusals", () => describeRefusals(harness));
     describe("change feed", () => describeChangeFeed(harness));
     describe("life of a store", () => describeLife(harness));
     describeLogStoreModel(harness, modelRuns);
@@ -271,6 +274,68 @@ function describeReadsAndWrites(harness: LogStoreHarness): void {
   });
 }
 
+function describeRefusals(harness: LogStoreHarness): void {
+  const bench = Bench.use(harness);
+  const quarantined = (byte: number, atMs = 2000 + byte): QuarantinedUpdate => {
+    const { id, update, principal } = bench.parked(byte);
+    return { id, update, principal, reason: `over ${byte} ms`, validatorVersion: 1, atMs };
+  };
+  const recalled = (byte: number): RecalledEnvelope => {
+    const id = byte.toString(16).padStart(2, "0").repeat(32);
+    const { id: lane } = bench.writer.lane;
+    return {
+      id,
+      lane,
+      seq: byte,
+      reason: "exception: odd",
+      validatorVersion: 1,
+      atMs: 3000 - byte,
+    };
+  };
+
+  it("[STO-8] keeps quarantined updates of each document by time, through a restart", async () => {
+    const { store, notes, plans } = bench;
+    const entry = (byte: number, document = notes.id) => {
+      return { document, update: quarantined(byte) };
+    };
+    await store.append({ quarantine: [entry(9), entry(3)] });
+    await store.append({ quarantine: [entry(5), entry(7, plans.id)] });
+    const expected = [3, 5, 9].map((byte) => quarantined(byte));
+    expect(await store.readQuarantine(notes.id)).toEqual(expected);
+    await bench.reopen();
+    expect(await bench.store.readQuarantine(notes.id)).toEqual(expected);
+    expect(await bench.store.readQuarantine(plans.id)).toHaveLength(1);
+    expect(await bench.store.readParked(notes.id)).toEqual([]);
+  });
+
+  it("[STO-8] keeps an update once, with its newest note", async () => {
+    const { store, notes } = bench;
+    const [first, second] = [quarantined(4, 10), quarantined(4, 20)];
+    await store.append({ quarantine: [{ document: notes.id, update: first! }] });
+    await store.append({ quarantine: [{ document: notes.id, update: second! }] });
+    expect(await store.readQuarantine(notes.id)).toEqual([second]);
+  });
+
+  it("[STO-8] keeps recalls beside a log that they do not change", async () => {
+    const { store, writer, notes, plans } = bench;
+    await store.append({ envelopes: [writer.seal(notes.id), writer.seal(notes.id)] });
+    const before = await collectLog(store, notes.id);
+    const recall = [2, 1].map((byte) => ({ document: notes.id, envelope: recalled(byte) }));
+    await store.append({ recall });
+    await bench.reopen();
+    expect(await bench.store.readRecalls(notes.id)).toEqual([recalled(2), recalled(1)]);
+    expect(await bench.store.readRecalls(plans.id)).toEqual([]);
+    expect(await collectLog(bench.store, notes.id)).toEqual(before);
+  });
+
+  it("[STO-7] numbers groups that hold only a refusal", async () => {
+    const { store, writer, notes } = bench;
+    const number = await store.append({ envelopes: [writer.seal(notes.id)] });
+    const recall = [{ document: notes.id, envelope: recalled(1) }];
+    expect(await store.append({ recall })).toBe(number + 1);
+  });
+}
+
 function describeChangeFeed(harness: LogStoreHarness): void {
   const bench = Bench.use(harness);
 
@@ -427,6 +492,8 @@ function describeLife(harness: LogStoreHarness): void {
     readDocuments: ({ store }) => collect(store.readDocuments()),
     readLog: ({ store, notes }) => collectLog(store, notes.id),
     readParked: ({ store, notes }) => store.readParked(notes.id),
+    readQuarantine: ({ store, notes }) => store.readQuarantine(notes.id),
+    readRecalls: ({ store, notes }) => store.readRecalls(notes.id),
     readLanes: ({ store }) => collect(store.readLanes()),
     readArrivals: ({ store }) => collectChunks(store.readArrivals(0)),
   };

@@ -1,0 +1,54 @@
+/**
+ * The port to somebody who tries updates on a scratch document, away from everything live: in another
+ * thread, with bounds on time and memory. Yjs can be slow or throw on updates that no static check
+ * finds, and it can do so late, when what it took in is encoded and loaded again.
+ */
+export interface ApplyJudge {
+  /** Never rejects. Trials wait for each other; `urgent` ones only for other urgent ones. */
+  judge(trial: Trial): Promise<Verdict>;
+  close(): Promise<void>;
+}
+
+export interface Trial {
+  readonly urgency: "urgent" | "idle";
+  /**
+   * Scratch documents may be kept under this key: a trial whose `base` is missing goes on from where
+   * the last one of that key ended.
+   */
+  readonly key?: string;
+  /** V1 updates that add up to the document; what they cost is not held against the steps. */
+  readonly base?: readonly Uint8Array[];
+  /** Updates to try, one after the other. */
+  readonly steps: readonly Uint8Array[];
+  /** For all steps together, and again for loading the result; CPU time where it can be had. */
+  readonly budgetMs: number;
+}
+
+export type Verdict =
+  | { readonly outcome: "ok"; readonly stepMs: readonly number[] }
+  /** Nobody was tried: there is too much to do, or no scratch document of that key is left. */
+  | { readonly outcome: "overloaded" | "unknown-base" }
+  | FailedTrial;
+
+export interface FailedTrial {
+  readonly outcome: "timeout" | "exception" | "memory";
+  readonly reason: string;
+  /** Index of the step that failed; -1 when the base did, `undefined` when only the whole did. */
+  readonly step: number | undefined;
+  /** What each step took, up to the failure. */
+  readonly stepMs: readonly number[];
+}
+
+/** CPU time that an update of so many bytes may take: honest ones need a tenth of it. */
+export interface ApplyBudget {
+  readonly liveMs: number;
+  /** No update gets more. */
+  readonly bulkMs: number;
+  readonly perKibMs: number;
+}
+
+export const defaultApplyBudget: ApplyBudget = { liveMs: 250, bulkMs: 5_000, perKibMs: 1 };
+
+export function budgetFor(budget: ApplyBudget, bytes: number): number {
+  return Math.min(budget.bulkMs, budget.liveMs + (bytes / 1024) * budget.perKibMs);
+}

@@ -1,0 +1,147 @@
+import type { MessagePort } from "node:worker_threads";
+import type * as Yjs from "yjs";
+
+/**
+ * What runs in the worker thread. The functions below are handed over as text, so that the same source
+ * serves a build and a test run without one; none of them may use anything from outside of this file
+ * but types.
+ */
+
+/** What the worker is asked to do. */
+export interface TrialJob {
+  readonly id: number;
+  readonly key: string | undefined;
+  readonly base: readonly Uint8Array[] | undefined;
+  readonly steps: readonly Uint8Array[];
+  /** Two shared 32-bit words: phase, index of the step. */
+  readonly progress: SharedArrayBuffer;
+  /** One shared double for each step: milliseconds. */
+  readonly stepMs: SharedArrayBuffer;
+}
+
+export interface TrialAnswer {
+  readonly id: number;
+  readonly outcome: "ok" | "exception" | "unknown-base";
+  readonly reason?: string;
+}
+
+export const Phase = { base: 0, steps: 1, late: 2 } as const;
+
+/** What the program is started with. */
+export interface TrialSetting {
+  readonly yjsPath: string;
+  readonly depthMax: number;
+  /** Sum of encoded sizes of the scratch documents that are kept. */
+  readonly keptBytesMax: number;
+}
+
+interface Scratch {
+  readonly doc: Yjs.Doc;
+  bytes: number;
+}
+
+interface Bench {
+  readonly Y: typeof Yjs;
+  readonly setting: TrialSetting;
+  readonly kept: Map<string, Scratch>;
+}
+
+/** Applies all of the job and loads the result anew. Throws what Yjs throws. */
+function runTrial(bench: Bench, job: TrialJob): TrialAnswer["outcome"] {
+  const { Y, kept } = bench;
+  const progress = new Int32Array(job.progress);
+  const stepMs = new Float64Array(job.stepMs);
+  const scratch = job.key === undefined ? undefined : kept.get(job.key);
+  if (job.key !== undefined) kept.delete(job.key);
+  if (job.base === undefined && scratch === undefined) return "unknown-base";
+  const doc = job.base === undefined ? scratch!.doc : new Y.Doc();
+  for (const update of job.base ?? []) Y.applyUpdate(doc, update);
+  progress[0] = 1;
+  for (let index = 0; index < job.steps.length; index++) {
+    progress[1] = index;
+    const startMs = performance.now();
+    Y.applyUpdate(doc, job.steps[index]!);
+    stepMs[index] = performance.now() - startMs;
+  }
+  progress[0] = 2;
+  const state = Y.encodeStateAsUpdate(doc);
+  checkLoads(bench, state);
+  if (job.key !== undefined) keepScratch(bench, job.key, { doc, bytes: state.length });
+  return "ok";
+}
+
+/** What a client does that opens the document, and goes on to work with it. */
+function checkLoads({ Y, setting }: Bench, state: Uint8Array): void {
+  const fresh = new Y.Doc();
+  Y.applyUpdate(fresh, state);
+  const { pendingStructs, pendingDs } = fresh.store;
+  if (pendingStructs !== null || pendingDs !== null) throw new Error("the state refers to nothing");
+  if (deepestType(fresh) > setting.depthMax) throw new Error("shared types are nested too deep");
+  Y.encodeStateAsUpdate(fresh);
+}
+
+/** Nesting of shared types; Yjs deletes recursively, so that an honest delete would overflow the stack. */
+function deepestType(doc: Yjs.Doc): number {
+  const depths = new Map<unknown, number>();
+  let deepest = 0;
+  for (const structs of doc.store.clients.values()) {
+    for (const struct of structs) {
+      const { content } = struct as Yjs.Item;
+      let type = content === undefined ? null : (content as Yjs.ContentType).type;
+      const chain: unknown[] = [];
+      for (let item = itemOf(type); item && !depths.has(type); item = itemOf(type)) {
+        chain.push(type);
+        type = item.parent as Yjs.AbstractType<unknown>;
+      }
+      let depth = depths.get(type) ?? 0;
+      for (const inner of chain.toReversed()) depths.set(inner, ++depth);
+      if (depth > deepest) deepest = depth;
+    }
+  }
+  return deepest;
+}
+
+/** What holds a shared type; nothing holds a root, and what is no type. */
+function itemOf(type: Yjs.AbstractType<unknown> | null | undefined): Yjs.Item | null {
+  // oxlint-disable-next-line eslint/no-underscore-dangle -- there is no public way up from a type
+  return type?._item ?? null;
+}
+
+/** Keeps the documents that were used last, within the bound. */
+function keepScratch({ kept, setting }: Bench, key: string, scratch: Scratch): void {
+  kept.set(key, scratch);
+  let bytes = 0;
+  for (const { bytes: ofOne } of kept.values()) bytes += ofOne;
+  for (const [oldest, { bytes: ofOldest }] of kept) {
+    if (bytes <= setting.keptBytesMax) return;
+    bytes -= ofOldest;
+    kept.delete(oldest);
+  }
+}
+
+function serveTrials(port: MessagePort, bench: Bench): void {
+  port.on("message", (job: TrialJob) => {
+    let answer: TrialAnswer;
+    try {
+      answer = { id: job.id, outcome: runTrial(bench, job) };
+    } catch (error) {
+      answer = { id: job.id, outcome: "exception", reason: String(error).slice(0, 160) };
+    }
+    port.postMessage(answer);
+  });
+}
+
+const functions = [runTrial, checkLoads, deepestType, itemOf, keepScratch, serveTrials];
+
+/** The text that a worker evaluates; its `workerData` is a {@link TrialSetting}. */
+export const trialProgram = `"use strict";
+const { parentPort, workerData: setting } = require("node:worker_threads");
+const { readlinkSync } = require("node:fs");
+const { performance } = require("node:perf_hooks");
+${functions.map(String).join("\n")}
+const Y = require(setting.yjsPath);
+let thread;
+try { thread = readlinkSync("/proc/thread-self"); } catch { /* only Linux has it */ }
+serveTrials(parentPort, { Y, setting, kept: new Map() });
+parentPort.postMessage({ thread });
+`;

@@ -1,0 +1,33 @@
+import type { ApplyJudge, Trial, Verdict } from "./apply-judge.ts";
+import { TrialThread, type TrialThreadOptions } from "./node-trial-thread.ts";
+
+export type WorkerJudgeOptions = Partial<TrialThreadOptions>;
+
+const defaults: TrialThreadOptions = {
+  heapMb: 512,
+  queueMax: 64,
+  idleMs: 15_000,
+  // As within one update: a client may send all of a document at once. Yjs deletes recursively, and
+  // overflows the stack of a browser at about 4,100 levels.
+  depthMax: 256,
+  keptBytesMax: 8 * 1024 * 1024,
+};
+
+/** Tries updates in two worker threads of this process: one for updates that somebody waits for. */
+export class WorkerJudge implements ApplyJudge {
+  readonly #urgent: TrialThread;
+  readonly #idle: TrialThread;
+
+  constructor(options: WorkerJudgeOptions = {}) {
+    this.#urgent = new TrialThread({ ...defaults, ...options });
+    this.#idle = new TrialThread({ ...defaults, ...options });
+  }
+
+  judge(trial: Trial): Promise<Verdict> {
+    return (trial.urgency === "urgent" ? this.#urgent : this.#idle).judge(trial);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#urgent.close(), this.#idle.close()]);
+  }
+}

@@ -1,0 +1,58 @@
+import type { DocumentId, Environment } from "@heddle/core";
+
+import type { Parking } from "./parking.ts";
+import type { ReplicaCounters } from "./replica-counters.ts";
+
+export interface ParkingAlarmHost {
+  readonly environment: Environment;
+  readonly counters: ReplicaCounters;
+  readonly parkedAlarmMs: number;
+}
+
+/** Says so when an update of a document has waited too long for what it depends on (DOC-10). */
+export class ParkingAlarm {
+  readonly #host: ParkingAlarmHost;
+  readonly #document: DocumentId;
+  readonly #parking: Parking;
+  #cancel: (() => void) | undefined;
+
+  constructor(host: ParkingAlarmHost, document: DocumentId, parking: Parking) {
+    this.#host = host;
+    this.#document = document;
+    this.#parking = parking;
+  }
+
+  /** To be called when something was parked. */
+  arm(): void {
+    const { oldestAtMs } = this.#parking;
+    if (this.#cancel || oldestAtMs === undefined) return;
+    const { environment, parkedAlarmMs } = this.#host;
+    const ageMs = Math.max(0, environment.clock.nowMs() - oldestAtMs);
+    this.#schedule(Math.max(0, parkedAlarmMs - ageMs));
+  }
+
+  cancel(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#cancel = this.#host.environment.scheduler.after(delayMs, () => this.#check());
+  }
+
+  #check(): void {
+    this.#cancel = undefined;
+    const { count, bytes, oldestAtMs } = this.#parking;
+    if (oldestAtMs === undefined) return;
+    const { environment, counters, parkedAlarmMs } = this.#host;
+    const waitedMs = environment.clock.nowMs() - oldestAtMs;
+    if (waitedMs < parkedAlarmMs) {
+      this.#schedule(parkedAlarmMs - waitedMs);
+      return;
+    }
+    counters.parkingAlarms++;
+    const fields = { document: this.#document, count, bytes, waitedMs };
+    environment.logger.warn("parking.stalled", fields);
+    this.#schedule(parkedAlarmMs);
+  }
+}

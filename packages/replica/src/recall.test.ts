@@ -1,0 +1,152 @@
+import { MemoryDisk } from "@heddle/core";
+import { afterEach, expect, test } from "vitest";
+import * as Y from "yjs";
+
+import { auditAfter } from "./audit-tail.ts";
+import { characterOf, nestedArrays, slowInsertions } from "./hostile.fixture.ts";
+import { notes, openReplica, settled } from "./replica.fixture.ts";
+import type { ReplicaDocument } from "./replica-document.ts";
+import { WorkerJudge } from "./node-worker-judge.ts";
+
+let judge: WorkerJudge;
+afterEach(() => judge.close());
+
+function load(document: ReplicaDocument): Y.Doc {
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, document.encodeSince());
+  expect(doc.store.pendingStructs).toBeNull();
+  return doc;
+}
+
+/** Submits and waits until each is an envelope of its own. */
+async function logEach(document: ReplicaDocument, updates: readonly Uint8Array[]): Promise<void> {
+  for (const update of updates) {
+    document.submit(update, {});
+    await document.whenSettled();
+  }
+}
+
+/** Rounds of an honest writer, enough to make an audit due. */
+function writing(rounds: number): { doc: Y.Doc; updates: Uint8Array[] } {
+  const doc = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  doc.on("update", (update: Uint8Array) => updates.push(update));
+  for (let round = 0; round < rounds; round++) doc.getText("text").insert(0, `${round % 10}`);
+  return { doc, updates };
+}
+
+test("[DOC-9] routine updates that together break the document are recalled by hash", async () => {
+  judge = new WorkerJudge();
+  const disk = new MemoryDisk();
+  const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1 });
+  const document = await replica.acquire(notes);
+  let reset: string | undefined;
+  document.subscribe({
+    onCommit: () => undefined,
+    onReset: ({ code }) => {
+      reset = code;
+    },
+  });
+  // Each nests 60 levels deeper: harmless alone, and the fifth is one too many.
+  const nested = nestedArrays(60, 8);
+  const { doc, updates } = writing(auditAfter.envelopes - nested.length);
+  await logEach(document, [...updates, ...nested]);
+  await expect.poll(() => reset, { timeout: 20_000 }).toBe("HEDDLE_DOCUMENT_RESET");
+
+  const recalls = await store.readRecalls(document.entry.id);
+  expect(recalls.map(({ reason }) => reason)).toEqual([expect.stringMatching(/nested too deep/)]);
+  const again = await replica.acquire(notes);
+  expect(again).not.toBe(document);
+  expect(again.refused.held).toBe(nested.length - 4);
+  const loaded = load(again);
+  expect(loaded.getText("text").toString()).toBe(doc.getText("text").toString());
+
+  // A client that has the recalled part sends it again with everything else, in all honesty.
+  for (const update of nested) Y.applyUpdate(doc, update);
+  const before = Y.encodeStateVector(load(again));
+  expect(again.submit(Y.encodeStateAsUpdate(doc, before), {})).toBe("duplicate");
+  doc.getText("text").insert(0, "more ");
+  expect(again.submit(Y.encodeStateAsUpdate(doc, before), {})).toBe("admitted");
+  const asked = Y.diffUpdate(Y.encodeStateAsUpdate(doc), again.encodeStateVector());
+  expect(again.submit(asked, {})).toBe("duplicate");
+  await settled();
+  expect(load(again).getText("text").toString()).toBe(doc.getText("text").toString());
+  await replica.close();
+  await store.close();
+
+  const reopened = await openReplica(disk, { judge });
+  const late = await reopened.replica.acquire(notes);
+  expect(load(late).getText("text").toString()).toBe(doc.getText("text").toString());
+  expect(late.refused.held).toBe(nested.length - 4);
+});
+
+test("[DOC-9] routine updates that are slow together are recalled, and honest ones between them are not", async () => {
+  judge = new WorkerJudge();
+  const disk = new MemoryDisk();
+  const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1 });
+  let document = await replica.acquire(notes);
+  const { doc, updates: honest } = writing(100);
+  const attack = slowInsertions(12_800, 64);
+  for (const [index, update] of attack.entries()) {
+    for (const each of [update, honest[index % 2 === 0 ? index / 2 : -1]]) {
+      if (each === undefined) continue;
+      document = await replica.acquire(notes);
+      await logEach(document, [each]);
+    }
+    // Somebody types; nobody sends all of it within one turn of the loop.
+    await settled();
+  }
+  await expect.poll(() => replica.counters.recalled, { timeout: 20_000 }).toBeGreaterThan(0);
+  await replica.close();
+  await store.close();
+  const reopened = await openReplica(disk, { judge });
+  const startMs = performance.now();
+  const loaded = load(await reopened.replica.acquire(notes));
+  expect(performance.now() - startMs).toBeLessThan(8_000);
+  const honestIds = [...Y.decodeStateVector(Y.encodeStateVector(doc))];
+  const held = Y.decodeStateVector(Y.encodeStateVector(loaded));
+  for (const [client, clock] of honestIds) expect(held.get(client)).toBe(clock);
+}, 120_000);
+
+test("[DOC-9] an honest document is audited and left alone", async () => {
+  judge = new WorkerJudge();
+  const { replica, store } = await openReplica(new MemoryDisk(), { judge, auditDelayMs: 1 });
+  const document = await replica.acquire(notes);
+  const { doc, updates } = writing(2 * auditAfter.envelopes + 10);
+  await logEach(document, updates);
+  await expect.poll(() => replica.counters.audits).toBeGreaterThanOrEqual(1);
+  expect(await store.readRecalls(document.entry.id)).toEqual([]);
+  expect(load(document).getText("text").toString()).toBe(doc.getText("text").toString());
+});
+
+test("[DOC-9] two updates that are no valid update together are sealed apart", async () => {
+  judge = new WorkerJudge();
+  const disk = new MemoryDisk();
+  const { replica, store } = await openReplica(disk, { judge });
+  const document = await replica.acquire(notes);
+  // The second one names as its parent a character that the first one holds.
+  document.submit(characterOf(7), {});
+  document.submit(Uint8Array.of(1, 1, 7, 1, 4, 0, 7, 0, 1, 0x79, 0), {});
+  // 300 lists, each in the one before: more in one envelope than one update may hold.
+  for (const update of nestedArrays(1, 300)) document.submit(update, {});
+  await settled();
+  await replica.close();
+  await store.close();
+  const reopened = await openReplica(disk, { judge });
+  expect(
+    load(await reopened.replica.acquire(notes))
+      .getText("text")
+      .toString(),
+  ).toBe("y");
+});
+
+test("[DOC-9] two pastes at once that are too large for one envelope become two", async () => {
+  judge = new WorkerJudge();
+  const { replica } = await openReplica(new MemoryDisk());
+  const document = await replica.acquire(notes);
+  const half = "x".repeat(9 * 1024 * 1024);
+  document.submit(characterOf(7, 0, half), {});
+  document.submit(characterOf(8, 0, half), {});
+  await settled();
+  await expect.poll(() => replica.counters.envelopes).toBe(2);
+});

@@ -1,0 +1,29 @@
+import type { Environment, HeddleError, LogStore, Signer } from "@heddle/core";
+
+import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
+import type { ReplicaTelemetry } from "./telemetry.ts";
+
+export interface ReplicaOptions {
+  /** Handed in open; whoever opened it closes it, after the replica. */
+  readonly store: LogStore;
+  readonly environment: Environment;
+  readonly signer: Signer;
+  /** Name and version written into lane descriptors. */
+  readonly engine: string;
+  /** How long a document that nobody uses stays in memory. */
+  readonly idleMs?: number;
+  readonly telemetry?: ReplicaTelemetry | undefined;
+  /** Tries what could harm those who open a document (DOC-7). Whoever made it closes it. */
+  readonly judge?: ApplyJudge | undefined;
+  readonly applyBudget?: Partial<ApplyBudget>;
+  /** How long an audit waits after it was asked for. */
+  readonly auditDelayMs?: number;
+  /** How long something may be parked before the operator hears of it (DOC-10). */
+  readonly parkedAlarmMs?: number;
+}
+
+export type ReplicaState =
+  | { readonly name: "ready" }
+  /** The store is fenced: nothing is accepted until it is verified and open again. */
+  | { readonly name: "suspended"; readonly error: HeddleError }
+  | { readonly name: "closed" };
