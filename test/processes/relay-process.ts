@@ -30,7 +30,7 @@ export class RelayProcess implements AsyncDisposable {
     const args = ["--host", "127.0.0.1", "--port", String(port), "--data", data];
     if (app !== undefined) args.push("--app", app);
     for (const limit of limits) args.push("--limit", limit);
-    const command = ["apps/cli/bin/heddle.js", "relay", ...args, ...more, "--json"];
+    const command = ["apps/cli/bin/heddle.js", "relay", ...args, "--json"];
     const child = spawn(process.execPath, command, {
       cwd: repositoryFolder,
       stdio: ["ignore", "pipe", "pipe"],
@@ -59,10 +59,6 @@ export class RelayProcess implements AsyncDisposable {
   get memoryBytes(): number {
     const pages = readFileSync(`/proc/${this.#child.pid}/statm`, "utf8").split(" ")[1];
     return Number(pages) * 4_096;
-  }
-
-  get isRunning(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   /** No last words: as when the machine loses power, short of the disk. */

@@ -36,7 +36,8 @@ const table: Readonly<Record<string, Rule>> = {
   "@heddle/document": { kind: "kernel", mayImport: ["@heddle/core", "lib0", "yjs"] },
   "@heddle/replica": {
     kind: "runtime",
-    mayImport: ["@heddle/core", "@heddle/document", "y-protocols"],
+    // Yjs only for the worker that tries updates: what it finds out is what Yjs does.
+    mayImport: ["@heddle/core", "@heddle/document", "y-protocols", "yjs"],
     // The subpath `@heddle/replica/node`, so that the engine itself still runs in a browser.
     nodeFiles: /\/src\/node-[^/]*\.ts$/,
   },
