@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,10 +21,19 @@ export function run(command, args, environment = {}) {
 export function install() {
   assertNode();
   const lock = path.join(root, "package-lock.json");
-  const installed = path.join(root, "node_modules", ".package-lock.json");
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  const installed = createHash("sha256").update(readFileSync(lock)).digest("hex");
+  const marker = path.join(root, "node_modules", ".heddle-installed");
+  if (isInstalled(lock, marker, installed)) return;
   console.error("installing dependencies (first run, or the lock file changed) ...");
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  writeFileSync(marker, installed);
+}
+
+/** By content; where somebody ran `npm ci` by hand, by age. */
+function isInstalled(lock, marker, installed) {
+  if (existsSync(marker)) return readFileSync(marker, "utf8") === installed;
+  const npmMarker = path.join(root, "node_modules", ".package-lock.json");
+  return existsSync(npmMarker) && statSync(npmMarker).mtimeMs >= statSync(lock).mtimeMs;
 }
 
 /** Builds what changed since the last time. */

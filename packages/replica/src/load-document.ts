@@ -21,6 +21,7 @@ import {
   type ParsedUpdate,
 } from "@heddle/document";
 
+import { LogSize } from "./log-size.ts";
 import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
 import { walkLog } from "./walk-log.ts";
@@ -43,9 +44,7 @@ export interface LoadedLog {
   readonly held: HeldClocks;
   /** Envelopes that are held aside, in whole or in part. */
   readonly heldEnvelopes: number;
-  /** Envelopes read, and the bytes of their payloads. */
-  readonly envelopes: number;
-  readonly bytes: number;
+  readonly size: LogSize;
 }
 
 /**
@@ -66,7 +65,7 @@ export async function loadDocument(
     const walk = { store, hash: environment.hash, document: stored, positions };
     for await (const envelope of walkLog(walk)) reading.add(envelope);
   }
-  const { knowledge, fold, held, heldEnvelopes, envelopes, bytes } = reading;
+  const { knowledge, fold, held, heldEnvelopes, size } = reading;
   return {
     entry,
     isStored: stored !== undefined,
@@ -78,8 +77,7 @@ export async function loadDocument(
     quarantine: new Quarantine(environment, stored ? await store.readQuarantine(entry.id) : []),
     held,
     heldEnvelopes,
-    envelopes,
-    bytes,
+    size,
   };
 }
 
@@ -89,8 +87,7 @@ export class LogReading {
   readonly fold = new UpdateFold();
   readonly held = new HeldClocks();
   heldEnvelopes = 0;
-  envelopes = 0;
-  bytes = 0;
+  readonly size = new LogSize();
   readonly #recalled: ReadonlySet<string>;
 
   /** @param recalled ids of envelopes in hex. */
@@ -106,9 +103,9 @@ export class LogReading {
   /** Returns what of it belongs to the document. */
   add(envelope: Envelope): ParsedUpdate | undefined {
     if (envelope.codec !== PayloadCodec.yjsV1) return undefined;
-    this.envelopes++;
-    this.bytes += envelope.payload.length;
     const update = parsePayload(envelope);
+    this.size.addEnvelope(envelope.payload);
+    this.size.addUpdate(update);
     const part = this.#recalled.size === 0 ? update : this.#partOf(envelope, update);
     if (part === undefined) return undefined;
     this.knowledge.learn(part);

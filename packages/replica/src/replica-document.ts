@@ -84,7 +84,7 @@ export class ReplicaDocument {
     this.#isStored = log.isStored;
     this.#hasNewPositions = log.hasNewPositions;
     this.#host = host;
-    this.tail = new AuditTail(log.envelopes, log.bytes);
+    this.tail = new AuditTail(log.size);
     this.#alarm = new ParkingAlarm(host, log.entry.id, log.parking);
     this.#alarm.arm();
     this.#intake = new UpdateIntake(log, host, {
