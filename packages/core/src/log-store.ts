@@ -30,6 +30,12 @@ export interface LogStore {
   /** @throws HeddleError `HEDDLE_STORAGE_CORRUPT` when a record is damaged; so do all reads (STO-3). */
   readDocument(document: DocumentId): Promise<StoredDocument | undefined>;
 
+  /**
+   * Documents whose log may hold more than their kept vector, in the order of their ids. Their records
+   * are not read, so that a damaged one hides none of the others.
+   */
+  readDirtyDocuments(): Promise<readonly DocumentId[]>;
+
   /** All documents, in the order of their ids. */
   readDocuments(): AsyncIterable<StoredDocument>;
 

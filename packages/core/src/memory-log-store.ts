@@ -118,6 +118,12 @@ export class MemoryLogStore implements LogStore {
     return { ...onDisk.entry, vector: copyOfVector(onDisk.vector), dirty: onDisk.dirty };
   }
 
+  async readDirtyDocuments(): Promise<readonly DocumentId[]> {
+    this.#assertOpen();
+    const dirty = [...this.#disk.documents].filter(([, document]) => document.dirty);
+    return dirty.map(([id]) => id).toSorted();
+  }
+
   async *readDocuments(): AsyncIterable<StoredDocument> {
     this.#assertOpen();
     for (const id of [...this.#disk.documents.keys()].toSorted()) {

@@ -25,7 +25,8 @@ export interface Trial {
 }
 
 export type Verdict =
-  | { readonly outcome: "ok"; readonly stepMs: readonly number[] }
+  /** `depth` is how deep shared types are nested in the document that came out. */
+  | { readonly outcome: "ok"; readonly stepMs: readonly number[]; readonly depth: number }
   /** Nobody was tried: there is too much to do, or no scratch document of that key is left. */
   | { readonly outcome: "overloaded" | "unknown-base" }
   | FailedTrial;

@@ -24,6 +24,7 @@ export class AuditTail {
   /** Nothing was logged before the payloads that are kept here. */
   #isWhole: boolean;
   #isKept = true;
+  #typesMax: number = auditAfter.types;
 
   /** @param loaded what the log held when the document was loaded; it counts as never audited. */
   constructor(loaded: LogSize) {
@@ -32,7 +33,12 @@ export class AuditTail {
   }
 
   get isDue(): boolean {
-    return this.#size.reaches(auditAfter);
+    return this.#size.reaches({ ...auditAfter, types: this.#typesMax });
+  }
+
+  /** An audit found types nested this deep: as many more may follow as could not make it too deep. */
+  sound(depth: number): void {
+    this.#typesMax = Math.max(1, auditAfter.types - depth);
   }
 
   /** @param updates what the envelopes were sealed from. */

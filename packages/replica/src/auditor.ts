@@ -84,7 +84,11 @@ export class Auditor {
   async #audit(document: ReplicaDocument): Promise<void> {
     this.#options.counters.audits++;
     const verdict = await this.#tryTail(document);
-    if (verdict.outcome === "ok" || !("reason" in verdict)) return;
+    if (verdict.outcome === "ok") {
+      document.tail.sound(verdict.depth);
+      if (document.tail.isDue) this.request(document);
+    }
+    if (!("reason" in verdict)) return;
     const { environment, judge } = this.#options;
     const { logger } = environment;
     const fields = { document: document.entry.id };

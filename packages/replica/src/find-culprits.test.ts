@@ -21,7 +21,7 @@ class KnowingJudge implements ApplyJudge {
     }
     const isLate = steps.filter(([effect]) => effect === Effect.failsLate).length >= 2;
     if (isLate) return { outcome: "exception", reason: "late", step: undefined, stepMs };
-    return { outcome: "ok", stepMs };
+    return { outcome: "ok", stepMs, depth: 0 };
   }
   async close(): Promise<void> {
     // Nothing to let go of.

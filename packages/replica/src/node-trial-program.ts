@@ -23,6 +23,7 @@ export interface TrialAnswer {
   readonly id: number;
   readonly outcome: "ok" | "exception" | "unknown-base";
   readonly reason?: string;
+  readonly depth?: number;
 }
 
 export const Phase = { base: 0, steps: 1, late: 2 } as const;
@@ -47,13 +48,15 @@ interface Bench {
 }
 
 /** Applies all of the job and loads the result anew. Throws what Yjs throws. */
-function runTrial(bench: Bench, job: TrialJob): TrialAnswer["outcome"] {
+function runTrial(bench: Bench, job: TrialJob): TrialAnswer {
   const { Y, kept } = bench;
   const progress = new Int32Array(job.progress);
   const stepMs = new Float64Array(job.stepMs);
   const scratch = job.key === undefined ? undefined : kept.get(job.key);
   if (job.key !== undefined) kept.delete(job.key);
-  if (job.base === undefined && scratch === undefined) return "unknown-base";
+  if (job.base === undefined && scratch === undefined) {
+    return { id: job.id, outcome: "unknown-base" };
+  }
   const doc = job.base === undefined ? scratch!.doc : new Y.Doc();
   for (const update of job.base ?? []) Y.applyUpdate(doc, update);
   progress[0] = 1;
@@ -65,19 +68,21 @@ function runTrial(bench: Bench, job: TrialJob): TrialAnswer["outcome"] {
   }
   progress[0] = 2;
   const state = Y.encodeStateAsUpdate(doc);
-  checkLoads(bench, state);
+  const depth = checkLoads(bench, state);
   if (job.key !== undefined) keepScratch(bench, job.key, { doc, bytes: state.length });
-  return "ok";
+  return { id: job.id, outcome: "ok", depth };
 }
 
 /** What a client does that opens the document, and goes on to work with it. */
-function checkLoads({ Y, setting }: Bench, state: Uint8Array): void {
+function checkLoads({ Y, setting }: Bench, state: Uint8Array): number {
   const fresh = new Y.Doc();
   Y.applyUpdate(fresh, state);
   const { pendingStructs, pendingDs } = fresh.store;
   if (pendingStructs !== null || pendingDs !== null) throw new Error("the state refers to nothing");
-  if (deepestType(fresh) > setting.depthMax) throw new Error("shared types are nested too deep");
+  const depth = deepestType(fresh);
+  if (depth > setting.depthMax) throw new Error("shared types are nested too deep");
   Y.encodeStateAsUpdate(fresh);
+  return depth;
 }
 
 /** Nesting of shared types; Yjs deletes recursively, so that an honest delete would overflow the stack. */
@@ -123,7 +128,7 @@ function serveTrials(port: MessagePort, bench: Bench): void {
   port.on("message", (job: TrialJob) => {
     let answer: TrialAnswer;
     try {
-      answer = { id: job.id, outcome: runTrial(bench, job) };
+      answer = runTrial(bench, job);
     } catch (error) {
       answer = { id: job.id, outcome: "exception", reason: String(error).slice(0, 160) };
     }

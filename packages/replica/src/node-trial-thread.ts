@@ -140,12 +140,12 @@ export class TrialThread {
     return worker;
   }
 
-  #answered({ id, outcome, reason = "" }: TrialAnswer): void {
+  #answered({ id, outcome, reason = "", depth = 0 }: TrialAnswer): void {
     const running = this.#running;
     if (running?.id !== id) return;
     if (outcome === "exception") this.#settle(failure(running, "exception", reason));
     else if (outcome === "unknown-base") this.#settle({ outcome });
-    else this.#settle({ outcome, stepMs: [...running.stepMs] });
+    else this.#settle({ outcome, stepMs: [...running.stepMs], depth });
     this.#next();
   }
 

@@ -117,7 +117,7 @@ describe("[DOC-7] while an update is tried", () => {
     expect(document.encodeStateVector()).toEqual(Uint8Array.of(0));
     // Somebody else brings one of the two meanwhile: what is left of the update is routine.
     expect(document.submit(characterOf(50, 0, "ada"), {})).toBe("admitted");
-    judge.trials[0]!.answer({ outcome: "ok", stepMs: [1] });
+    judge.trials[0]!.answer({ outcome: "ok", stepMs: [1], depth: 0 });
     expect(await verdict).toBeUndefined();
     await settled();
     expect(judge.trials).toHaveLength(1);
@@ -131,9 +131,9 @@ describe("[DOC-7] while an update is tried", () => {
     const document = await replica.acquire(notes);
     const verdict = judged(document, Y.mergeUpdates([twoClients(), characterOf(52)]));
     document.submit(characterOf(52), {});
-    judge.trials[0]!.answer({ outcome: "ok", stepMs: [1] });
+    judge.trials[0]!.answer({ outcome: "ok", stepMs: [1], depth: 0 });
     await expect.poll(() => judge.trials.length).toBe(2);
-    judge.trials[1]!.answer({ outcome: "ok", stepMs: [1] });
+    judge.trials[1]!.answer({ outcome: "ok", stepMs: [1], depth: 0 });
     expect(await verdict).toBeUndefined();
   });
 

@@ -1,17 +1,21 @@
 import {
+  HeddleError,
   HeddleErrorCode,
   isHeddleError,
   type DocumentId,
   type DocumentVector,
   type Environment,
+  type Hash,
   type LogStore,
+  type VersionVector,
 } from "@heddle/core";
 
 import { walkLog } from "./walk-log.ts";
 
 export interface RecoveryReport {
-  readonly documentsRead: number;
   /** Documents written to since their vector was last kept. */
+  readonly documentsRead: number;
+  /** Those of them that are whole. */
   readonly documentsRecovered: number;
   readonly envelopesVerified: number;
   /** These stay closed until repaired; all others work. */
@@ -31,21 +35,17 @@ export async function recover(store: LogStore, environment: Environment): Promis
   const counts = { documentsRead: 0, documentsRecovered: 0, envelopesVerified: 0 };
   const documentsDamaged: DocumentId[] = [];
   let vectors: DocumentVector[] = [];
-  for await (const document of store.readDocuments()) {
+  for (const id of await store.readDirtyDocuments()) {
     counts.documentsRead++;
-    if (!document.dirty) continue;
-    const positions = new Map(document.vector);
     try {
-      for await (const _ of walkLog({ store, hash, document, positions }))
-        counts.envelopesVerified++;
+      const vector = await proveTail(store, hash, id, () => counts.envelopesVerified++);
+      counts.documentsRecovered++;
+      vectors.push({ document: id, vector });
     } catch (error) {
       if (!isOfDocument(error)) throw error;
-      documentsDamaged.push(document.id);
-      logger.error("recovery.document_damaged", { document: document.id, error: String(error) });
-      continue;
+      documentsDamaged.push(id);
+      logger.error("recovery.document_damaged", { document: id, error: String(error) });
     }
-    counts.documentsRecovered++;
-    vectors.push({ document: document.id, vector: positions });
     if (vectors.length >= vectorsPerBatch) {
       await store.append({ vectors });
       vectors = [];
@@ -53,6 +53,23 @@ export async function recover(store: LogStore, environment: Environment): Promis
   }
   if (vectors.length > 0) await store.append({ vectors });
   return { ...counts, documentsDamaged, tookMs: clock.monotonicMs() - startedMs };
+}
+
+/** The vector at the end of a document's log, which is proved from the kept vector on. */
+async function proveTail(
+  store: LogStore,
+  hash: Hash,
+  id: DocumentId,
+  onEnvelope: () => void,
+): Promise<VersionVector> {
+  const document = await store.readDocument(id);
+  if (document === undefined) {
+    const message = `the record of document ${id} is missing`;
+    throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
+  }
+  const positions = new Map(document.vector);
+  for await (const _ of walkLog({ store, hash, document, positions })) onEnvelope();
+  return positions;
 }
 
 /** What is wrong with one document; anything else is wrong with the store. */

@@ -1,8 +1,15 @@
-import { HeddleErrorCode, MemoryDisk, parseDocumentName } from "@heddle/core";
+import {
+  HeddleError,
+  HeddleErrorCode,
+  MemoryDisk,
+  MemoryLogStore,
+  parseDocumentName,
+} from "@heddle/core";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 
-import { environment, notes, openReplica, settled } from "./replica.fixture.ts";
+import { environment, notes, openReplica, settled, signer } from "./replica.fixture.ts";
+import { Replica } from "./replica.ts";
 import { walkLog } from "./walk-log.ts";
 
 const everything = Uint8Array.of(0);
@@ -110,6 +117,30 @@ test("[LOG-2] a damaged envelope closes its document and no other", async () => 
     code: HeddleErrorCode.storageCorrupt,
   });
   const document = await second.replica.acquire(other);
+  expect(textOf(document.encodeSince(everything))).toBe("one");
+});
+
+test("[STO-3] a damaged document record keeps a replica from nothing but that document", async () => {
+  const disk = new MemoryDisk();
+  const first = await openReplica(disk);
+  const other = parseDocumentName("other");
+  for (const name of [notes, other]) {
+    const document = await first.replica.acquire(name);
+    const [update] = updatesOf((text) => text.insert(0, "one"));
+    document.submit(update!, {});
+    await settled();
+  }
+  disk.isLocked = false; // The process is gone.
+  const store = await MemoryLogStore.open(disk, environment.random);
+  const damaged = [...disk.documents.values()].find(({ entry }) => entry.name === notes)!.entry.id;
+  const readDocument = store.readDocument.bind(store);
+  store.readDocument = async (id) => {
+    if (id !== damaged) return readDocument(id);
+    throw new HeddleError(HeddleErrorCode.storageCorrupt, "the record is damaged");
+  };
+  const replica = await Replica.open({ store, environment, signer, engine: "test" });
+  expect(replica.recovery.documentsDamaged).toEqual([damaged]);
+  const document = await replica.acquire(other);
   expect(textOf(document.encodeSince(everything))).toBe("one");
 });
 

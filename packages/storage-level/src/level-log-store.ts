@@ -105,6 +105,10 @@ export class LevelLogStore implements LogStore {
     return this.#once((log) => readDocument(log, document));
   }
 
+  async readDirtyDocuments(): Promise<readonly DocumentId[]> {
+    return [...this.#openLog().dirty].toSorted();
+  }
+
   readDocuments(): AsyncIterable<StoredDocument> {
     return this.#each((log) => readDocuments(log));
   }

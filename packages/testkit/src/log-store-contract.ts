@@ -176,11 +176,13 @@ function describeReadsAndWrites(harness: LogStoreHarness): void {
     await store.append({ vectors: [{ document: notes.id, vector }] });
     const kept = await store.readDocument(notes.id);
     expect(kept?.dirty).toBe(false);
+    expect(await store.readDirtyDocuments()).toEqual([]);
     expect(picturedVector(kept?.vector ?? new Map())).toEqual(picturedVector(vector));
     await store.append({ envelopes: [writer.seal(notes.id)] });
     expect(await isDirty()).toBe(true);
     await bench.reopen();
     expect((await bench.store.readDocument(notes.id))?.dirty).toBe(true);
+    expect(await bench.store.readDirtyDocuments()).toEqual([notes.id]);
   });
 
   it("keeps the last of several vectors, also next to the envelopes that it covers", async () => {
