@@ -56,8 +56,16 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
     await rm(data, { recursive: true, force: true });
   });
 
-  /** Honest traffic, a large paste in it, so that growth is the attack's and not the start's. */
+  /**
+   * Honest traffic, with a large paste and with people who come and go: a young heap takes 50 MiB on
+   * its first busy minute whatever the traffic, and what is measured is the growth by an attack.
+   */
   async function warmUp(): Promise<void> {
+    for (let arrived = 0; arrived < 3_000; arrived += 10) {
+      const people = Array.from({ length: 10 }, () => new Attacker(`${url}/warm-up`));
+      await Promise.all(people.map((person) => person.attack([])));
+      for (const person of people) person.close();
+    }
     const client = new Attacker(`${url}/warm-up`);
     for (const update of recordedUpdates(3_000)) await client.attack([sync(2, update)]);
     const ydoc = new Y.Doc();
@@ -85,7 +93,7 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
   test(`[RLY-9] ${mutants} mutants of real updates, seed ${seed}`, async () => {
     const random = seededRandom(seed);
     const originals = recordedUpdates(1_500);
-    const names = Array.from({ length: 10 }, (_, index) => `mutants-${index}`);
+    const names = Array.from({ length: 4 }, (_, index) => `mutants-${index}`);
     const counts = { closed: 0, open: 0 };
     await Promise.all(
       names.map(async (name, index) => {
