@@ -3,8 +3,9 @@ import { request } from "node:http";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 
+import { gatedStore } from "./gated-store.ts";
 import { memoryStore, startRelay } from "./relay-under-test.ts";
-import { connect, synced, until } from "./stock-client.ts";
+import { connect, sleep, synced, until } from "./stock-client.ts";
 
 const quick = { limits: { refusalDelayMs: 10 } };
 
@@ -15,6 +16,17 @@ test("[RLY-7] an address that strangers reach needs a decision, and the refusal 
     message: expect.stringContaining("--token SECRET, --allow-origin ORIGIN, or --open"),
   });
 });
+
+test.each([{ token: "" }, { allowOrigins: [""] }])(
+  "[RLY-7] $token$allowOrigins is what an unset variable leaves, and no decision",
+  async (access) => {
+    for (const host of ["127.0.0.1", "0.0.0.0"]) {
+      await expect(startRelay(await memoryStore(), { host, access })).rejects.toMatchObject({
+        code: "HEDDLE_CONFIG_INVALID",
+      });
+    }
+  },
+);
 
 test.each([
   { access: { token: "s" } },
@@ -110,6 +122,26 @@ test("[RLY-8] a drain finishes what was sent, says 1012, and the next relay has 
   using late = connect(next.url, "notes");
   await synced(late);
   expect(late.text.toString()).toBe("last words");
+});
+
+test("[RLY-8] a drain says nothing to its clients before what they sent is on disk", async () => {
+  const gate = await gatedStore();
+  const relay = await startRelay(gate.store);
+  using ada = connect(relay.url, "notes");
+  await synced(ada);
+  let isClosed = false;
+  ada.provider.on("connection-close", () => {
+    isClosed = true;
+  });
+  gate.hold();
+  ada.text.insert(0, "last words");
+  await until(() => gate.waiting === 1, "they wait for the disk");
+  const drained = relay[Symbol.asyncDispose]();
+  await sleep(100);
+  expect(isClosed).toBe(false);
+  gate.release();
+  await drained;
+  await until(() => isClosed, "the client is told");
 });
 
 function upgradeStatus(url: string, origin: string, host?: string): Promise<number | undefined> {

@@ -36,6 +36,9 @@ export interface LogStore {
    */
   readDirtyDocuments(): Promise<readonly DocumentId[]>;
 
+  /** How many documents there are, damaged ones among them. */
+  countDocuments(): Promise<number>;
+
   /** All documents, in the order of their ids. */
   readDocuments(): AsyncIterable<StoredDocument>;
 

@@ -124,6 +124,11 @@ export class MemoryLogStore implements LogStore {
     return dirty.map(([id]) => id).toSorted();
   }
 
+  async countDocuments(): Promise<number> {
+    this.#assertOpen();
+    return this.#disk.documents.size;
+  }
+
   async *readDocuments(): AsyncIterable<StoredDocument> {
     this.#assertOpen();
     for (const id of [...this.#disk.documents.keys()].toSorted()) {

@@ -4,7 +4,7 @@ import sirv from "sirv";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** The app must not talk to anybody but the relay that serves it. CodeMirror adds style elements. */
+/** The app loads nothing from anybody else, and talks to relays only. CodeMirror adds style elements. */
 const contentSecurityPolicy = [
   "default-src 'self'",
   "style-src 'self' 'unsafe-inline'",

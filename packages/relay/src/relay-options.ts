@@ -42,6 +42,12 @@ export function isLoopback(host: string): boolean {
  * @throws HeddleError `HEDDLE_CONFIG_INVALID` with a sentence that says what to do.
  */
 export function assertAccessDecided(host: string, access: RelayAccess = {}): void {
+  // What an unset variable leaves behind in a script must not count as a decision.
+  if (access.token === "" || access.allowOrigins?.includes("")) {
+    const message =
+      "the token or an allowed origin is empty: leave the flag out, or give it a value";
+    throw new HeddleError(HeddleErrorCode.configInvalid, message);
+  }
   const isDecided = access.token || access.open || (access.allowOrigins?.length ?? 0) > 0;
   if (isLoopback(host) || isDecided) return;
   throw new HeddleError(

@@ -150,7 +150,10 @@ export class Relay {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
       this.#http.once("error", (cause) => {
-        const message = `cannot listen on ${host}:${port}`;
+        const { code } = cause as NodeJS.ErrnoException;
+        const why =
+          code === "EADDRINUSE" ? "somebody else listens there; try another --port" : code;
+        const message = `cannot listen on ${host}:${port}: ${why}`;
         reject(new HeddleError(HeddleErrorCode.configInvalid, message, { cause }));
       });
       this.#http.listen(port, host, () => {
@@ -227,7 +230,7 @@ export class Relay {
       limits: this.#limits,
       addresses: new AddressBook(this.#limits),
       catchUps: new CatchUpBudget(this.#limits.catchUpBytesInFlightMax),
-      documentCount: () => replica.recovery.documentsRead + this.counters.documentsCreated,
+      documentCount: () => replica.recovery.documents + this.counters.documentsCreated,
     };
   }
 

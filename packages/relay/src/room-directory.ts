@@ -28,7 +28,8 @@ export class RoomDirectory {
    * `HEDDLE_RELAY_OVERLOADED` when too many are open.
    */
   async enter(connection: GatewayConnection, name: DocumentName): Promise<void> {
-    if (this.#replica.openDocuments >= this.#context.limits.openDocumentsMax) {
+    const isFull = this.#replica.openDocuments >= this.#context.limits.openDocumentsMax;
+    if (isFull && !this.#replica.isOpen(name)) {
       countLimit(this.#context.counters, "openDocumentsMax");
       throw new HeddleError(HeddleErrorCode.relayOverloaded, "too many documents are open");
     }

@@ -121,7 +121,10 @@ export class Auditor {
       const budgetMs = auditBudgetMs(payloads, isWhole);
       const trial = { urgency: "idle", key, steps: payloads, budgetMs, ...base } as const;
       const verdict = await judge.judge(trial);
-      if (verdict.outcome !== "unknown-base") return verdict;
+      // Encoding and loading count against a budget that was cut for the new part alone: a large and
+      // honest document may exceed it, so the whole is tried at its own budget before anybody is blamed.
+      const isUnsure = "reason" in verdict && verdict.step === undefined;
+      if (verdict.outcome !== "unknown-base" && !isUnsure) return verdict;
     }
     const state = document.encodeSince();
     const budgetMs = auditBudgetMs([state], true);

@@ -13,6 +13,8 @@ import {
 import { walkLog } from "./walk-log.ts";
 
 export interface RecoveryReport {
+  /** All that the store holds. */
+  readonly documents: number;
   /** Documents written to since their vector was last kept. */
   readonly documentsRead: number;
   /** Those of them that are whole. */
@@ -52,7 +54,8 @@ export async function recover(store: LogStore, environment: Environment): Promis
     }
   }
   if (vectors.length > 0) await store.append({ vectors });
-  return { ...counts, documentsDamaged, tookMs: clock.monotonicMs() - startedMs };
+  const documents = await store.countDocuments();
+  return { ...counts, documents, documentsDamaged, tookMs: clock.monotonicMs() - startedMs };
 }
 
 /** The vector at the end of a document's log, which is proved from the kept vector on. */

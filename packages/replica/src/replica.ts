@@ -94,6 +94,11 @@ export class Replica {
     return totals;
   }
 
+  /** Whether the document of that name is in memory, or on its way there. */
+  isOpen(name: DocumentName): boolean {
+    return this.#holdings.has(documentIdOf(this.#options.environment.hash, this.space, name));
+  }
+
   /**
    * The document of that name, loaded once however many ask. Give it back with {@link release}.
    *

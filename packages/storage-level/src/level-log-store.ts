@@ -34,6 +34,7 @@ import {
 import type { OpenLog } from "./open-log.ts";
 import { prepareAppend, type PreparedAppend } from "./prepare-append.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
+import { documentKeys } from "./record-keys.ts";
 import { putMark, type LogMark } from "./records.ts";
 
 /** What {@link openLevelStore} hands over. */
@@ -107,6 +108,14 @@ export class LevelLogStore implements LogStore {
 
   async readDirtyDocuments(): Promise<readonly DocumentId[]> {
     return [...this.#openLog().dirty].toSorted();
+  }
+
+  async countDocuments(): Promise<number> {
+    return this.#once(async ({ database }) => {
+      let count = 0;
+      for await (const chunk of database.entries(documentKeys)) count += chunk.length;
+      return count;
+    });
   }
 
   readDocuments(): AsyncIterable<StoredDocument> {

@@ -183,6 +183,7 @@ function describeReadsAndWrites(harness: LogStoreHarness): void {
     await bench.reopen();
     expect((await bench.store.readDocument(notes.id))?.dirty).toBe(true);
     expect(await bench.store.readDirtyDocuments()).toEqual([notes.id]);
+    expect(await bench.store.countDocuments()).toBe(2);
   });
 
   it("keeps the last of several vectors, also next to the envelopes that it covers", async () => {
