@@ -8,7 +8,7 @@ function linesAt(level: LogLevel): Record<string, unknown>[] {
   const logger = openLogger(io, { level, run: "0a1b2c3d" });
   logger.debug("document.named", { document: "d1", name: "notes" });
   logger.info("connection.entered", { connection: 7, document: "d1" });
-  logger.warn("store.mark-unwritten");
+  logger.warn("store.mark_unwritten");
   logger.error("store.fenced", { code: "HEDDLE_STORAGE_FULL" });
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }

@@ -203,7 +203,7 @@ export class UpdateIntake {
     if (parkedId !== undefined) this.#release(parkedId);
     counters.quarantined++;
     const fields = { document: this.#log.entry.id, reason: why, bytes: original.length };
-    environment.logger.warn("update.quarantined", { ...fields, update: record?.id });
+    environment.logger.warn("update.quarantined", { ...fields, quarantine: record?.id });
     const tell = (): void => {
       onEnd(new HeddleError(HeddleErrorCode.updateRefused, `the update was refused: ${why}`));
     };

@@ -136,7 +136,7 @@ async function isSoundlyParked(
     const record = await database.get(key);
     return record !== undefined && readParkedRecord(key, record).order.arrival > 0;
   } catch (error) {
-    logger.warn("store.record-replaced", { record: "parked", error: String(error) });
+    logger.warn("store.record_replaced", { record: "parked", error: String(error) });
     return false;
   }
 }

@@ -66,7 +66,7 @@ export class Fence {
     } catch (cause) {
       if (this.#ended) return;
       const error = storageError(cause, "the log could not be opened again");
-      logger.warn("store.reopen-failed", { code: error.code, error: error.message });
+      logger.warn("store.reopen_failed", { code: error.code, error: error.message });
       if (isHeddleError(error, HeddleErrorCode.storageCorrupt)) this.#actions.failed(error);
       this.begin();
     }

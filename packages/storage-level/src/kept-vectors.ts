@@ -101,7 +101,7 @@ export async function positionOperations(
     }
   } catch (error) {
     // Unreadable positions are about to be replaced by good ones.
-    logger.warn("store.record-replaced", { record: "vector", document, error: String(error) });
+    logger.warn("store.record_replaced", { record: "vector", document, error: String(error) });
   }
   for (const [laneIx, position] of positions) {
     operations.push(putPosition(document, laneIx, position));

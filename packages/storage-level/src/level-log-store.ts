@@ -202,7 +202,7 @@ export class LevelLogStore implements LogStore {
     try {
       await database.write([putMark(tail)]);
     } catch (error) {
-      this.#environment.logger.warn("store.mark-unwritten", { error: String(error) });
+      this.#environment.logger.warn("store.mark_unwritten", { error: String(error) });
     }
   }
 
@@ -210,7 +210,7 @@ export class LevelLogStore implements LogStore {
     try {
       await this.#log.database.close();
     } catch (error) {
-      this.#environment.logger.warn("store.close-failed", { error: String(error) });
+      this.#environment.logger.warn("store.close_failed", { error: String(error) });
     }
   }
 

@@ -68,7 +68,7 @@ async function loadLanes(database: LogDatabase, tools: Tools): Promise<LaneAlias
         lanes.set(laneId(laneBytesOfKey(key)), readLaneAlias(key, record));
         readableCount++;
       } catch (error) {
-        tools.logger.error("store.record-damaged", { error: (error as HeddleError).message });
+        tools.logger.error("store.record_damaged", { error: (error as HeddleError).message });
       }
     }
   }
@@ -104,7 +104,7 @@ async function loadDirty(database: LogDatabase, logger: Logger): Promise<Set<Doc
         dirty.add(documentOfKey(key));
       } catch (error) {
         damagedCount++;
-        logger.error("store.record-damaged", { error: (error as HeddleError).message });
+        logger.error("store.record_damaged", { error: (error as HeddleError).message });
       }
     }
   }

@@ -57,7 +57,7 @@ export function readRecall(key: Uint8Array, record: Uint8Array): RecalledEnvelop
 
 function noteFields({ reason, validatorVersion, atMs }: RefusalNote) {
   return {
-    [NoteTag.reason]: encodeUtf8(reason).subarray(0, limits.reasonBytesMax),
+    [NoteTag.reason]: cutUtf8(reason, limits.reasonBytesMax),
     [NoteTag.validatorVersion]: validatorVersion,
     [NoteTag.atMs]: atMs,
   };
@@ -72,4 +72,14 @@ function noteOf(fields: NoteFields): RefusalNote {
     validatorVersion: fields.uint(NoteTag.validatorVersion),
     atMs: fields.uint(NoteTag.atMs),
   };
+}
+
+/** At most `bytesMax` bytes of `text`, cut between characters: half of one could not be read again. */
+export function cutUtf8(text: string, bytesMax: number): Uint8Array {
+  const bytes = encodeUtf8(text);
+  if (bytes.length <= bytesMax) return bytes;
+  let end = bytesMax;
+  // Bytes 10xxxxxx go on with a character that began before them.
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
 }

@@ -64,7 +64,7 @@ async function markOf(database: LogDatabase, logger: Logger): Promise<LogMark> {
   try {
     return record ? readMark(record) : emptyTail;
   } catch (error) {
-    logger.warn("store.mark-damaged", { error: String(error) });
+    logger.warn("store.mark_damaged", { error: String(error) });
     return emptyTail;
   }
 }
