@@ -5,6 +5,11 @@ export const limits = {
    * split it, so a smaller cap refuses honest work; a larger one lets a stranger pin more memory.
    */
   updateBytesMax: 16 * 1024 * 1024,
+  /**
+   * Yjs clients in one section of an update. A document of years has some thousands; millions of them
+   * fit into one message and keep a reader busy for seconds.
+   */
+  clientsPerUpdateMax: 65_536,
   /** Envelope fields other than the payload; keeps a hostile header from hiding a second payload. */
   envelopeHeaderBytesMax: 4 * 1024,
   /** UTF-16 units after NFC normalisation. A name reaches logs, keys (hashed) and the UI whole. */

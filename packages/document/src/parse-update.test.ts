@@ -1,5 +1,6 @@
 import { HeddleErrorCode, isHeddleError, limits } from "@heddle/core";
 import * as fc from "fast-check";
+import * as encoding from "lib0/encoding";
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 
@@ -322,4 +323,16 @@ test("[DOC-5] a place in text is found by UTF-16 units", () => {
 
 test("[DOC-1] the verdict has a version", () => {
   expect(validatorVersion).toBe(1);
+});
+
+test("[DOC-1] millions of clients in one message are refused before they are read", () => {
+  const clients = limits.clientsPerUpdateMax + 1;
+  const bytes = encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, 0);
+    encoding.writeVarUint(encoder, clients);
+    for (let client = clients; client > 0; client--) {
+      for (const value of [client, 1, 0, 1]) encoding.writeVarUint(encoder, value);
+    }
+  });
+  expect(() => parseUpdate(bytes)).toThrow(/more clients/);
 });

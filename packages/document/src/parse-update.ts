@@ -83,6 +83,7 @@ class UpdateParser {
   #readClients(readOne: (client: number) => void, countFirst: boolean): void {
     const cursor = this.#cursor;
     const clients = cursor.count(countFirst ? clientBlockBytesMin : 2);
+    if (clients > limits.clientsPerUpdateMax) throw malformed("more clients than any document has");
     const order: number[] = [];
     let previous = Number.POSITIVE_INFINITY;
     let seen: Set<number> | undefined;
