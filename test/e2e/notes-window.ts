@@ -11,6 +11,9 @@ import { repositoryFolder } from "../processes/relay-process.ts";
 /** The second is the icon of the page, which Chromium asks for again when the address changes. */
 const expectedWhileDown = /^WebSocket connection to .* failed|net::ERR_CONNECTION_REFUSED/;
 
+/** What the browser says of a socket that was still connecting when its page went away. */
+const expectedWhileLeaving = /WebSocket is closed before the connection is established/;
+
 export interface NotesWindowOptions {
   readonly url: string;
   readonly name: string;
@@ -24,6 +27,7 @@ export class NotesWindow implements AsyncDisposable {
   readonly complaints: string[] = [];
   /** Set while the relay is down: only then is a failing connection nothing to complain about. */
   isRelayDown = false;
+  #isLeaving = false;
   readonly #context: BrowserContext;
 
   private constructor(context: BrowserContext, page: Page) {
@@ -33,6 +37,7 @@ export class NotesWindow implements AsyncDisposable {
     page.on("console", (message) => {
       if (message.type() !== "error" && message.type() !== "warning") return;
       if (this.isRelayDown && expectedWhileDown.test(message.text())) return;
+      if (this.#isLeaving && expectedWhileLeaving.test(message.text())) return;
       this.complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
     });
   }
@@ -57,6 +62,12 @@ export class NotesWindow implements AsyncDisposable {
 
   async whenConnected(): Promise<void> {
     await this.page.locator(".status.is-connected").waitFor();
+  }
+
+  async reload(): Promise<void> {
+    this.#isLeaving = true;
+    await this.page.reload();
+    this.#isLeaving = false;
   }
 
   /** The status in words, as it stands on the page. */

@@ -84,7 +84,7 @@ describe.skipIf(isSkipped)("notes in two windows", () => {
     await ada.person("Bo of the Loom").waitFor();
     await ada.remoteCaret("Bo of the Loom").waitFor();
 
-    await ada.page.reload();
+    await ada.reload();
     await ada.whenConnected();
     await eventually(() => ada.text()).toBe(text);
     expect([...ada.complaints, ...bo.complaints]).toEqual([]);
@@ -173,7 +173,8 @@ describe.skipIf(isSkipped)("notes in two windows", () => {
     await ada.page.routeWebSocket(/\/notes\/dropped$/, (socket) => {
       sockets.push([socket, socket.connectToServer()]);
     });
-    await ada.page.reload();
+    await ada.whenConnected();
+    await ada.reload();
     await bo.person("Ada").waitFor();
 
     for (const end of sockets[0] ?? []) await end.close();
