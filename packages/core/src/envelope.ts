@@ -62,6 +62,11 @@ export interface EnvelopeContent {
   readonly principal?: Uint8Array | undefined;
   /** UTF-8: why, in the application's words. */
   readonly reason?: Uint8Array | undefined;
+  /**
+   * At most 16 bytes: which connection a gateway took this from, as far as the same gateway, while it
+   * runs, can tell. Equal for one connection; what it shares with others shares an address.
+   */
+  readonly sourceTag?: Uint8Array | undefined;
 }
 
 /** An envelope together with the bytes that it was read from or written as. */
@@ -92,6 +97,7 @@ const Tag = {
   correlationId: 32,
   principal: 33,
   reason: 34,
+  sourceTag: 35,
   /** Always last, so that everything before it can be hashed in one piece. */
   signature: 127,
 } as const;
@@ -106,6 +112,7 @@ export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
   assertLengthMax(content.correlationId, limits.correlationIdBytesMax);
   assertLengthMax(content.principal, limits.principalBytesMax);
   assertLengthMax(content.reason, limits.reasonBytesMax);
+  assertLengthMax(content.sourceTag, limits.sourceTagBytesMax);
   const encoder = encoding.createEncoder();
   encoding.writeUint8(encoder, envelopeVersion);
   encoding.writeUint8(encoder, envelopeVersion);
@@ -124,6 +131,7 @@ export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
   if (content.correlationId) writeBytesField(encoder, Tag.correlationId, content.correlationId);
   if (content.principal) writeBytesField(encoder, Tag.principal, content.principal);
   if (content.reason) writeBytesField(encoder, Tag.reason, content.reason);
+  if (content.sourceTag) writeBytesField(encoder, Tag.sourceTag, content.sourceTag);
   const bytes = encoding.toUint8Array(encoder);
   return { ...content, id: envelopeIdOf(hash, bytes), bytes };
 }
@@ -187,6 +195,7 @@ function readContent(fields: Fields): EnvelopeContent {
     correlationId: fields.optionalBytes(Tag.correlationId, limits.correlationIdBytesMax),
     principal: fields.optionalBytes(Tag.principal, limits.principalBytesMax),
     reason: fields.optionalBytes(Tag.reason, limits.reasonBytesMax),
+    sourceTag: fields.optionalBytes(Tag.sourceTag, limits.sourceTagBytesMax),
   };
 }
 

@@ -58,23 +58,18 @@ type GoldenContent = {
 };
 
 describe("the format cannot change without its version", () => {
-  test.each(golden<GoldenEnvelope[]>(`envelope-v${envelopeVersion}`))(
-    "[LOG-2] envelope, kind $content.kind",
-    ({ content, id, bytes }) => {
-      const envelope = encodeEnvelope(sha256, contentOf(content));
-      expect([toHex(envelope.bytes), toHex(envelope.id)]).toEqual([bytes, id]);
-      const {
-        id: idRead,
-        signature,
-        bytes: bytesRead,
-        ...read
-      } = decodeEnvelope(sha256, hex(bytes));
-      expect(toHex(idRead)).toBe(id);
-      expect(signature).toBeUndefined();
-      expect(toHex(bytesRead)).toBe(bytes);
-      expect(read).toEqual(contentOf(content));
-    },
-  );
+  const envelopes = ["", "-source-tag"].flatMap((addition) => {
+    return golden<GoldenEnvelope[]>(`envelope-v${envelopeVersion}${addition}`);
+  });
+  test.each(envelopes)("[LOG-2] envelope, kind $content.kind", ({ content, id, bytes }) => {
+    const envelope = encodeEnvelope(sha256, contentOf(content));
+    expect([toHex(envelope.bytes), toHex(envelope.id)]).toEqual([bytes, id]);
+    const { id: idRead, signature, bytes: bytesRead, ...read } = decodeEnvelope(sha256, hex(bytes));
+    expect(toHex(idRead)).toBe(id);
+    expect(signature).toBeUndefined();
+    expect(toHex(bytesRead)).toBe(bytes);
+    expect(read).toEqual(contentOf(content));
+  });
 
   test("[LOG-2] signed envelope", async () => {
     const { deviceSeed, devicePublicKey, content, id, signature, bytes } =
@@ -146,6 +141,7 @@ function contentOf(content: GoldenContent): EnvelopeContent {
     correlationId: optional(content.correlationId),
     principal: optional(content.principal),
     reason: optional(content.reason),
+    sourceTag: optional(content.sourceTag),
   };
 }
 

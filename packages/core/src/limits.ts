@@ -16,6 +16,7 @@ export const limits = {
   documentNameLengthMax: 128,
   correlationIdBytesMax: 16,
   principalBytesMax: 256,
+  sourceTagBytesMax: 16,
   reasonBytesMax: 256,
   /** Lanes in one version vector; a lane is an editing session, so this is decades of daily use. */
   lanesPerVectorMax: 1_000_000,

@@ -4,6 +4,7 @@ import {
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
+  toHex,
   type DocumentId,
   type Environment,
   type LogFields,
@@ -30,6 +31,8 @@ export interface GatewayConnectionOptions {
   readonly counters: RelayCounters;
   readonly limits: RelayLimits;
   readonly id: number;
+  /** What it is called in the log. */
+  readonly tag: Uint8Array;
   /** What limits are counted by; `undefined` for clients to whom those do not apply. */
   readonly address: string | undefined;
 }
@@ -56,6 +59,7 @@ const lastWordsMs = 1_000;
  */
 export class GatewayConnection implements UpdateSource, PresenceOwner {
   readonly principal: Uint8Array | undefined;
+  readonly tag: Uint8Array;
   readonly id: number;
   readonly address: string | undefined;
   readonly #options: GatewayConnectionOptions;
@@ -71,6 +75,7 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
 
   constructor(options: GatewayConnectionOptions) {
     this.id = options.id;
+    this.tag = options.tag;
     this.address = options.address;
     this.#options = options;
     const { webSocket, socket, environment } = options;
@@ -112,7 +117,8 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   /** From here on its events say which document it is about. */
   enter(document: DocumentId): void {
     this.#document = document;
-    this.#options.environment.logger.info("connection.entered", this.logFields);
+    const fields = { ...this.logFields, source: toHex(this.tag) };
+    this.#options.environment.logger.info("connection.entered", fields);
   }
 
   /** Starts reading. */

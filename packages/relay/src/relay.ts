@@ -25,6 +25,7 @@ import {
 } from "./relay-limits.ts";
 import { assertAccessDecided, type RelayOptions } from "./relay-options.ts";
 import { RoomDirectory } from "./room-directory.ts";
+import { SourceTags } from "./source-tags.ts";
 
 /** How often it is looked for what happens only with time. */
 const pulseMs = 1_000;
@@ -46,6 +47,7 @@ export class Relay {
   readonly #load: LoadGauge;
   readonly #connections = new Set<GatewayConnection>();
   readonly #corked = new CorkedSockets();
+  readonly #sourceTags: SourceTags;
   readonly #cancelTimers = new Set<() => void>();
   #connectionsMade = 0;
   #isDraining = false;
@@ -56,6 +58,8 @@ export class Relay {
     assertLimitsMakeSense(this.#limits);
     this.#received = new ReceiveBudget(this.#limits.receiveBytesMax);
     this.#load = new LoadGauge(this.#limits);
+    const { hash, random } = options.environment;
+    this.#sourceTags = new SourceTags(hash, random);
     this.#context = this.#newContext();
     this.#rooms = new RoomDirectory(options.replica, this.#context);
     this.#webSockets = this.#newWebSocketServer();
@@ -178,13 +182,15 @@ export class Relay {
     { socket, address }: Pick<Knock, "socket" | "address">,
   ): void {
     const rates = address === undefined ? "free" : "limited";
+    const id = ++this.#connectionsMade;
     const connection = new GatewayConnection({
       ...this.#context,
       webSocket,
       socket,
       corked: this.#corked,
       meter: new ReceiveMeter(this.#limits, this.#received, rates, this.#nowMs),
-      id: ++this.#connectionsMade,
+      id,
+      tag: this.#sourceTags.tagOf(id, address),
       address,
     });
     this.counters.connectionsAccepted++;

@@ -1,10 +1,13 @@
-import { equalBytes, HeddleErrorCode, isHeddleError } from "@heddle/core";
-import { mergeParsed, parseUpdate, type ParsedUpdate } from "@heddle/document";
+import type { ParsedUpdate } from "@heddle/document";
+
+import { RoundReferences } from "./round-references.ts";
 
 /** Whoever hands in updates: one connection, one tab. Compared by identity. */
 export interface UpdateSource {
   /** UTF-8; written into the envelopes that its updates are sealed in. */
   readonly principal?: Uint8Array | undefined;
+  /** Written there too, see `EnvelopeContent.sourceTag`: an audit tells sources apart by it. */
+  readonly tag?: Uint8Array | undefined;
   /**
    * Asked before anything changes, when an update is not a mere duplicate.
    *
@@ -25,9 +28,11 @@ export interface UpdateFacts {
   readonly newClientsAdmitted: number;
 }
 
-/** Consecutive updates of one principal: they are sealed into one envelope. */
+/** Updates of one source: they are sealed into one envelope. */
 export interface UpdateBurst {
-  readonly principal: Uint8Array | undefined;
+  readonly source: UpdateSource;
+  /** Kept out of the document, because what it depends on is (DOC-9); logged all the same. */
+  readonly isHeld: boolean;
   readonly updates: ParsedUpdate[];
   bytes: number;
   types: number;
@@ -40,31 +45,33 @@ export interface UpdateBurst {
 const burstMax = { bytes: 1024 * 1024, types: 256 } as const;
 
 /**
- * Updates of one document that wait for the next commit round. A burst ends where the principal
- * changes, so that an envelope speaks for one of them and never precedes what it depends on.
+ * Updates of one document that wait for the next commit round. A burst is of one source, so that an
+ * envelope speaks for one writer, and nobody is taken along when another one's is recalled (DOC-9).
+ * Bursts stand in the order in which they may be logged: an update joins the last one of its source
+ * unless it depends on a later one.
  */
 export class PendingUpdates {
   /** When the oldest of them was handed in. */
   receivedMs: number | undefined;
   readonly bursts: UpdateBurst[] = [];
   readonly sources = new Set<UpdateSource>();
+  /** Index of the last burst of each source. */
+  readonly #lastOf = new Map<UpdateSource, number>();
+  readonly #references = new RoundReferences();
   readonly #afterCommit: (() => void)[] = [];
 
   get isEmpty(): boolean {
     return this.bursts.length === 0;
   }
 
-  add(update: ParsedUpdate, source: UpdateSource): void {
-    const last = this.bursts.at(-1);
-    if (last && isSame(last.principal, source.principal) && hasRoom(last, update)) {
-      last.updates.push(update);
-      last.bytes += update.bytes.length;
-      last.types += update.typeCount;
-    } else {
-      const { bytes, typeCount } = update;
-      const burst = { bytes: bytes.length, types: typeCount, updates: [update] };
-      this.bursts.push({ principal: source.principal, ...burst });
-    }
+  add(update: ParsedUpdate, source: UpdateSource, isHeld = false): void {
+    const index = this.#burstFor(update, source, isHeld);
+    const burst = this.bursts[index]!;
+    burst.updates.push(update);
+    burst.bytes += update.bytes.length;
+    burst.types += update.typeCount;
+    this.#references.note(update, index);
+    this.#lastOf.set(source, index);
     this.sources.add(source);
   }
 
@@ -75,32 +82,19 @@ export class PendingUpdates {
   runAfterCommit(): void {
     for (const task of this.#afterCommit) task();
   }
-}
 
-function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
+  #burstFor(update: ParsedUpdate, source: UpdateSource, isHeld: boolean): number {
+    const index = this.#lastOf.get(source) ?? -1;
+    const last = this.bursts[index];
+    const joins =
+      last?.isHeld === isHeld &&
+      hasRoom(last, update) &&
+      this.#references.lastNeededBy(update) <= index;
+    if (joins) return index;
+    return this.bursts.push({ source, isHeld, updates: [], bytes: 0, types: 0 }) - 1;
+  }
 }
 
 function hasRoom(burst: UpdateBurst, { bytes, typeCount }: ParsedUpdate): boolean {
   return burst.bytes + bytes.length <= burstMax.bytes && burst.types + typeCount <= burstMax.types;
-}
-
-/**
- * What a burst is sealed as: one payload, or one for each update where together they would be refused.
- * That is so when one of them names as its parent what another one holds, and that is no shared type.
- */
-export function payloadsOf({ updates }: UpdateBurst): readonly Uint8Array[] {
-  const merged = mergeParsed(updates);
-  const isSure = updates.length === 1 || !updates.some((update) => update.hasParentIds);
-  return isSure || isValid(merged) ? [merged] : updates.map(({ bytes }) => bytes);
-}
-
-function isValid(update: Uint8Array): boolean {
-  try {
-    parseUpdate(update);
-    return true;
-  } catch (error) {
-    if (isHeddleError(error, HeddleErrorCode.updateMalformed)) return false;
-    throw error;
-  }
 }

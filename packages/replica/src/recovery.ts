@@ -10,6 +10,7 @@ import {
   type VersionVector,
 } from "@heddle/core";
 
+import { damageOf } from "./document-damage.ts";
 import { walkLog } from "./walk-log.ts";
 
 export interface RecoveryReport {
@@ -43,7 +44,8 @@ export async function recover(store: LogStore, environment: Environment): Promis
       const vector = await proveTail(store, hash, id, () => counts.envelopesVerified++);
       counts.documentsRecovered++;
       vectors.push({ document: id, vector });
-    } catch (error) {
+    } catch (cause) {
+      const error = damageOf(id, cause);
       if (!isOfDocument(error)) throw error;
       documentsDamaged.push(id);
       logger.error("recovery.document_damaged", { document: id, error: String(error) });

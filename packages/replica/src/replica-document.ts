@@ -15,7 +15,8 @@ import { AuditTail } from "./audit-tail.ts";
 import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
 import { ParkingAlarm } from "./parking-alarm.ts";
-import { payloadsOf, PendingUpdates, type UpdateSource } from "./pending-updates.ts";
+import { payloadsOf } from "./burst-payloads.ts";
+import { PendingUpdates, type UpdateSource } from "./pending-updates.ts";
 import { UpdateIntake, type IntakeHost, type SubmitOutcome } from "./update-intake.ts";
 
 /** What was made durable in one round, ready to be shown. */
@@ -51,7 +52,8 @@ export interface DocumentHost extends IntakeHost {
 
 interface InFlight {
   readonly updates: PendingUpdates;
-  readonly envelopes: readonly Envelope[];
+  /** Of what is shown once it is on disk; what is held is logged and no more. */
+  readonly shown: readonly Envelope[];
 }
 
 /**
@@ -173,10 +175,13 @@ export class ReplicaDocument {
     assert(this.#inFlight === undefined, "a document has one round in flight");
     const updates = this.#pending;
     this.#pending = new PendingUpdates();
+    const shown: Envelope[] = [];
     const envelopes = updates.bursts.flatMap((burst) => {
-      return payloadsOf(burst).map((payload) => this.#seal(writer, payload, burst.principal));
+      const sealed = payloadsOf(burst).map((payload) => this.#seal(writer, payload, burst.source));
+      if (!burst.isHeld) shown.push(...sealed);
+      return sealed;
     });
-    this.#inFlight = { updates, envelopes };
+    this.#inFlight = { updates, shown };
     const { receivedMs } = updates;
     const entry = this.#isStored ? undefined : this.entry;
     return { receivedMs, entry, envelopes, ...this.#outbox.take() };
@@ -188,14 +193,14 @@ export class ReplicaDocument {
     assert(round !== undefined, "a round ends after it began");
     this.#inFlight = undefined;
     this.#isStored = true;
-    const { envelopes } = round;
-    const updates = round.updates.bursts.flatMap((burst) => burst.updates);
+    const { shown } = round;
+    const updates = updatesOf(round.updates);
     for (const update of updates) this.#log.fold.append(update);
     if (updates.length > 0) {
-      const update = envelopes.length === 1 ? envelopes[0]!.payload : mergeParsed(updates);
+      const update = shown.length === 1 ? shown[0]!.payload : mergeParsed(updates);
       const commit = { update, parts: updates, sources: round.updates.sources };
       for (const listener of this.#listeners) listener.onCommit(commit);
-      this.tail.add(envelopes, updates);
+      this.tail.add(shown, updates);
       if (this.tail.isDue) this.#host.requestAudit(this);
     }
     round.updates.runAfterCommit();
@@ -226,12 +231,13 @@ export class ReplicaDocument {
   /** Everything accepted, on disk or on its way there, as updates. */
   #accepted(): Uint8Array[] {
     const onTheirWay = [this.#inFlight?.updates, this.#pending].flatMap((updates) => {
-      return (updates?.bursts ?? []).map((burst) => mergeParsed(burst.updates));
+      const shown = updates?.bursts.filter(({ isHeld }) => !isHeld) ?? [];
+      return shown.map((burst) => mergeParsed(burst.updates));
     });
     return [this.#log.fold.encodeSince(), ...onTheirWay];
   }
 
-  #seal(writer: LaneWriter, payload: Uint8Array, principal: Uint8Array | undefined): Envelope {
+  #seal(writer: LaneWriter, payload: Uint8Array, { principal, tag }: UpdateSource): Envelope {
     const { positions } = this.#log;
     const lane = writer.descriptor.id;
     const envelope = writer.seal(positions.get(lane), {
@@ -243,9 +249,15 @@ export class ReplicaDocument {
       codec: PayloadCodec.yjsV1,
       payload,
       principal,
+      sourceTag: tag,
     });
     positions.set(lane, { seq: envelope.seq, head: envelope.id });
     this.#hasNewPositions = true;
     return envelope;
   }
+}
+
+/** What of a round is shown, in the order of its bursts. */
+function updatesOf({ bursts }: PendingUpdates): ParsedUpdate[] {
+  return bursts.flatMap(({ isHeld, updates }) => (isHeld ? [] : updates));
 }

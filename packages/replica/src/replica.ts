@@ -17,6 +17,7 @@ import {
 import { defaultApplyBudget } from "./apply-judge.ts";
 import { Auditor } from "./auditor.ts";
 import { Committer } from "./committer.ts";
+import { damageOf } from "./document-damage.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument } from "./load-document.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
@@ -150,7 +151,10 @@ export class Replica {
     const document = this.#leaving
       .whenLeft(id)
       .then(() => loadDocument(store, environment, entry))
-      .then((log) => new ReplicaDocument(log, this.#host));
+      .then((log) => new ReplicaDocument(log, this.#host))
+      .catch((error: unknown) => {
+        throw damageOf(id, error);
+      });
     const holding: Holding = { document, loaded: undefined, holders: 0, cancelUnload: undefined };
     this.#holdings.set(id, holding);
     document.then(

@@ -1,0 +1,11 @@
+import { HeddleError, HeddleErrorCode, isHeddleError, type DocumentId } from "@heddle/core";
+
+/**
+ * What reading the log of one document failed with. An invariant that does not hold there is damage of
+ * that document: it stays closed, and every other one is none the worse.
+ */
+export function damageOf(document: DocumentId, error: unknown): HeddleError {
+  if (isHeddleError(error)) return error;
+  const message = `the log of document ${document} does not add up: ${String(error)}`;
+  return new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause: error });
+}
