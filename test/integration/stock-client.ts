@@ -17,6 +17,7 @@ export interface StockClientOptions {
 /** A stock y-websocket 3.1 client on Node, with nothing of ours in it. */
 export function connect(url: string, name: string, options: StockClientOptions = {}): StockClient {
   const ydoc = options.ydoc ?? new Y.Doc();
+  makeRoomForProviders(1);
   const provider = new WebsocketProvider(url, name, ydoc, {
     // The polyfill is what Node needs; its type has more in it than the provider uses.
     WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,
@@ -30,10 +31,16 @@ export function connect(url: string, name: string, options: StockClientOptions =
     text: ydoc.getText("text"),
     [Symbol.dispose]() {
       provider.destroy();
+      makeRoomForProviders(-1);
       provider.awareness.destroy();
       ydoc.destroy();
     },
   };
+}
+
+/** On Node each provider listens for the end of the process: many clients in one are no leak. */
+export function makeRoomForProviders(count: number): void {
+  process.setMaxListeners(process.getMaxListeners() + count);
 }
 
 export async function synced(client: StockClient): Promise<void> {

@@ -3,6 +3,8 @@ import { WebsocketProvider as Provider3 } from "y-websocket";
 import { WebsocketProvider as Provider2 } from "y-websocket-2";
 import * as Y from "yjs";
 
+import { makeRoomForProviders } from "../integration/stock-client.ts";
+
 // Resync looks for the global class even when it was given another one; Node 20 has none.
 globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
 
@@ -38,6 +40,7 @@ export interface StockClientOptions {
 /** A stock provider of the given version on Node. */
 export function connectStock(options: StockClientOptions): StockClient {
   const { url, name, version, ydoc = new Y.Doc(), resyncInterval = -1 } = options;
+  makeRoomForProviders(1);
   const Provider = version === "2.1.0" ? (Provider2 as unknown as typeof Provider3) : Provider3;
   const provider = new Provider(url, name, ydoc, {
     // The polyfill is what Node needs; its type has more in it than the provider uses.
@@ -51,6 +54,7 @@ export function connectStock(options: StockClientOptions): StockClient {
     provider: provider as unknown as StockProvider,
     [Symbol.dispose]() {
       provider.destroy();
+      makeRoomForProviders(-1);
       provider.awareness.destroy();
       ydoc.destroy();
     },

@@ -9,11 +9,12 @@ const folder = "docs/adr/";
 const records = files.filter((file) => file.startsWith(folder) && !file.endsWith("/README.md"));
 
 describe("docs/adr", () => {
-  test("holds numbered records, each number once, without gaps", () => {
+  test("holds numbered records, each number once", () => {
     expect(records.filter((file) => !/^docs\/adr\/\d{4}-[a-z0-9-]+\.md$/.test(file))).toEqual([]);
     const numbers = records.map((file) => Number(file.slice(folder.length).slice(0, 4)));
     expect(numbers.length).toBeGreaterThan(0);
-    expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+    // Numbers are given out before the records land, so that two branches never take the same one.
+    expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
   });
 
   test.each(records)("%s has its number, a status and a date", (file) => {

@@ -50,6 +50,11 @@ export class AddressBook {
     this.#documentsOf(address, nowMs)?.take(1, nowMs);
   }
 
+  /** A document that was counted could not be stored. */
+  forgiveCreated(address: string, nowMs: number): void {
+    this.#records.get(address)?.documents?.take(-1, nowMs);
+  }
+
   forgetIdle(nowMs: number): void {
     for (const [address, { connections, upgrades, documents }] of this.#records) {
       if (connections > 0 || !upgrades.isFull(nowMs)) continue;

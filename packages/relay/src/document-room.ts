@@ -76,7 +76,8 @@ export class DocumentRoom implements DocumentListener, MemberSources {
         member.ask(message.stateVector);
         return;
       case "step-2":
-        member.quota.duringFirstSync(() => this.#receiveUpdate(member, message.update));
+        member.quota.beginFirstSync();
+        this.#receiveUpdate(member, message.update);
         return;
       case "update":
         this.#receiveUpdate(member, message.update);
@@ -143,13 +144,15 @@ export class DocumentRoom implements DocumentListener, MemberSources {
   }
 
   #receiveUpdate(member: RoomMember, update: Uint8Array): void {
-    const { connection } = member;
+    const { connection, quota } = member;
     const { length } = update;
     const outcome = this.document.submit(update, connection, (refusal) => {
+      quota.endFirstSync();
       if (refusal) connection.refuse(refusal);
       else this.#held.release(connection, (message) => this.receive(member, message));
     });
     if (outcome === "judging") this.#held.hold(connection);
+    else quota.endFirstSync();
     if (outcome !== "admitted") return;
     connection.addUnsaved(length);
     this.document.afterCommitOf(connection, () => connection.addUnsaved(-length));

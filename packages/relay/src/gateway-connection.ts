@@ -9,7 +9,13 @@ import {
   type Environment,
   type LogFields,
 } from "@heddle/core";
-import type { UpdateFacts, UpdateSource } from "@heddle/replica";
+import type {
+  CreationStage,
+  UpdateClaim,
+  UpdateFacts,
+  SourceQuota,
+  UpdateSource,
+} from "@heddle/replica";
 
 import { closeCodeOf, type CloseCode } from "./close-code.ts";
 import { ConnectionIntake, type PauseReason } from "./connection-intake.ts";
@@ -44,8 +50,8 @@ export interface ConnectionListener {
   /** Everything written so far has left. */
   onDrain(): void;
   onClose(): void;
-  /** @throws HeddleError when the relay does not want the update. */
-  assertWelcome(facts: UpdateFacts): void;
+  /** What is asked, and told, about the updates of this connection. */
+  readonly quota: SourceQuota;
 }
 
 /** A client that is told to go for its buffers' sake gets so long to hear why. */
@@ -131,8 +137,20 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     this.#intake.resume("loading");
   }
 
+  assertAffordable(claim: UpdateClaim): void {
+    this.#listener?.quota.assertAffordable(claim);
+  }
+
   assertWelcome(facts: UpdateFacts): void {
-    this.#listener?.assertWelcome(facts);
+    this.#listener?.quota.assertWelcome(facts);
+  }
+
+  onTaken(facts: UpdateFacts): void {
+    this.#listener?.quota.onTaken(facts);
+  }
+
+  onCreation(stage: CreationStage): void {
+    this.#listener?.quota.onCreation(stage);
   }
 
   send(message: Uint8Array): void {

@@ -2,6 +2,8 @@ import type { Environment } from "@heddle/core";
 
 import type { AddressBook } from "./address-book.ts";
 import type { CatchUpBudget } from "./catch-up-budget.ts";
+import type { ClientShares } from "./client-shares.ts";
+import type { DocumentCreations } from "./document-creations.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
 import type { RelayCounters } from "./relay-counters.ts";
 import type { RelayLimits } from "./relay-limits.ts";
@@ -13,6 +15,6 @@ export interface GatewayContext {
   readonly limits: RelayLimits;
   readonly addresses: AddressBook;
   readonly catchUps: CatchUpBudget<GatewayConnection>;
-  /** Documents in the store. */
-  readonly documentCount: () => number;
+  readonly shares: ClientShares;
+  readonly creations: DocumentCreations;
 }

@@ -59,7 +59,15 @@ const defaultBounds = {
   openDocumentsMax: 50_000,
   /** New Yjs clients that one connection may bring, its first sync apart. */
   clientsPerConnectionMax: 64,
+  /** Updates that bring more than a few newcomers find no room above it. */
   clientsPerDocumentMax: 10_000,
+  /** So many newcomers in one update find room in any document. */
+  newcomersPerUpdateMax: 16,
+  /** New Yjs clients that one address may bring to one document at once, and what grows back. */
+  clientsPerAddressMax: 2_500,
+  clientsPerAddressPerHour: 600,
+  /** Shares of an address in a document that are remembered while they are not whole. */
+  clientSharesMax: 100_000,
   clientsPerDocumentWarning: 2_000,
 
   // Presence.
@@ -101,6 +109,7 @@ const mayBeZero: ReadonlySet<RelayLimit> = new Set([
   "refusalDelayMs",
   "awarenessTakeoverMs",
   "awarenessClientsPerConnectionMax",
+  "newcomersPerUpdateMax",
 ]);
 
 /**

@@ -8,7 +8,9 @@ import { AddressBook } from "./address-book.ts";
 import { isTokenRight, readConnectRequest } from "./admission.ts";
 import { appFiles } from "./app-files.ts";
 import { CatchUpBudget } from "./catch-up-budget.ts";
+import { ClientShares } from "./client-shares.ts";
 import { CloseCode } from "./close-code.ts";
+import { DocumentCreations } from "./document-creations.ts";
 import { FrontDoor, type Knock } from "./front-door.ts";
 import { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
@@ -226,6 +228,7 @@ export class Relay {
     for (const connection of this.#connections) connection.pulse();
     for (const room of this.#rooms.rooms) room.pulse();
     this.#context.addresses.forgetIdle(nowMs);
+    this.#context.shares.forgetFull(nowMs);
   }
 
   #newContext(): GatewayContext {
@@ -236,7 +239,8 @@ export class Relay {
       limits: this.#limits,
       addresses: new AddressBook(this.#limits),
       catchUps: new CatchUpBudget(this.#limits.catchUpBytesInFlightMax),
-      documentCount: () => replica.recovery.documents + this.counters.documentsCreated,
+      shares: new ClientShares(this.#limits),
+      creations: new DocumentCreations(() => replica.recovery.documents, this.counters),
     };
   }
 

@@ -47,7 +47,7 @@ export class RoomDirectory {
       onMessage: (bytes) => room.receive(member, bytes),
       onDrain: () => member.onDrain(),
       onClose: () => this.#leave(room, connection),
-      assertWelcome: (facts) => member.quota.assertWelcome(facts),
+      quota: member.quota,
     });
   }
 

@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type DocumentId } from "@heddle/core";
 import { decodeStateVector } from "@heddle/document";
 
 import type { GatewayConnection } from "./gateway-connection.ts";
@@ -17,6 +17,7 @@ export interface CatchUp {
 
 /** What a room has to send; made when it is sent, so that it is never old. */
 export interface MemberSources {
+  readonly document: { readonly entry: { readonly id: DocumentId } };
   catchUpFrame(catchUp: CatchUp): Uint8Array;
   /** The whole table of presence; `undefined` when nobody is here. */
   awarenessFrame(): Uint8Array | undefined;
@@ -43,7 +44,7 @@ export class RoomMember {
 
   constructor(connection: GatewayConnection, context: GatewayContext, sources: MemberSources) {
     this.connection = connection;
-    this.quota = new WriterQuota(context, connection);
+    this.quota = new WriterQuota(context, connection, sources.document.entry.id);
     this.#context = context;
     this.#sources = sources;
     if (connection.address === undefined) return;

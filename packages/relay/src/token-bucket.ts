@@ -16,10 +16,14 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
+  has(amount: number, nowMs: number): boolean {
+    this.#fill(nowMs);
+    return this.#tokens >= amount;
+  }
+
   /** Takes `amount` if it is there; for what can be refused. */
   tryTake(amount: number, nowMs: number): boolean {
-    this.#fill(nowMs);
-    if (this.#tokens < amount) return false;
+    if (!this.has(amount, nowMs)) return false;
     this.#tokens -= amount;
     return true;
   }

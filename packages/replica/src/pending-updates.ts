@@ -9,11 +9,39 @@ export interface UpdateSource {
   /** Written there too, see `EnvelopeContent.sourceTag`: an audit tells sources apart by it. */
   readonly tag?: Uint8Array | undefined;
   /**
-   * Asked before anything changes, when an update is not a mere duplicate.
+   * Asked before an update is read at all, with what its first bytes tell.
+   *
+   * @throws HeddleError to have it refused at no cost.
+   */
+  assertAffordable?(claim: UpdateClaim): void;
+  /**
+   * Asked before anything changes, when an update is not a mere duplicate; once more when it was tried.
    *
    * @throws HeddleError to have the update refused: quotas are the business of whoever lets in.
    */
   assertWelcome?(facts: UpdateFacts): void;
+  /** The update was taken, and is on its way to the disk: admitted, or parked for the first time. */
+  onTaken?(facts: UpdateFacts): void;
+  /** The store had never heard of the document before this source. A tried or refused update is none. */
+  onCreation?(stage: CreationStage): void;
+}
+
+/** What a source is asked and told about its quotas. */
+export type SourceQuota = Required<
+  Pick<UpdateSource, "assertAffordable" | "assertWelcome" | "onTaken" | "onCreation">
+>;
+
+/** What of a new document is decided: it is on its way to the disk; it is there; the store failed. */
+export type CreationStage = "begun" | "durable" | "failed";
+
+/** What an update says of itself before it was checked. */
+export interface UpdateClaim {
+  /** Nothing was ever written to the document, and this would be. */
+  readonly isFirst: boolean;
+  /** Yjs clients that the document has. */
+  readonly clients: number;
+  /** Yjs clients that the update has structs of; 0 where it cannot be true. */
+  readonly clientsClaimed: number;
 }
 
 /** What an update would bring, as far as quotas go. */

@@ -16,7 +16,7 @@ import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
 import { ParkingAlarm } from "./parking-alarm.ts";
 import { payloadsOf } from "./burst-payloads.ts";
-import { PendingUpdates, type UpdateSource } from "./pending-updates.ts";
+import { PendingUpdates, type CreationStage, type UpdateSource } from "./pending-updates.ts";
 import { UpdateIntake, type IntakeHost, type SubmitOutcome } from "./update-intake.ts";
 
 /** What was made durable in one round, ready to be shown. */
@@ -79,6 +79,8 @@ export class ReplicaDocument {
   #isStored: boolean;
   #hasNewPositions: boolean;
   #reset: HeddleError | undefined;
+  /** Whose update made the store hear of the document, until it has. */
+  #creator: UpdateSource | undefined;
 
   constructor(log: LoadedLog, host: DocumentHost) {
     this.entry = log.entry;
@@ -93,7 +95,11 @@ export class ReplicaDocument {
       outbox: this.#outbox,
       pending: () => this.#pending,
       accepted: () => this.#accepted(),
-      isUntouched: () => !this.#isStored && this.#pending.isEmpty && !this.#inFlight,
+      isUntouched: () => !this.#isStored && !this.#inFlight && this.#isNothingWaiting,
+      onCreating: (source) => {
+        this.#creator = source;
+        source.onCreation?.("begun");
+      },
       requestRound: () => host.requestRound(this),
       requestAudit: () => host.requestAudit(this),
       onParked: () => this.#alarm.arm(),
@@ -101,8 +107,7 @@ export class ReplicaDocument {
   }
 
   get isQuiet(): boolean {
-    const isWaiting = !this.#pending.isEmpty || !this.#outbox.isEmpty || this.#inFlight;
-    return !isWaiting && this.#intake.isIdle;
+    return this.#isNothingWaiting && !this.#inFlight && this.#intake.isIdle;
   }
 
   get parking(): ParkingTotals {
@@ -193,6 +198,7 @@ export class ReplicaDocument {
     assert(round !== undefined, "a round ends after it began");
     this.#inFlight = undefined;
     this.#isStored = true;
+    this.#endCreation("durable");
     const { shown } = round;
     const updates = updatesOf(round.updates);
     for (const update of updates) this.#log.fold.append(update);
@@ -217,6 +223,7 @@ export class ReplicaDocument {
   reset(error: HeddleError): void {
     if (this.#reset) return;
     this.#reset = error;
+    this.#endCreation("failed");
     this.dispose();
     for (const listener of this.#listeners) listener.onReset(error);
     this.#listeners.clear();
@@ -226,6 +233,15 @@ export class ReplicaDocument {
   dispose(): void {
     this.#intake.stop();
     this.#alarm.cancel();
+  }
+
+  get #isNothingWaiting(): boolean {
+    return this.#pending.isEmpty && this.#outbox.isEmpty;
+  }
+
+  #endCreation(stage: CreationStage): void {
+    this.#creator?.onCreation?.(stage);
+    this.#creator = undefined;
   }
 
   /** Everything accepted, on disk or on its way there, as updates. */

@@ -15,10 +15,11 @@ import {
 } from "@heddle/document";
 
 import type { ApplyBudget, ApplyJudge, FailedTrial } from "./apply-judge.ts";
+import { claimedClients } from "./claimed-clients.ts";
 import { countNewClients } from "./count-new-clients.ts";
 import type { DocumentOutbox } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
-import type { PendingUpdates, UpdateSource } from "./pending-updates.ts";
+import type { PendingUpdates, UpdateFacts, UpdateSource } from "./pending-updates.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 import { UpdateTrials, type TriedDocument, type UpdateCase } from "./update-trials.ts";
 
@@ -39,6 +40,8 @@ export interface IntakeSink {
   accepted(): readonly Uint8Array[];
   /** Nothing was ever written to the document, nor is on its way. */
   isUntouched(): boolean;
+  /** The first of an untouched document is on its way to the disk. */
+  onCreating(source: UpdateSource): void;
   requestRound(): void;
   requestAudit(): void;
   onParked(): void;
@@ -46,7 +49,10 @@ export interface IntakeSink {
 
 export type SubmitOutcome = "admitted" | "duplicate" | "parked" | "judging";
 
-type Incoming = Pick<UpdateCase, "source" | "receivedMs" | "parkedId">;
+type Incoming = Pick<UpdateCase, "update" | "source" | "receivedMs" | "parkedId">;
+
+/** Yjs writes it where there is nothing to say. */
+const emptyUpdateBytes = 2;
 
 /**
  * Decides what becomes of the updates of one document. What is routine is admitted at once; what could
@@ -78,6 +84,7 @@ export class UpdateIntake {
   ): SubmitOutcome {
     const receivedMs = this.#host.environment.clock.monotonicMs();
     const { held, knowledge, quarantine } = this.#log;
+    this.#askBeforeReading(source, bytes);
     // A copy of its own: a view would keep the whole receive buffer alive for as long as the fold.
     const parsed = parseUpdate(bytes.slice());
     quarantine.assertNotHeld(parsed.bytes);
@@ -85,7 +92,7 @@ export class UpdateIntake {
     const admission = admitUpdate(knowledge, update);
     if (!admission.isDuplicate) this.#askSource(source, update, admission);
     if (admission.admitted === undefined || this.#isTrusted(admission.admitted)) {
-      return this.#take({ source, receivedMs }, admission);
+      return this.#take({ update, source, receivedMs }, admission);
     }
     this.#host.counters.judged++;
     this.#trials?.add({ update, original: parsed.bytes, source, receivedMs, onEnd });
@@ -101,18 +108,32 @@ export class UpdateIntake {
     return this.#trials === undefined || isRoutine(admitted);
   }
 
+  /** @throws HeddleError when it is known from the first bytes that a quota has no room for the update. */
+  #askBeforeReading(source: UpdateSource, bytes: Uint8Array): void {
+    source.assertAffordable?.({
+      isFirst: bytes.length > emptyUpdateBytes && this.#sink.isUntouched(),
+      clients: this.#log.knowledge.clientCount,
+      clientsClaimed: claimedClients(bytes),
+    });
+  }
+
   /** @throws HeddleError when a quota of the source is used up. */
-  #askSource(source: UpdateSource, update: ParsedUpdate, { admitted }: Admission): void {
+  #askSource(source: UpdateSource, update: ParsedUpdate, admission: Admission): void {
+    source.assertWelcome?.(this.#factsOf(update, admission));
+  }
+
+  #factsOf(update: ParsedUpdate, { admitted }: Admission): UpdateFacts {
     const { knowledge } = this.#log;
-    source.assertWelcome?.({
+    return {
       isFirst: this.#sink.isUntouched(),
       clients: knowledge.clientCount,
       newClients: countNewClients(knowledge, update),
       newClientsAdmitted: countNewClients(knowledge, admitted),
-    });
+    };
   }
 
-  #take({ source, receivedMs, parkedId }: Incoming, admission: Admission): SubmitOutcome {
+  #take(incoming: Incoming, admission: Admission): SubmitOutcome {
+    const { update, source, receivedMs, parkedId } = incoming;
     const { admitted, parked } = admission;
     assertSize(admitted?.bytes);
     assertSize(parked);
@@ -120,6 +141,11 @@ export class UpdateIntake {
     const { outbox } = this.#sink;
     if (parkedId !== undefined) this.#release(parkedId);
     const record = parked && parking.add(parked, source);
+    if (admitted || record) {
+      const facts = this.#factsOf(update, admission);
+      source.onTaken?.(facts);
+      if (facts.isFirst) this.#sink.onCreating(source);
+    }
     if (record) {
       outbox.park(record);
       this.#sink.onParked();
@@ -182,6 +208,8 @@ export class UpdateIntake {
     const isSame = admitted && expected && equalBytes(admitted.bytes, expected);
     if (admitted && !isSame && !isRoutine(admitted)) return false;
     try {
+      // Others may have used up what there was room for when it was asked first.
+      if (!admission.isDuplicate) this.#askSource(tried.source, tried.update, admission);
       this.#take(tried, admission);
     } catch (error) {
       if (!isHeddleError(error)) throw error;
@@ -198,8 +226,10 @@ export class UpdateIntake {
     const { counters, environment } = this.#host;
     const why = `${outcome}: ${reason}`;
     const record = this.#log.quarantine.add(original, source, why);
-    if (record) this.#sink.outbox.quarantine(record);
-    else counters.quarantineOverflow++;
+    if (record) {
+      if (this.#sink.isUntouched()) this.#sink.onCreating(source);
+      this.#sink.outbox.quarantine(record);
+    } else counters.quarantineOverflow++;
     if (parkedId !== undefined) this.#release(parkedId);
     counters.quarantined++;
     const fields = { document: this.#log.entry.id, reason: why, bytes: original.length };
