@@ -34,6 +34,7 @@ const kernelAndReplica = ["@heddle/core", "@heddle/document", "@heddle/replica"]
 const table: Readonly<Record<string, Rule>> = {
   "@heddle/core": { kind: "kernel", mayImport: ["lib0"] },
   "@heddle/document": { kind: "kernel", mayImport: ["@heddle/core", "lib0", "yjs"] },
+  "@heddle/sync": { kind: "kernel", mayImport: ["@heddle/core", "lib0"] },
   "@heddle/replica": {
     kind: "runtime",
     // Yjs only for the worker that tries updates: what it finds out is what Yjs does.
@@ -62,7 +63,7 @@ const table: Readonly<Record<string, Rule>> = {
   },
   "@heddle/testkit": {
     kind: "test",
-    mayImport: [...kernelAndReplica, "fast-check", "vitest", "yjs"],
+    mayImport: [...kernelAndReplica, "@heddle/sync", "fast-check", "vitest", "yjs"],
     nodeFiles: everyFile,
   },
 };

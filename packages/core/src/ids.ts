@@ -34,6 +34,10 @@ export function laneId(bytes: Uint8Array): LaneId {
   return idFrom(bytes) as LaneId;
 }
 
+export function storeId(bytes: Uint8Array): StoreId {
+  return idFrom(bytes) as StoreId;
+}
+
 export function newStoreId(random: Random): StoreId {
   return idFrom(random.bytes(idBytes)) as StoreId;
 }

@@ -1,0 +1,28 @@
+/** Bounds of the wire. Sizes in bytes, counts in items. They are part of `heddle.1`. */
+export const wireLimits = {
+  /**
+   * One frame. A larger one stops everything behind it on the connection for too long; what is larger
+   * travels in parts.
+   */
+  frameBytesMax: 256 * 1024,
+  /** Nobody may insist on less: the fixed parts of every frame fit. */
+  frameBytesMin: 4 * 1024,
+  /** One frame put together from parts: the largest envelope, and what a PUSH has beside it. */
+  joinedBytesMax: 16 * 1024 * 1024 + 8 * 1024,
+  /** Documents and lanes that one side of a connection may have named at a time. */
+  refsMax: 65_536,
+  /** Lanes in one HAVE or ACK; a longer vector takes several frames. */
+  positionsPerFrameMax: 4_096,
+  envelopesPerPushMax: 1_024,
+  /** Envelopes of one branch in a proof of a fork; from the fork to the next signature. */
+  envelopesPerBranchMax: 64,
+  attestationsPerOfferMax: 64,
+  laneBytesMax: 1_024,
+  documentNameBytesMax: 512,
+  engineBytesMax: 128,
+  reasonBytesMax: 256,
+  proofBytesMax: 1_024,
+  ephemeralBytesMax: 64 * 1024,
+  checkpointHeaderBytesMax: 64 * 1024,
+  checkpointChunkBytesMax: 64 * 1024,
+} as const;
