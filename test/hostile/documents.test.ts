@@ -9,7 +9,7 @@ import { memoryStore, startRelay } from "../integration/relay-under-test.ts";
 import { connect, sleep, synced, until } from "../integration/stock-client.ts";
 import { RelayProcess } from "../processes/relay-process.ts";
 import { emptyVector, step1, step2, update } from "./client-messages.ts";
-import { RawClient, type RawClientOptions } from "./raw-client.ts";
+import { from, RawClient } from "./raw-client.ts";
 
 const quick = { refusalDelayMs: 10 };
 const miB = 1024 * 1024;
@@ -19,11 +19,6 @@ function updateOf(clientID: number, text = "x"): Uint8Array {
   const ydoc = Object.assign(new Y.Doc(), { clientID });
   ydoc.getText("text").insert(0, text);
   return Y.encodeStateAsUpdate(ydoc);
-}
-
-/** As it comes through a proxy. */
-function from(address: string): RawClientOptions {
-  return { headers: { "X-Forwarded-For": address } };
 }
 
 /** One update of so many Yjs clients. */

@@ -8,6 +8,11 @@ export interface RawClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** As it comes through a proxy, for a relay that trusts one. */
+export function from(address: string): RawClientOptions {
+  return { headers: { "X-Forwarded-For": address } };
+}
+
 const requiredHeaders = {
   Host: "relay.test",
   Connection: "Upgrade",
@@ -23,6 +28,8 @@ export class RawClient implements Disposable {
   status = 0;
   head = "";
   isClosed = false;
+  /** Messages. */
+  sent = 0;
   #received: Buffer = Buffer.alloc(0);
 
   private constructor(socket: Socket) {
@@ -71,6 +78,7 @@ export class RawClient implements Disposable {
 
   /** A whole binary message. */
   send(message: Uint8Array): void {
+    this.sent++;
     this.write(clientFrame(message));
   }
 

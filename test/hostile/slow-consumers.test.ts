@@ -9,7 +9,7 @@ import { memoryStore, startRelay } from "../integration/relay-under-test.ts";
 import { connect, sleep, synced, until } from "../integration/stock-client.ts";
 import { RelayProcess } from "../processes/relay-process.ts";
 import { emptyVector, step1 } from "./client-messages.ts";
-import { RawClient } from "./raw-client.ts";
+import { from, RawClient } from "./raw-client.ts";
 
 const kiB = 1024;
 const miB = 1024 * kiB;
@@ -81,7 +81,9 @@ test("[RLY-15] a byte that asks for the whole document is answered once until it
   await until(() => relay.replica.counters.envelopes > 0, "it is stored");
   using mallory = await RawClient.upgrade(relay.url);
   mallory.stopReading();
-  const { bytesSent } = relay.relay.counters;
+  const { bytesSent, catchUps } = relay.relay.counters;
+  mallory.send(step1(emptyVector));
+  await until(() => relay.relay.counters.catchUps > catchUps, "the first is answered");
   for (let count = 0; count < 500; count++) mallory.send(step1(emptyVector));
   await until(() => relay.relay.counters.catchUpsDelayed > 400, "all but the first wait");
   expect(relay.relay.counters.bytesSent - bytesSent).toBeLessThan(17 * miB);
@@ -91,6 +93,55 @@ test("[RLY-15] a byte that asks for the whole document is answered once until it
   await sleep(200);
   expect(mallory.receivedBytes).toBeLessThan(17.5 * miB);
   expect(mallory.isClosed).toBe(false);
+});
+
+test("[RLY-13] who asks for the whole document again and again costs little and delays nobody", async () => {
+  await using relay = await startRelay(await memoryStore());
+  using ada = connect(relay.url, "notes", { ydoc: scattered(20_000) });
+  using bo = connect(relay.url, "notes");
+  await until(() => bo.text.length === 20_000, "the document is there");
+  const { counters } = relay.relay;
+  const { catchUps } = counters;
+  using mallory = await RawClient.upgrade(relay.url);
+  const asked = 200 * 100;
+  // Each time it claims to have something else, so that no answer can be used twice.
+  const flood = setInterval(() => {
+    for (let count = 0; count < 100; count++) mallory.send(step1(vectorOf(count)));
+  }, 1);
+  try {
+    await until(() => counters.catchUps > catchUps, "it is answered");
+    for (let line = 0; line < 20; line++) {
+      const { length } = ada.text;
+      ada.text.insert(0, "+");
+      await until(() => bo.text.length > length, "others go on");
+    }
+    await until(() => mallory.sent >= asked, "it has asked enough", 60_000);
+  } finally {
+    clearInterval(flood);
+  }
+  const answered = counters.catchUps - catchUps;
+  console.info(`${mallory.sent} questions, ${answered} answers`);
+  expect(answered).toBeLessThan(mallory.sent / 10);
+  expect(mallory.isClosed).toBe(false);
+});
+
+test("[RLY-13] making answers is charged to the address that asks, on all of its connections", async () => {
+  const limits = { limitLoopback: true, catchUpCpuMsPerSecond: 0.01, catchUpCpuMsBurst: 0.01 };
+  await using relay = await startRelay(await memoryStore(), { limits, trustProxy: true });
+  // With `trustProxy` a client without the header has the address of the proxy itself.
+  using ada = connect(relay.url, "notes", { ydoc: scattered(20_000) });
+  await until(() => relay.replica.counters.envelopes > 0, "the document is there");
+  const { limited } = relay.relay.counters;
+  using first = await RawClient.upgrade(relay.url, from("198.51.100.66"));
+  first.send(step1(emptyVector));
+  await until(() => first.receivedBytes > 20_000, "the first is answered");
+  using second = await RawClient.upgrade(relay.url, from("198.51.100.66"));
+  second.send(step1(vectorOf(1)));
+  await until(() => limited.get("catchUpCpuMsPerSecond") === 1, "the second waits");
+  using other = await RawClient.upgrade(relay.url, from("203.0.113.1"));
+  other.send(step1(emptyVector));
+  await until(() => other.receivedBytes > 20_000, "another address does not");
+  expect([second.receivedBytes < 20_000, ada.provider.wsconnected]).toEqual([true, true]);
 });
 
 test("[RLY-15] catch-ups that nobody reads give way to those that are read", async () => {
@@ -183,6 +234,21 @@ async function flow(
     sent += padding.length;
     if (round % 50 === 49) await until(() => seen() === round, "the reader keeps up");
   }
+}
+
+/** So many letters, none beside the one that was typed before it: nothing of it can be merged. */
+function scattered(letters: number): Y.Doc {
+  const ydoc = new Y.Doc();
+  ydoc.transact(() => {
+    const text = ydoc.getText("text");
+    for (let index = 0; index < letters; index++) text.insert(0, "x");
+  });
+  return ydoc;
+}
+
+/** Of somebody who has one letter of a client that nobody else knows. */
+function vectorOf(client: number): Uint8Array {
+  return Uint8Array.of(1, client & 0x7f, 1);
 }
 
 function withOwnText(): Y.Doc {

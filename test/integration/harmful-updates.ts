@@ -19,7 +19,7 @@ export function fanOfOne(count: number): Uint8Array {
   });
 }
 
-/** 19 bytes that pass for a subdocument; a document that holds them cannot be encoded any more. */
+/** 24 bytes that pass for a subdocument; a document that holds them cannot be encoded any more. */
 export function subdocument(): Uint8Array {
   return encoding.encode((encoder) => {
     writeUints(encoder, [1, 1, 7, 0, 9, 1]);

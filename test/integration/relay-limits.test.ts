@@ -144,6 +144,72 @@ test("[RLY-8] a drain says nothing to its clients before what they sent is on di
   await until(() => isClosed, "the client is told");
 });
 
+test("[RLY-8] a disk that fails during a drain keeps nobody on the line", async () => {
+  const gate = await gatedStore();
+  const relay = await startRelay(gate.store, { replica: { idleMs: 60_000 } });
+  using ada = connect(relay.url, "notes");
+  await synced(ada);
+  ada.text.insert(0, "on disk");
+  await until(() => relay.replica.counters.envelopes === 1, "it is on disk");
+  const codes: number[] = [];
+  ada.provider.on("connection-close", (event: CloseEvent | null) => codes.push(event?.code ?? 0));
+  // What is left to write is how far the document has come.
+  gate.failNext({ isWritten: false });
+  await expect(relay.relay.drain()).rejects.toMatchObject({ code: "HEDDLE_STORAGE_FULL" });
+  await until(() => codes.length > 0, "the client is told");
+  expect(codes[0]).toBe(1012);
+  expect(relay.relay.connectionCount).toBe(0);
+  ada.provider.disconnect();
+  await gate.store.close();
+});
+
+test("[RLY-13] who writes faster than the disk is not read, and loses nothing", async () => {
+  const gate = await gatedStore();
+  const kiB = 1024;
+  const limits = { unsavedBytesMax: 64 * kiB };
+  await using relay = await startRelay(gate.store, { limits });
+  using bo = connect(relay.url, "notes");
+  using ada = connect(relay.url, "notes");
+  await Promise.all([synced(ada), synced(bo)]);
+  gate.hold();
+  const { counters } = relay.relay;
+  for (let page = 0; page < 200; page++) {
+    ada.text.insert(ada.text.length, "x".repeat(16 * kiB));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until(() => counters.limited.get("unsavedBytesMax") === 1, "it is no longer read");
+  // What was read from the socket at the same time is taken; megabytes stay with their writer.
+  await sleep(200);
+  expect(counters.bytesReceived).toBeLessThan(1_024 * kiB);
+  expect(bo.text.length).toBe(0);
+  gate.release();
+  await until(() => bo.text.length === 200 * 16 * kiB, "all of it arrives");
+  expect(counters.refused.size).toBe(0);
+});
+
+test.each([
+  { limit: "bytesPerSecond", limits: { bytesPerSecond: 65_536, bytesBurst: 65_536 }, size: 40_000 },
+  { limit: "messagesPerSecond", limits: { messagesPerSecond: 20, messagesBurst: 20 }, size: 1 },
+] as const)(
+  "[RLY-13] $limit is counted by itself, and its sender is slowed down",
+  async (given) => {
+    const limits = { limitLoopback: true, ...given.limits };
+    await using relay = await startRelay(await memoryStore(), { limits });
+    using ada = connect(relay.url, "notes");
+    using bo = connect(relay.url, "notes");
+    await Promise.all([synced(ada), synced(bo)]);
+    for (let count = 0; count < 30 / Math.sqrt(given.size) + 3; count++) {
+      ada.text.insert(0, "x".repeat(given.size));
+    }
+    await until(() => bo.text.length === ada.text.length, "all of it arrives");
+    const { limited, readsPaused, refused } = relay.relay.counters;
+    const rates = ["bytesPerSecond", "messagesPerSecond"] as const;
+    expect(rates.filter((limit) => limited.has(limit))).toEqual([given.limit]);
+    expect(limited.get(given.limit)).toBe(readsPaused);
+    expect(refused.size).toBe(0);
+  },
+);
+
 function upgradeStatus(url: string, origin: string, host?: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const upgrade = request(`${url}/notes`, {

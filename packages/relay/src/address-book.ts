@@ -5,6 +5,8 @@ interface AddressRecord {
   connections: number;
   readonly upgrades: TokenBucket;
   documents: TokenBucket | undefined;
+  /** Milliseconds of making catch-ups. */
+  catchUps: TokenBucket | undefined;
 }
 
 /**
@@ -55,10 +57,24 @@ export class AddressBook {
     this.#records.get(address)?.documents?.take(-1, nowMs);
   }
 
+  /** For how long `address` should wait for the next catch-up, for what it took to make the last ones. */
+  catchUpDebtMs(address: string, nowMs: number): number {
+    return this.#records.get(address)?.catchUps?.debtMs(nowMs) ?? 0;
+  }
+
+  chargeCatchUp(address: string, cpuMs: number, nowMs: number): void {
+    const record = this.#records.get(address);
+    if (record === undefined) return;
+    const { catchUpCpuMsPerSecond: perSecond, catchUpCpuMsBurst: burst } = this.#limits;
+    record.catchUps ??= new TokenBucket({ perSecond, burst }, nowMs);
+    record.catchUps.take(cpuMs, nowMs);
+  }
+
   forgetIdle(nowMs: number): void {
-    for (const [address, { connections, upgrades, documents }] of this.#records) {
-      if (connections > 0 || !upgrades.isFull(nowMs)) continue;
-      if (documents === undefined || documents.isFull(nowMs)) this.#records.delete(address);
+    for (const [address, { connections, upgrades, documents, catchUps }] of this.#records) {
+      const buckets = [upgrades, documents, catchUps];
+      const isIdle = connections === 0 && buckets.every((bucket) => bucket?.isFull(nowMs) ?? true);
+      if (isIdle) this.#records.delete(address);
     }
   }
 
@@ -67,7 +83,7 @@ export class AddressBook {
     if (this.#records.size >= this.#limits.addressesMax) return undefined;
     const { upgradesPerAddressPerSecond: perSecond, upgradesPerAddressBurst: burst } = this.#limits;
     const upgrades = new TokenBucket({ perSecond, burst }, nowMs);
-    const record = { connections: 0, upgrades, documents: undefined };
+    const record = { connections: 0, upgrades, documents: undefined, catchUps: undefined };
     this.#records.set(address, record);
     return record;
   }

@@ -11,7 +11,9 @@ export const CloseCode = {
   tryAgainLater: 1013,
   senderAtFault: 4400,
   notAuthenticated: 4401,
+  lineage: 4409,
   tooLarge: 4413,
+  version: 4426,
 } as const;
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 
@@ -23,6 +25,8 @@ const closeCodeOfError = new Map<HeddleErrorCode, CloseCode>([
   [HeddleErrorCode.updateTooLarge, CloseCode.tooLarge],
   [HeddleErrorCode.frameTooLarge, CloseCode.tooLarge],
   [HeddleErrorCode.sessionRefused, CloseCode.notAuthenticated],
+  [HeddleErrorCode.laneForked, CloseCode.lineage],
+  [HeddleErrorCode.protocolVersion, CloseCode.version],
   [HeddleErrorCode.relayDraining, CloseCode.serviceRestart],
   // Retrying does not mend a damaged document, but an operator who repairs it does.
   [HeddleErrorCode.storageCorrupt, CloseCode.internalError],

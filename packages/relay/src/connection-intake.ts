@@ -54,6 +54,10 @@ export class ConnectionIntake {
     return this.#reasons.size > 0;
   }
 
+  isPausedFor(reason: PauseReason): boolean {
+    return this.#reasons.has(reason);
+  }
+
   /** What still arrives is not listened to: its sender keeps it, and sends it again. */
   get isDeaf(): boolean {
     return this.#reasons.has("draining") || this.#reasons.has("refused");
@@ -92,18 +96,20 @@ export class ConnectionIntake {
       return;
     }
     const overdrawn = meter.onChunk(chunk.length, this.#nowMs);
-    const debtMs = meter.debtMs(this.#nowMs);
-    const broken = overdrawn ?? (debtMs > limits.rateDebtMsMax ? "rateDebtMsMax" : undefined);
+    const debt = meter.debt(this.#nowMs);
+    const broken = overdrawn ?? (debt.ms > limits.rateDebtMsMax ? "rateDebtMsMax" : undefined);
     if (broken && this.#isEnding) socket.destroy();
-    else if (broken) onBreach(broken);
-    else if (debtMs > debtMsMin && !this.#isEnding) this.#slowDown(debtMs);
+    else if (broken) {
+      if (broken === "rateDebtMsMax") countLimit(this.#options.counters, debt.limit);
+      onBreach(broken);
+    } else if (debt.ms > debtMsMin && !this.#isEnding) this.#slowDown(debt.ms, debt.limit);
   }
 
-  #slowDown(debtMs: number): void {
+  #slowDown(debtMs: number, limit: RelayLimit): void {
     const { environment, counters } = this.#options;
     if (this.#reasons.has("rate")) return;
     counters.readsPaused++;
-    countLimit(counters, "bytesPerSecond");
+    countLimit(counters, limit);
     this.pause("rate");
     environment.scheduler.after(debtMs, () => this.resume("rate"));
   }

@@ -181,8 +181,11 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   addUnsaved(bytes: number): void {
     this.#unsavedBytes += bytes;
     const { unsavedBytesMax } = this.#options.limits;
-    if (this.#unsavedBytes > unsavedBytesMax) this.#intake.pause("unsaved");
-    else if (this.#unsavedBytes < unsavedBytesMax / 2) this.#intake.resume("unsaved");
+    if (this.#unsavedBytes > unsavedBytesMax) {
+      if (!this.#intake.isPausedFor("unsaved"))
+        countLimit(this.#options.counters, "unsavedBytesMax");
+      this.#intake.pause("unsaved");
+    } else if (this.#unsavedBytes < unsavedBytesMax / 2) this.#intake.resume("unsaved");
   }
 
   /** Hears nothing more and closes after a while, so that clients without back-off do not storm. */

@@ -2,6 +2,7 @@ import type { Environment } from "@heddle/core";
 
 import type { AddressBook } from "./address-book.ts";
 import type { CatchUpBudget } from "./catch-up-budget.ts";
+import type { CatchUpTurns } from "./catch-up-turns.ts";
 import type { ClientShares } from "./client-shares.ts";
 import type { DocumentCreations } from "./document-creations.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
@@ -15,6 +16,7 @@ export interface GatewayContext {
   readonly limits: RelayLimits;
   readonly addresses: AddressBook;
   readonly catchUps: CatchUpBudget<GatewayConnection>;
+  readonly turns: CatchUpTurns;
   readonly shares: ClientShares;
   readonly creations: DocumentCreations;
 }

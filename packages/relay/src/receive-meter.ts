@@ -94,7 +94,16 @@ export class ReceiveMeter {
 
   /** For how long reading should pause, so that the sender keeps to its rates. */
   debtMs(nowMs: number): number {
-    return Math.max(this.#bytes?.debtMs(nowMs) ?? 0, this.#messages?.debtMs(nowMs) ?? 0);
+    return this.debt(nowMs).ms;
+  }
+
+  /** The same, with the rate that asks for it. */
+  debt(nowMs: number): { readonly ms: number; readonly limit: RelayLimit } {
+    const bytesMs = this.#bytes?.debtMs(nowMs) ?? 0;
+    const messagesMs = this.#messages?.debtMs(nowMs) ?? 0;
+    return messagesMs > bytesMs
+      ? { ms: messagesMs, limit: "messagesPerSecond" }
+      : { ms: bytesMs, limit: "bytesPerSecond" };
   }
 
   /** A message has been on its way for longer than an honest slow link needs. */

@@ -49,6 +49,9 @@ const defaultBounds = {
   awarenessBufferBytesMax: 1 * miB,
   catchUpBytesPerSecond: 8 * miB,
   catchUpBytesBurst: 128 * miB,
+  /** Time that goes into making catch-ups for one address: a small answer can be dear to make. */
+  catchUpCpuMsPerSecond: 250,
+  catchUpCpuMsBurst: 10_000,
   /** Catch-ups of the process that are not read yet; the one under way for longest is given up. */
   catchUpBytesInFlightMax: 256 * miB,
 

@@ -8,6 +8,7 @@ import { AddressBook } from "./address-book.ts";
 import { isTokenRight, readConnectRequest } from "./admission.ts";
 import { appFiles } from "./app-files.ts";
 import { CatchUpBudget } from "./catch-up-budget.ts";
+import { CatchUpTurns } from "./catch-up-turns.ts";
 import { ClientShares } from "./client-shares.ts";
 import { CloseCode } from "./close-code.ts";
 import { DocumentCreations } from "./document-creations.ts";
@@ -132,6 +133,9 @@ export class Relay {
   /**
    * Stops accepting, waits until everything received is on disk and shown, tells clients to come
    * back (1012), and hangs up. The replica is closed; the store is its owner's.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*` when the disk failed meanwhile; everybody was told to come back all
+   * the same.
    */
   async drain(): Promise<void> {
     if (this.#isDraining) return;
@@ -139,7 +143,15 @@ export class Relay {
     for (const cancel of this.#cancelTimers) cancel();
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const connection of this.#connections) connection.pauseReading("draining");
-    await this.#options.replica.close();
+    try {
+      await this.#options.replica.close();
+    } finally {
+      // A disk that fails now is no reason to leave anybody on the line.
+      await this.#hangUp(closed);
+    }
+  }
+
+  async #hangUp(closed: Promise<void>): Promise<void> {
     for (const connection of this.#connections) {
       connection.close(CloseCode.serviceRestart, "the relay restarts");
     }
@@ -239,6 +251,7 @@ export class Relay {
       limits: this.#limits,
       addresses: new AddressBook(this.#limits),
       catchUps: new CatchUpBudget(this.#limits.catchUpBytesInFlightMax),
+      turns: new CatchUpTurns(environment),
       shares: new ClientShares(this.#limits),
       creations: new DocumentCreations(() => replica.recovery.documents, this.counters),
     };

@@ -4,6 +4,8 @@ import { decodeStateVector } from "@heddle/document";
 import type { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { countLimit } from "./relay-counters.ts";
+import type { TurnTaker } from "./catch-up-turns.ts";
+import type { RelayLimit } from "./relay-limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { WriterQuota } from "./writer-quota.ts";
 
@@ -32,7 +34,7 @@ const largeFrameBytes = 256 * 1024;
  *
  *   new ──step 1──► owed ──room──► live ──buffer full──► owed
  */
-export class RoomMember {
+export class RoomMember implements TurnTaker {
   readonly connection: GatewayConnection;
   readonly quota: WriterQuota;
   readonly #context: GatewayContext;
@@ -65,9 +67,12 @@ export class RoomMember {
       throw new HeddleError(HeddleErrorCode.frameTooLarge, message);
     }
     decodeStateVector(vector);
+    const isAskedAgain = this.#owed !== undefined;
     this.#owed = { vector: vector.slice(), isAnswer: true };
+    const obstacle = this.#obstacle();
+    if (isAskedAgain || obstacle) this.#context.counters.catchUpsDelayed++;
+    if (obstacle && !isAskedAgain) countLimit(this.#context.counters, obstacle);
     this.flush();
-    if (this.#owed) this.#context.counters.catchUpsDelayed++;
   }
 
   /** Shows it what was committed. `vectorBefore` is what everybody had been shown until then. */
@@ -108,24 +113,48 @@ export class RoomMember {
     this.flush();
   }
 
-  /** Sends what it is owed, as far as there is room. */
+  /** Sends what it is owed, as far as there is room: content when its turn comes, then presence. */
   flush(): void {
     if (!this.connection.isOpen || (!this.#owed && !this.#isAwarenessOwed)) return;
-    if (this.connection.bufferedBytes > this.#context.limits.awarenessBufferBytesMax) return;
-    if ((this.#catchUpRate?.debtMs(this.#nowMs) ?? 0) > 0) return;
-    if (this.#owed) this.#catchUp(this.#owed);
+    if (this.#obstacle()) return;
+    if (this.#owed) this.#context.turns.ask(this);
     else this.#sendAwareness();
+  }
+
+  takeTurn(): void {
+    if (this.#owed && this.connection.isOpen && !this.#obstacle()) this.#catchUp(this.#owed);
   }
 
   leave(): void {
     this.#context.catchUps.end(this.connection);
+    this.#context.turns.forget(this);
+  }
+
+  /** The bound that it has to wait for. */
+  #obstacle(): RelayLimit | undefined {
+    const { limits, addresses } = this.#context;
+    if (this.connection.bufferedBytes > limits.awarenessBufferBytesMax) {
+      return "awarenessBufferBytesMax";
+    }
+    if ((this.#catchUpRate?.debtMs(this.#nowMs) ?? 0) > 0) return "catchUpBytesPerSecond";
+    const { address } = this.connection;
+    if (address === undefined || addresses.catchUpDebtMs(address, this.#nowMs) === 0)
+      return undefined;
+    return "catchUpCpuMsPerSecond";
   }
 
   #catchUp(owed: CatchUp): void {
     this.#owed = undefined;
     this.#hasContent = true;
     this.#context.counters.catchUps++;
-    this.#sendLarge(this.#sources.catchUpFrame(owed));
+    const startedMs = this.#nowMs;
+    const frame = this.#sources.catchUpFrame(owed);
+    const { address } = this.connection;
+    // What it costs to make has little to do with its size.
+    if (address !== undefined) {
+      this.#context.addresses.chargeCatchUp(address, this.#nowMs - startedMs, this.#nowMs);
+    }
+    this.#sendLarge(frame);
     if (this.#isAwarenessOwed) this.flush();
   }
 

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 
 import { AddressBook } from "./address-book.ts";
 import { CatchUpBudget } from "./catch-up-budget.ts";
+import { CatchUpTurns } from "./catch-up-turns.ts";
 import { ClientShares } from "./client-shares.ts";
 import { DocumentCreations } from "./document-creations.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
@@ -32,6 +33,7 @@ function newRelay() {
     counters,
     addresses,
     catchUps: new CatchUpBudget<GatewayConnection>(1),
+    turns: new CatchUpTurns({} as never),
     shares: new ClientShares(limits),
     creations: new DocumentCreations(() => 0, counters),
     environment: { clock, logger } as unknown as GatewayContext["environment"],
