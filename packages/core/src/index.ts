@@ -13,4 +13,5 @@ export * from "./limits.ts";
 export * from "./log-store.ts";
 export * from "./memory-log-store.ts";
 export * from "./run.ts";
+export * from "./store-history.ts";
 export * from "./version-vector.ts";

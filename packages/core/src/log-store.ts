@@ -3,6 +3,7 @@ import type { HeddleError } from "./errors.ts";
 import type { Hlc } from "./hybrid-clock.ts";
 import type { DocumentId, DocumentName, LaneId, StoreId } from "./ids.ts";
 import type { LaneDescriptor } from "./lane.ts";
+import type { Incarnation, RepairRequest, StoreRollback } from "./store-history.ts";
 import type { VersionVector } from "./version-vector.ts";
 
 /**
@@ -63,6 +64,15 @@ export interface LogStore {
   /** The change feed: commit groups above `after`, ascending, in chunks. */
   readArrivals(after: number): AsyncIterable<readonly Arrival[]>;
 
+  /**
+   * Openings of the store, oldest first, the present one last. A number of the change feed means
+   * something only together with the nonce of the incarnation that gave it.
+   */
+  readIncarnations(): Promise<readonly Incarnation[]>;
+
+  /** What was found lost or damaged and not yet given back by another replica, oldest first. */
+  readRepairRequests(): Promise<readonly RepairRequest[]>;
+
   /** Calls `listener` after every change of `state`; the returned function stops that. */
   onStateChange(listener: (state: LogStoreState) => void): () => void;
 
@@ -86,6 +96,8 @@ export interface StoreOpening {
   readonly arrivalsVerified: number;
   /** 16 random bytes of this open, kept in the store's history of incarnations. */
   readonly incarnation: Uint8Array;
+  /** Set when the store may be an older state of itself (STO-9). */
+  readonly rollback?: StoreRollback | undefined;
 }
 
 /** What one append writes. Everything is optional; a batch without any part is refused by assert. */

@@ -20,6 +20,7 @@ import type {
   StoredEnvelope,
   StoreOpening,
 } from "./log-store.ts";
+import type { Incarnation, RepairRequest } from "./store-history.ts";
 import type { VersionVector } from "./version-vector.ts";
 
 /** What outlives a {@link MemoryLogStore}: open another one on it to model a restart. */
@@ -30,6 +31,7 @@ export class MemoryDisk {
   readonly documents = new Map<DocumentId, DocumentOnDisk>();
   readonly lanes = new Map<LaneId, LaneDescriptor>();
   readonly arrivals: Arrival[] = [];
+  readonly incarnations: Incarnation[] = [];
 }
 
 interface DocumentOnDisk {
@@ -62,6 +64,8 @@ export class MemoryLogStore implements LogStore {
       arrivalsVerified: 0,
       incarnation: random.bytes(16),
     };
+    const { incarnation: nonce } = this.opening;
+    disk.incarnations.push({ nonce, firstArrival: disk.arrivals.length + 1, openedAtMs: 0 });
   }
 
   /** @throws HeddleError `HEDDLE_STORAGE_LOCKED` while another store has the disk (STO-5). */
@@ -181,6 +185,17 @@ export class MemoryLogStore implements LogStore {
     this.#assertOpen();
     const arrivals = this.#disk.arrivals.slice(after);
     if (arrivals.length > 0) yield arrivals;
+  }
+
+  async readIncarnations(): Promise<readonly Incarnation[]> {
+    this.#assertOpen();
+    return [...this.#disk.incarnations];
+  }
+
+  /** Memory that lies is not modelled: there is nothing to ask for. */
+  async readRepairRequests(): Promise<readonly RepairRequest[]> {
+    this.#assertOpen();
+    return [];
   }
 
   onStateChange(listener: (state: LogStoreState) => void): () => void {

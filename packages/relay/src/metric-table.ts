@@ -1,4 +1,4 @@
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode, rollbackReasons } from "@heddle/core";
 import type { ReplicaCounters } from "@heddle/replica";
 
 import type { ObservedRelay } from "./readiness.ts";
@@ -114,6 +114,14 @@ export const readMetrics: readonly ReadMetric[] = [
     "How long recovery took at the start.",
     ({ replica }) => replica.recovery.tookMs / 1_000,
   ),
+  {
+    name: "heddle_store_rolled_back",
+    help: "1 for the reason for which the store may be an older state of itself.",
+    type: "gauge",
+    label: "reason",
+    read: ({ store }) =>
+      rollbackReasons.map((reason) => [reason, store.opening.rollback?.reason === reason ? 1 : 0]),
+  },
   {
     name: "heddle_store_state",
     help: "1 for the state that the store is in.",

@@ -1,4 +1,4 @@
-import type { HeddleErrorCode, LogStore } from "@heddle/core";
+import type { HeddleErrorCode, LogStore, RollbackReason } from "@heddle/core";
 import type { Replica } from "@heddle/replica";
 
 import type { RelayLimit } from "./relay-limits.ts";
@@ -19,9 +19,11 @@ export interface Finding {
     | "store-closed"
     | "overloaded"
     | "documents-damaged"
+    | "store-rolled-back"
     | "parked-old";
   readonly code?: HeddleErrorCode;
   readonly limit?: RelayLimit;
+  readonly rollback?: RollbackReason;
   readonly count?: number;
   readonly oldestSeconds?: number;
 }
@@ -70,10 +72,15 @@ function blockers(observed: ObservedRelay | undefined, isDraining: boolean): Fin
   return reasons;
 }
 
-function impairments({ relay, replica }: ObservedRelay, nowMs: number): Finding[] {
+function impairments({ relay, replica, store }: ObservedRelay, nowMs: number): Finding[] {
   const findings: Finding[] = [];
   const { exceeded } = relay.load;
   if (exceeded) findings.push({ reason: "overloaded", limit: exceeded });
+  const { rollback } = store.opening;
+  if (rollback) {
+    const { reason, groupsLost } = rollback;
+    findings.push({ reason: "store-rolled-back", rollback: reason, count: groupsLost });
+  }
   const damaged = replica.recovery.documentsDamaged.length;
   if (damaged > 0) findings.push({ reason: "documents-damaged", count: damaged });
   const { count, oldestAtMs = nowMs } = replica.parking;

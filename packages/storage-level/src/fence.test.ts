@@ -31,7 +31,11 @@ describe("error fence", () => {
   beforeEach(async () => {
     place = await temporaryFolder();
     level = new FaultyLevel();
-    store = await openLevelStore(place.folder, { environment, openDatabase: level.open });
+    store = await openLevelStore(place.folder, {
+      environment,
+      openDatabase: level.open,
+      witnessDelayMs: 0,
+    });
     writer = await TestWriter.open(environment);
     states = [];
     store.onStateChange(({ name }) => states.push(name));
@@ -186,7 +190,11 @@ describe("error fence", () => {
       await store.close();
       expect(environment.clock.timerCount).toBe(0);
       await expect(append()).rejects.toMatchObject({ code: storageClosed });
-      store = await openLevelStore(place.folder, { environment, openDatabase: level.open });
+      store = await openLevelStore(place.folder, {
+        environment,
+        openDatabase: level.open,
+        witnessDelayMs: 0,
+      });
       writer = await TestWriter.open(environment);
       await store.append({ lanes: [writer.lane] });
     }

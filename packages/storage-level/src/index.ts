@@ -1,3 +1,4 @@
+export type { JournalEntry, NumberedJournalEntry } from "./history-records.ts";
 export { LevelLogStore } from "./level-log-store.ts";
 export {
   openLevelDatabase,
@@ -9,3 +10,4 @@ export {
 } from "./level-database.ts";
 export { logFolderName, openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
 export { markerName, storeFormat } from "./store-marker.ts";
+export { readWitness, witnessName, writeWitness, type Witness } from "./witness.ts";

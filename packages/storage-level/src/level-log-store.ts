@@ -4,6 +4,7 @@ import {
   type Arrival,
   type DocumentId,
   type Environment,
+  type Incarnation,
   type LaneDescriptor,
   type LogBatch,
   type LogStore,
@@ -11,6 +12,7 @@ import {
   type ParkedUpdate,
   type QuarantinedUpdate,
   type RecalledEnvelope,
+  type RepairRequest,
   type StoredDocument,
   type StoredEnvelope,
   type StoreId,
@@ -21,6 +23,14 @@ import {
 import { buildGroup } from "./build-group.ts";
 import { Fence } from "./fence.ts";
 import { GroupCommit } from "./group-commit.ts";
+import {
+  putJournalEntry,
+  readIncarnations,
+  readJournal,
+  readRepairRequests,
+  type JournalEntry,
+  type NumberedJournalEntry,
+} from "./history-records.ts";
 import { writeError } from "./level-errors.ts";
 import {
   readArrivals,
@@ -32,10 +42,11 @@ import {
   readRecalls,
 } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
-import { prepareAppend, type PreparedAppend } from "./prepare-append.ts";
+import { prepareAppend, prepareNotes, type PreparedAppend } from "./prepare-append.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
 import { documentKeys } from "./record-keys.ts";
 import { putMark, type LogMark } from "./records.ts";
+import type { WitnessKeeper } from "./witness-keeper.ts";
 
 /** What {@link openLevelStore} hands over. */
 export interface LevelStoreParts {
@@ -43,6 +54,9 @@ export interface LevelStoreParts {
   readonly opening: StoreOpening;
   readonly environment: Environment;
   readonly log: OpenLog;
+  readonly witness: WitnessKeeper;
+  /** Of the last entry in the journal. */
+  readonly journalNumber: number;
   /** Opens and verifies the log anew; `known` is the last group that was acknowledged. */
   readonly reopen: (known: LogMark) => Promise<OpenLog>;
   /** Lets go of the data folder. */
@@ -66,6 +80,8 @@ export class LevelLogStore implements LogStore {
   readonly #release: () => Promise<void>;
   readonly #commits: GroupCommit<PreparedAppend>;
   readonly #fence: Fence;
+  readonly #witness: WitnessKeeper;
+  #journalNumber: number;
   readonly #listeners = new Set<(state: LogStoreState) => void>();
   #log: OpenLog;
   #state: LogStoreState = { name: "open" };
@@ -79,6 +95,8 @@ export class LevelLogStore implements LogStore {
     this.#environment = parts.environment;
     this.#release = parts.release;
     this.#log = parts.log;
+    this.#witness = parts.witness;
+    this.#journalNumber = parts.journalNumber;
     this.#commits = new GroupCommit((group) => this.#commit(group), parts.groupBytesMax);
     this.#fence = new Fence(parts.environment, {
       reopen: async () => {
@@ -146,6 +164,31 @@ export class LevelLogStore implements LogStore {
     return this.#each((log) => readArrivals(log, after));
   }
 
+  async readIncarnations(): Promise<readonly Incarnation[]> {
+    return this.#once(({ database }) => readIncarnations(database));
+  }
+
+  async readRepairRequests(): Promise<readonly RepairRequest[]> {
+    return this.#once(({ database }) => readRepairRequests(database));
+  }
+
+  /** What happened to the store itself, oldest first. */
+  async readJournal(): Promise<readonly NumberedJournalEntry[]> {
+    return this.#once(({ database }) => readJournal(database));
+  }
+
+  /** Adds to the journal; resolves when it is on disk. */
+  async note(entry: JournalEntry): Promise<void> {
+    this.#openLog();
+    const number = ++this.#journalNumber;
+    await this.#commits.add(prepareNotes([putJournalEntry({ ...entry, number })]));
+  }
+
+  /** Times that the witness could not be written. */
+  get witnessFailures(): number {
+    return this.#witness.failures;
+  }
+
   onStateChange(listener: (state: LogStoreState) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -162,6 +205,7 @@ export class LevelLogStore implements LogStore {
       await this.#commits.whenIdle();
       await this.#fence.end();
       if (!this.#hasFailed) await this.#keepMark();
+      await this.#witness.close();
     } finally {
       await this.#closeDatabase();
       await this.#release();
@@ -175,6 +219,7 @@ export class LevelLogStore implements LogStore {
       for (const document of built.dirtied) log.dirty.add(document);
       await log.database.write(built.operations);
       for (const document of built.cleaned) log.dirty.delete(document);
+      if (built.tail !== log.tail) this.#witness.note(built.tail);
       log.tail = built.tail;
       this.#fence.succeeded();
       return built.tail.number;

@@ -9,11 +9,12 @@ import {
   type StoreOpening,
 } from "@heddle/core";
 
-import { openLevelDatabase, type LogDatabase, type OpenDatabase } from "./level-database.ts";
+import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
+import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
-import { incarnationKeys, openingOfKey, storeKey } from "./record-keys.ts";
-import { putIncarnation, putMark, putStoreId, readStoreId, type LogMark } from "./records.ts";
+import { storeKey } from "./record-keys.ts";
+import { putStoreId, readStoreId, type LogMark } from "./records.ts";
 import { lockFolder } from "./store-lock.ts";
 import {
   makeFolder,
@@ -22,11 +23,15 @@ import {
   writeMarker,
   type StoreMarker,
 } from "./store-marker.ts";
+import { WitnessKeeper } from "./witness-keeper.ts";
+import { writeWitness } from "./witness.ts";
 
 export interface LevelStoreOptions {
   readonly environment: Environment;
   /** A commit group that reaches this many bytes is closed; one append is never split. */
   readonly groupBytesMax?: number;
+  /** How far the witness may be behind the log. */
+  readonly witnessDelayMs?: number;
   /** Opens the database in place of LevelDB; for tests of faults. */
   readonly openDatabase?: OpenDatabase;
 }
@@ -50,12 +55,16 @@ export async function openLevelStore(
   const lock = await lockFolder(folder, options.environment.hash);
   try {
     const marker = await markerOf(folder, options.environment);
-    const { log, opening } = await openFirst(folder, marker, options);
+    const { log, opening, history } = await openFirst(folder, marker, options);
+    const { environment, witnessDelayMs: delayMs } = options;
+    const write = (witness: Parameters<typeof writeWitness>[1]) => writeWitness(folder, witness);
     return new LevelLogStore({
       storeId: marker.storeId,
       opening,
-      environment: options.environment,
+      environment,
       log,
+      witness: new WitnessKeeper(history.witness, { environment, write, delayMs }),
+      journalNumber: history.journalNumber,
       reopen: (known) => openVerified(folder, options, { createIfMissing: false, known }),
       release: () => lock.release(),
       groupBytesMax: options.groupBytesMax,
@@ -86,17 +95,20 @@ async function openFirst(
   folder: string,
   marker: StoreMarker,
   options: LevelStoreOptions,
-): Promise<{ log: OpenLog; opening: StoreOpening }> {
+): Promise<{ log: OpenLog; opening: StoreOpening; history: OpenedStoreHistory }> {
   const created = marker.state === "creating";
   const log = await openVerified(folder, options, { createIfMissing: created });
   try {
     await checkStoreId(log, marker);
-    const incarnation = await recordOpening(log, marker, options.environment);
+    if (created) await log.database.write([putStoreId(marker.storeId)]);
+    const { environment } = options;
+    const history = await openHistory(folder, log, marker.storeId, { environment, isNew: created });
     if (created) await writeMarker(folder, { ...marker, state: "ready" });
     const { tail, arrivalsVerified } = log;
     const { number: lastArrival, lastHlc } = tail;
-    const opening = { created, lastArrival, lastHlc, arrivalsVerified, incarnation };
-    return { log: { ...log, mark: tail }, opening };
+    const { incarnation, rollback } = history;
+    const opening = { created, lastArrival, lastHlc, arrivalsVerified, incarnation, rollback };
+    return { log: { ...log, mark: tail }, opening, history };
   } catch (error) {
     await log.database.close();
     throw error;
@@ -128,29 +140,6 @@ async function checkStoreId({ database, tail }: OpenLog, marker: StoreMarker): P
   if (record && readStoreId(record) !== marker.storeId) {
     throw corrupt("the log belongs to another store");
   }
-}
-
-async function recordOpening(
-  { database, tail, mark }: OpenLog,
-  marker: StoreMarker,
-  { random, clock }: Environment,
-): Promise<Uint8Array> {
-  const nonce = random.bytes(16);
-  await database.write([
-    ...(marker.state === "creating" ? [putStoreId(marker.storeId)] : []),
-    putIncarnation((await lastOpening(database)) + 1, {
-      nonce,
-      firstArrival: tail.number + 1,
-      openedAtMs: clock.nowMs(),
-    }),
-    ...(tail.number === mark.number ? [] : [putMark(tail)]),
-  ]);
-  return nonce;
-}
-
-async function lastOpening(database: LogDatabase): Promise<number> {
-  const key = await database.lastKey(incarnationKeys);
-  return key ? openingOfKey(key) : 0;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -68,6 +68,12 @@ export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppe
   };
 }
 
+/** Records that are no part of the log: they join a group and do not number it. */
+export function prepareNotes(puts: readonly Operation[]): PreparedAppend {
+  const nothing = { documents: [], arrived: [], vectors: [], parking: [] };
+  return { puts, ...nothing, isNumbered: false, lastHlc: undefined, bytes: bytesOf(puts, []) };
+}
+
 function assertSound(batch: LogBatch, lanes: LaneAliases): void {
   assert(
     Object.values(batch).some((part) => part && part.length > 0),

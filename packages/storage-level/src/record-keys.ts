@@ -21,9 +21,11 @@ import { bytesOfId, documentId, fromHex, type DocumentId, type LaneId } from "@h
  *   i opening4                     | incarnation: nonce, number of its first arrival
  *   Q document16 u update16        | quarantined update, with its note
  *   Q document16 e envelope32      | note on a recalled envelope
+ *   X number8                      | journal: what happened to the store itself
+ *   R damage16                     | repair request
  *
  * Reserved for later and never to be used for anything else: C c (checkpoints and their chunks), P O
- * (peers, acknowledgements), F (fork proofs), S K (membership, keys), J (projections), X (audit).
+ * (peers, acknowledgements), F (fork proofs), S K (membership, keys), J (projections).
  */
 const Prefix = {
   meta: 0x6d,
@@ -37,6 +39,8 @@ const Prefix = {
   parked: 0x70,
   incarnation: 0x69,
   quarantine: 0x51,
+  journal: 0x58,
+  repair: 0x52,
 } as const;
 
 /** Behind the document in a key of kind Q. */
@@ -90,6 +94,15 @@ export function incarnationKey(opening: number): Uint8Array {
   return new KeyWriter(Prefix.incarnation, 4).uint32(opening).key;
 }
 
+export function journalKey(number: number): Uint8Array {
+  return new KeyWriter(Prefix.journal, 8).uint64(number).key;
+}
+
+/** `damage` is 16 bytes that stand for what is damaged. */
+export function repairKey(damage: Uint8Array): Uint8Array {
+  return new KeyWriter(Prefix.repair, 16).bytes(damage).key;
+}
+
 /** `id` is the hex of a `QuarantinedUpdate`; `undefined` when it is not 16 bytes of hex. */
 export function quarantineKey(document: DocumentId, id: string): Uint8Array | undefined {
   return refusalKey(document, QuarantineKind.update, fromHex(id), 16);
@@ -124,6 +137,8 @@ export const dirtyKeys = keysUnder(Uint8Array.of(Prefix.dirty));
 export const vectorKeys = keysUnder(Uint8Array.of(Prefix.vector));
 export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
 export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
+export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
+export const repairKeys = keysUnder(Uint8Array.of(Prefix.repair));
 
 export function vectorKeysOf(document: DocumentId): KeyRange {
   return keysUnder(new KeyWriter(Prefix.vector, 16).bytes(bytesOfId(document)).key);
@@ -175,7 +190,7 @@ export function isVectorDigestKey(key: Uint8Array): boolean {
   return key.length === 17;
 }
 
-/** The last part of a key of kind E or A. */
+/** The last part of a key of kind E, A or X. */
 export function numberOfKey(key: Uint8Array): number {
   const view = viewOf(key);
   return view.getUint32(key.length - 8) * 2 ** 32 + view.getUint32(key.length - 4);
@@ -184,6 +199,11 @@ export function numberOfKey(key: Uint8Array): number {
 /** The update in a key of kind p. */
 export function updateBytesOfKey(key: Uint8Array): Uint8Array {
   return key.subarray(17, 33);
+}
+
+/** The damage in a key of kind R. */
+export function damageOfKey(key: Uint8Array): Uint8Array {
+  return key.subarray(1, 17);
 }
 
 /** The number in a key of kind i. */
@@ -203,6 +223,8 @@ const kindByPrefix: ReadonlyMap<number, string> = new Map([
   [Prefix.parked, "parked update"],
   [Prefix.incarnation, "incarnation"],
   [Prefix.quarantine, "quarantine"],
+  [Prefix.journal, "journal"],
+  [Prefix.repair, "repair request"],
 ]);
 const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.document,

@@ -1,16 +1,23 @@
-import { documentId, newStoreId, toHex, type DocumentName } from "@heddle/core";
+import { documentId, laneId, newStoreId, toHex, type DocumentName } from "@heddle/core";
 import { testEnvironment, TestWriter } from "@heddle/testkit";
 import { describe, expect, it } from "vitest";
 
 import { decodeRuns, encodeRuns, nextChain, putArrival, readArrival } from "./arrival-record.ts";
+import {
+  encodeRepairRequest,
+  putIncarnation,
+  putJournalEntry,
+  readIncarnation,
+  readJournalEntry,
+  readRepairRequest,
+} from "./history-records.ts";
 import type { Operation } from "./level-database.ts";
-import { arrivalKey, dirtyKey, envelopeKey, parkedKey } from "./record-keys.ts";
+import { arrivalKey, dirtyKey, envelopeKey, parkedKey, repairKey } from "./record-keys.ts";
 import { openRecord } from "./record-codec.ts";
 import {
   encodeParked,
   putDocument,
   putHead,
-  putIncarnation,
   putLane,
   putMark,
   putPosition,
@@ -20,7 +27,6 @@ import {
   readDocumentEntry,
   readEnvelopeBytes,
   readHead,
-  readIncarnation,
   readLane,
   readLaneAlias,
   readMark,
@@ -45,7 +51,29 @@ const update = {
   parkedAtMs: 1_795_000_000_456,
   principal: Uint8Array.of(0x61),
 };
-const incarnation = { nonce: chain, firstArrival: 301, openedAtMs: 1_795_000_000_789 };
+const incarnation = {
+  opening: 12,
+  nonce: chain,
+  firstArrival: 301,
+  openedAtMs: 1_795_000_000_789,
+  hasWitness: false,
+};
+const rolledBack = { ...incarnation, hasWitness: true, rollback: "copied" } as const;
+const journalEntry = {
+  number: 7,
+  event: "store-rolled-back",
+  atMs: 1_795_000_000_790,
+  detail: "groups-lost: opened at group 5, 3 known to be lost",
+} as const;
+const damage = new Uint8Array(16).fill(0xda);
+const repair = {
+  what: "envelope record: its checksum differs",
+  foundAtMs: 1_795_000_000_791,
+  document,
+  lane: laneId(new Uint8Array(16).fill(0x1a)),
+  fromSeq: 3,
+  toSeq: 4,
+};
 const arrived = [76, 77].map((seq) => {
   return { document, lane: lane.id, laneIx: 3, seq, head: new Uint8Array(8).fill(seq) };
 });
@@ -117,9 +145,24 @@ const kinds: Record<string, Kind> = {
     value: { order, update },
   },
   incarnation: {
-    operation: putIncarnation(12, incarnation),
+    operation: putIncarnation(incarnation),
     decode: readIncarnation,
     value: incarnation,
+  },
+  "incarnation after a rollback": {
+    operation: putIncarnation(rolledBack),
+    decode: readIncarnation,
+    value: rolledBack,
+  },
+  "journal entry": {
+    operation: putJournalEntry(journalEntry),
+    decode: readJournalEntry,
+    value: journalEntry,
+  },
+  "repair request": {
+    operation: putRecord(repairKey(damage), encodeRepairRequest(repair)),
+    decode: readRepairRequest,
+    value: { id: toHex(damage), ...repair },
   },
 };
 
@@ -174,6 +217,18 @@ const golden: Record<string, readonly [key: string, record: string]> = {
   incarnation: [
     "690000000c",
     "68010000001cd264eceb0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c404ad020695c2d9f29e34",
+  ],
+  "incarnation after a rollback": [
+    "690000000c",
+    "680100000020c397164d0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c404ad020695c2d9f29e3440034201",
+  ],
+  "journal entry": [
+    "580000000000000007",
+    "68010000004e3bd0bee2031173746f72652d726f6c6c65642d6261636b0496c2d9f29e34073267726f7570732d6c6f73743a206f70656e65642061742067726f757020352c2033206b6e6f776e20746f206265206c6f7374",
+  ],
+  "repair request": [
+    "52dadadadadadadadadadadadadadadada",
+    "680100000056fea2073c0325656e76656c6f7065207265636f72643a2069747320636865636b73756d20646966666572730497c2d9f29e340710d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d009101a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a0a030c04",
   ],
 };
 

@@ -23,7 +23,6 @@ import {
   documentKey,
   documentOfKey,
   headKey,
-  incarnationKey,
   laneAliasKey,
   laneKey,
   markKey,
@@ -222,31 +221,4 @@ export function readParkedRecord(key: Uint8Array, record: Uint8Array): ParkedRec
       update: principal ? { ...update, principal } : update,
     };
   });
-}
-
-/** One opening of the store. */
-export interface Incarnation {
-  /** 16 random bytes. */
-  readonly nonce: Uint8Array;
-  readonly firstArrival: number;
-  readonly openedAtMs: number;
-}
-
-const IncarnationTag = { nonce: 1, firstArrival: 2, openedAtMs: 3 } as const;
-
-export function putIncarnation(opening: number, incarnation: Incarnation): Operation {
-  const fields = {
-    [IncarnationTag.nonce]: incarnation.nonce,
-    [IncarnationTag.firstArrival]: incarnation.firstArrival,
-    [IncarnationTag.openedAtMs]: incarnation.openedAtMs,
-  };
-  return putRecord(incarnationKey(opening), encodeFields(fields));
-}
-
-export function readIncarnation(key: Uint8Array, record: Uint8Array): Incarnation {
-  return decodeRecord(key, record, IncarnationTag, (fields) => ({
-    nonce: fields.bytes(IncarnationTag.nonce, 16),
-    firstArrival: fields.uint(IncarnationTag.firstArrival),
-    openedAtMs: fields.uint(IncarnationTag.openedAtMs),
-  }));
 }

@@ -1,9 +1,10 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { HeddleError, HeddleErrorCode, parseStoreId, type StoreId } from "@heddle/core";
 
 import { storageError } from "./level-errors.ts";
+import { replaceFile, syncFolder } from "./replace-file.ts";
 
 /**
  * `heddle-store.json`, beside the LevelDB folder and not in it: LevelDB that finds no CURRENT file
@@ -37,20 +38,11 @@ export async function readMarker(folder: string): Promise<StoreMarker | undefine
 
 /** Replaces the marker so that a crash leaves either the old or the new one, both whole. */
 export async function writeMarker(folder: string, marker: StoreMarker): Promise<void> {
-  const path = join(folder, markerName);
   const { storeId, createdAtMs, state } = marker;
   const createdAt = new Date(createdAtMs).toISOString();
   const json = JSON.stringify({ format: storeFormat, storeId, createdAt, state }, undefined, 2);
   try {
-    const file = await open(`${path}.tmp`, "w", 0o600);
-    try {
-      await file.writeFile(`${json}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.tmp`, path);
-    await syncFolder(folder);
+    await replaceFile(join(folder, markerName), `${json}\n`);
   } catch (cause) {
     throw storageError(cause, "the store marker could not be written");
   }
@@ -95,15 +87,4 @@ function parseMarker(json: string): StoreMarker {
 function markerDamaged(cause?: unknown): HeddleError {
   const options = cause === undefined ? {} : { cause };
   return new HeddleError(HeddleErrorCode.storageCorrupt, `${markerName} is damaged`, options);
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows has no way to sync a folder through a handle; there NTFS journals the rename.
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

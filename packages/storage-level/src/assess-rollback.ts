@@ -1,0 +1,41 @@
+import { equalBytes, type StoreId, type StoreRollback } from "@heddle/core";
+
+import type { StoredIncarnation } from "./history-records.ts";
+import type { LogTail } from "./records.ts";
+import type { FoundWitness } from "./witness.ts";
+
+export interface OpenedHistory {
+  readonly storeId: StoreId;
+  readonly tail: LogTail;
+  /** As far as they can be read. */
+  readonly incarnations: readonly StoredIncarnation[];
+  /** Chain hash of a group that is not above the tail; `undefined` when it cannot be read. */
+  readonly chainOf: (number: number) => Promise<Uint8Array | undefined>;
+}
+
+/**
+ * Compares a log with its witness. The log may be ahead, by what the witness was waiting for when the
+ * process died; everything else means that the store is not what was last written (STO-9).
+ */
+export async function assessRollback(
+  found: FoundWitness,
+  { storeId, tail, incarnations, chainOf }: OpenedHistory,
+): Promise<StoreRollback | undefined> {
+  if (found.found === "none") {
+    // A heddle before witnesses leaves none, and a store that is being made has none yet.
+    const isExpected = incarnations.some(({ hasWitness }) => hasWitness);
+    return isExpected ? { reason: "witness-missing", groupsLost: 0 } : undefined;
+  }
+  if (found.found === "damaged") return { reason: "witness-damaged", groupsLost: 0 };
+  const { witness, isOriginal } = found;
+  const isKnown = incarnations.some(({ nonce }) => equalBytes(nonce, witness.incarnation));
+  if (witness.storeId !== storeId) return { reason: "history-differs", groupsLost: 0 };
+  if (witness.number > tail.number) {
+    return { reason: "groups-lost", groupsLost: witness.number - tail.number };
+  }
+  if (witness.restored) return { reason: "restored", groupsLost: 0 };
+  const chain = await chainOf(witness.number);
+  const isSame = chain === undefined || equalBytes(chain, witness.chain);
+  if (!isSame || !isKnown) return { reason: "history-differs", groupsLost: 0 };
+  return isOriginal ? undefined : { reason: "copied", groupsLost: 0 };
+}

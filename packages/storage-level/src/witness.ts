@@ -1,0 +1,113 @@
+import { lstat, readFile, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+
+import { fromHex, parseStoreId, toHex, type StoreId } from "@heddle/core";
+import { encodeUtf8 } from "lib0/string";
+
+import { crc32 } from "./crc32.ts";
+import { storageError } from "./level-errors.ts";
+import { replaceFile } from "./replace-file.ts";
+import { chainBytes, type LogMark } from "./records.ts";
+
+/**
+ * `heddle-witness.json`: how far the log was at some moment, kept outside LevelDB. When LevelDB loses
+ * the end of its log, it loses the head record with it, and the log is simply shorter; the witness
+ * remembers. It may be behind the log, by what {@link WitnessKeeper} waits; it is never ahead of a
+ * log that has lost nothing (STO-9).
+ */
+export interface Witness extends LogMark {
+  readonly storeId: StoreId;
+  /** Nonce of the incarnation that wrote it. */
+  readonly incarnation: Uint8Array;
+  readonly writtenAtMs: number;
+  /** Left by a restore in place of the store's own. */
+  readonly restored: boolean;
+}
+
+export type FoundWitness =
+  | { readonly found: "none" }
+  | { readonly found: "damaged"; readonly why: string }
+  | { readonly found: "whole"; readonly witness: Witness; readonly isOriginal: boolean };
+
+export const witnessName = "heddle-witness.json";
+const witnessFormat = 1;
+const fileBytesMax = 64 * 1024;
+
+/** @throws HeddleError `HEDDLE_STORAGE_IO` when the disk refuses to read it. */
+export async function readWitness(folder: string): Promise<FoundWitness> {
+  const path = join(folder, witnessName);
+  try {
+    const stats = await lstat(path, { bigint: true });
+    if (stats.size > fileBytesMax) return { found: "damaged", why: "it is too long" };
+    const parsed = parseWitness(await readFile(path, "utf8"));
+    if (typeof parsed === "string") return { found: "damaged", why: parsed };
+    const { file, witness } = parsed;
+    return { found: "whole", witness, isOriginal: file === identityOf(stats) };
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { found: "none" };
+    throw storageError(cause, "the witness could not be read");
+  }
+}
+
+/** @throws HeddleError `HEDDLE_STORAGE_FULL` or `HEDDLE_STORAGE_IO`. */
+export async function writeWitness(folder: string, witness: Witness): Promise<void> {
+  try {
+    await replaceFile(join(folder, witnessName), async (file) => encode(witness, file));
+  } catch (cause) {
+    throw storageError(cause, "the witness could not be written");
+  }
+}
+
+async function encode(witness: Witness, file: FileHandle): Promise<string> {
+  const { storeId, incarnation, number, chain, writtenAtMs, restored } = witness;
+  const fields = {
+    format: witnessFormat,
+    storeId,
+    incarnation: toHex(incarnation),
+    group: number,
+    chain: toHex(chain),
+    writtenAt: new Date(writtenAtMs).toISOString(),
+    restored,
+    file: identityOf(await file.stat({ bigint: true })),
+  };
+  return `${JSON.stringify({ ...fields, check: checkOf(fields) }, undefined, 2)}\n`;
+}
+
+/**
+ * A file that was copied is another file: a witness that came with a backup, an image or a copied
+ * folder does not name itself. Moving within a file system keeps both numbers.
+ */
+function identityOf({ ino, birthtimeNs }: { ino: bigint; birthtimeNs: bigint }): string {
+  return `${ino}:${birthtimeNs}`;
+}
+
+function checkOf(fields: object): string {
+  return crc32(encodeUtf8(JSON.stringify(fields))).toString(16);
+}
+
+/** The witness and the file that it says it is in; else why it is damaged. */
+export function parseWitness(json: string): { witness: Witness; file: unknown } | string {
+  let value: Record<string, unknown>;
+  try {
+    value = Object(JSON.parse(json));
+  } catch {
+    return "it is no JSON";
+  }
+  const { check, ...fields } = value;
+  if (check !== checkOf(fields)) return "its checksum differs";
+  if (fields["format"] !== witnessFormat) return `its format is ${String(fields["format"])}`;
+  const storeId = parseStoreId(String(fields["storeId"]));
+  const incarnation = fromHex(String(fields["incarnation"]));
+  const chain = fromHex(String(fields["chain"]));
+  const number = Number(fields["group"]);
+  const writtenAtMs = Date.parse(String(fields["writtenAt"]));
+  const isSound = incarnation?.length === bytesOfNonce && chain?.length === chainBytes;
+  if (!storeId || !isSound || !Number.isSafeInteger(number) || Number.isNaN(writtenAtMs)) {
+    return "a field is missing";
+  }
+  const restored = fields["restored"] === true;
+  const witness = { storeId, incarnation, number, chain, writtenAtMs, restored };
+  return { witness, file: fields["file"] };
+}
+
+const bytesOfNonce = 16;
