@@ -113,7 +113,7 @@ test("[STO-6] a store of a newer format is refused untouched", async () => {
   const environment = testEnvironment("newer");
   await fillStore(place.folder, environment, { loose: true });
   const file = path.join(place.folder, markerName);
-  await writeFile(file, (await readFile(file, "utf8")).replace('"format": 1', '"format": 7'));
+  await writeFile(file, (await readFile(file, "utf8")).replace('"format": 2', '"format": 7'));
   const opening = openLevelStore(place.folder, { environment });
   const code = HeddleErrorCode.storageVersion;
   await expect(opening).rejects.toMatchObject({ code, message: expect.stringContaining("7") });

@@ -17,10 +17,13 @@ export function arrivalRunsOf(
   return runs;
 }
 
+const unnumbered: ReadonlySet<string> = new Set(["vectors", "checkpoints", "prune"]);
+
 /**
- * Whether a batch takes a number in the change feed. Vectors alone do not: they can be computed again,
- * so losing them loses nothing, and an idle relay that writes them must not grow its feed.
+ * Whether a batch takes a number in the change feed. Vectors and checkpoints alone do not: they can be
+ * computed again, so losing them loses nothing, and an idle relay that writes them must not grow its
+ * feed. Nor does pruning: done again, it ends the same.
  */
 export function isNumbered(batch: LogBatch): boolean {
-  return Object.entries(batch).some(([name, part]) => name !== "vectors" && part.length > 0);
+  return Object.entries(batch).some(([name, part]) => !unnumbered.has(name) && part.length > 0);
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-
 import { describe, expect, test } from "vitest";
 
 import { fromHex, toHex } from "./bytes.ts";
@@ -10,6 +8,7 @@ import {
   envelopeVersion,
   type EnvelopeContent,
 } from "./envelope.ts";
+import { golden } from "./golden.fixture.ts";
 import { decodeHlc, encodeHlc, HybridClock, type Hlc } from "./hybrid-clock.ts";
 import { documentId, laneId, spaceId } from "./ids.ts";
 import { decodeLane, openLane, verifyLane } from "./lane.ts";
@@ -123,11 +122,6 @@ describe("the format cannot change without its version", () => {
     },
   );
 });
-
-function golden<Fixture>(name: string): Fixture {
-  const file = new URL(`../../../test/fixtures/core/${name}.json`, import.meta.url);
-  return JSON.parse(readFileSync(file, "utf8")) as Fixture;
-}
 
 function contentOf(content: GoldenContent): EnvelopeContent {
   const optional = (text: string | undefined) => (text === undefined ? undefined : hex(text));

@@ -14,6 +14,11 @@ export const limits = {
   envelopeHeaderBytesMax: 4 * 1024,
   /** UTF-16 units after NFC normalisation. A name reaches logs, keys (hashed) and the UI whole. */
   documentNameLengthMax: 128,
+  /** A checkpoint's state, inflated. A larger document has none and is loaded from its log. */
+  checkpointStateBytesMax: 128 * 1024 * 1024,
+  checkpointHeaderBytesMax: 4 * 1024,
+  /** State vector of what recalls keep out of a checkpoint; a document with more has none. */
+  checkpointHeldBytesMax: 2 * 1024,
   correlationIdBytesMax: 16,
   principalBytesMax: 256,
   sourceTagBytesMax: 16,

@@ -1,3 +1,4 @@
+import type { Attribution } from "./attribution.ts";
 import type { Envelope } from "./envelope.ts";
 import type { HeddleError } from "./errors.ts";
 import type { Hlc } from "./hybrid-clock.ts";
@@ -45,7 +46,7 @@ export interface LogStore {
 
   /**
    * Log of a document in chunks: lane after lane in the order of their opening, seqs ascending.
-   * Starts after the positions of `above`, in lanes that it names.
+   * Starts after the positions of `above`, in lanes that it names, and never below the floors.
    */
   readLog(document: DocumentId, above?: VersionVector): AsyncIterable<readonly StoredEnvelope[]>;
 
@@ -58,10 +59,25 @@ export interface LogStore {
   /** Envelopes of a document that are skipped when it is loaded, by time, then id (STO-8). */
   readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]>;
 
+  /** Checkpoints of a document, newest first, without their states. */
+  readCheckpoints(document: DocumentId): Promise<readonly StoredCheckpoint[]>;
+
+  /** The state of a checkpoint as it was given, deflated. */
+  readCheckpointState(document: DocumentId, number: number): Promise<Uint8Array>;
+
+  /** Lanes whose envelopes up to a seq were dropped: the log holds exactly what is above (I1). */
+  readFloors(document: DocumentId): Promise<ReadonlyMap<LaneId, number>>;
+
+  /** What is left of dropped envelopes: lane after lane in the order of their opening, seqs ascending. */
+  readAttributions(document: DocumentId): Promise<readonly Attribution[]>;
+
   /** Descriptors in the order in which the lanes were opened. */
   readLanes(): AsyncIterable<LaneDescriptor>;
 
-  /** The change feed: commit groups above `after`, ascending, in chunks. */
+  /**
+   * The change feed: commit groups above `after`, ascending, in chunks. Groups at its beginning go
+   * with the envelopes that they list, so that the first number may be higher than `after + 1`.
+   */
   readArrivals(after: number): AsyncIterable<readonly Arrival[]>;
 
   /**
@@ -121,12 +137,46 @@ export interface LogBatch {
     readonly document: DocumentId;
     readonly envelope: RecalledEnvelope;
   }[];
+  /** Added beside those that are there; older ones go when the log is pruned. */
+  readonly checkpoints?: readonly Checkpoint[];
+  readonly prune?: readonly LogPrune[];
 }
+
+/** Whether envelopes that a checkpoint covers stay in the log, or go. */
+export type DocumentHistory = "keep" | "prune";
 
 export interface DocumentEntry {
   readonly id: DocumentId;
   readonly name: DocumentName;
   readonly createdAt: Hlc;
+  /** `keep` when missing, as in every document made before there was a choice. */
+  readonly history?: DocumentHistory;
+}
+
+/** A checkpoint without its state, as `@heddle/core`'s codecs wrote its parts. */
+export interface StoredCheckpoint {
+  readonly document: DocumentId;
+  /** Ascending within the document, from 1. */
+  readonly number: number;
+  readonly header: Uint8Array;
+  readonly vector: readonly Uint8Array[];
+}
+
+export interface Checkpoint extends StoredCheckpoint {
+  /** Deflated. */
+  readonly state: Uint8Array;
+}
+
+/** Drops exactly what the newest checkpoint of a document covers, or a part of it. */
+export interface LogPrune {
+  readonly document: DocumentId;
+  /** Lane → seq up to which its envelopes go; never above that checkpoint (I6), never below before. */
+  readonly floors: ReadonlyMap<LaneId, number>;
+  /** Checkpoints with lower numbers go. */
+  readonly checkpointsBelow?: number;
+  /** Attributions that are replaced, and what is added. */
+  readonly forget?: readonly Pick<Attribution, "lane" | "fromSeq">[];
+  readonly attributions?: readonly Attribution[];
 }
 
 export interface DocumentVector {

@@ -1,5 +1,6 @@
 import { arrivalRunsOf, isNumbered } from "./arrival-runs.ts";
 import { assert } from "./assert.ts";
+import type { Attribution } from "./attribution.ts";
 import type { Random } from "./environment.ts";
 import { HeddleError, HeddleErrorCode } from "./errors.ts";
 import type { Envelope } from "./envelope.ts";
@@ -8,6 +9,7 @@ import { newStoreId, type DocumentId, type LaneId, type StoreId } from "./ids.ts
 import type { LaneDescriptor } from "./lane.ts";
 import type {
   Arrival,
+  ArrivalRun,
   DocumentEntry,
   LogBatch,
   LogStore,
@@ -16,11 +18,13 @@ import type {
   QuarantinedUpdate,
   RecalledEnvelope,
   RefusalNote,
+  StoredCheckpoint,
   StoredDocument,
   StoredEnvelope,
   StoreOpening,
 } from "./log-store.ts";
 import type { Incarnation, RepairRequest } from "./store-history.ts";
+import { MemoryCheckpoints } from "./memory-checkpoints.ts";
 import type { VersionVector } from "./version-vector.ts";
 
 /** What outlives a {@link MemoryLogStore}: open another one on it to model a restart. */
@@ -32,6 +36,8 @@ export class MemoryDisk {
   readonly lanes = new Map<LaneId, LaneDescriptor>();
   readonly arrivals: Arrival[] = [];
   readonly incarnations: Incarnation[] = [];
+  /** Number of the last commit group. */
+  lastArrival = 0;
 }
 
 interface DocumentOnDisk {
@@ -42,6 +48,7 @@ interface DocumentOnDisk {
   readonly parked: Map<string, ParkedUpdate>;
   readonly quarantine: Map<string, QuarantinedUpdate>;
   readonly recalls: Map<string, RecalledEnvelope>;
+  readonly checkpoints: MemoryCheckpoints;
 }
 
 /** A whole `LogStore` in memory, for tests and for replicas that need no disk. */
@@ -59,13 +66,13 @@ export class MemoryLogStore implements LogStore {
     this.#disk = disk;
     this.opening = {
       created,
-      lastArrival: disk.arrivals.length,
+      lastArrival: disk.lastArrival,
       lastHlc: disk.lastHlc,
       arrivalsVerified: 0,
       incarnation: random.bytes(16),
     };
     const { incarnation: nonce } = this.opening;
-    disk.incarnations.push({ nonce, firstArrival: disk.arrivals.length + 1, openedAtMs: 0 });
+    disk.incarnations.push({ nonce, firstArrival: disk.lastArrival + 1, openedAtMs: 0 });
   }
 
   /** @throws HeddleError `HEDDLE_STORAGE_LOCKED` while another store has the disk (STO-5). */
@@ -108,11 +115,19 @@ export class MemoryLogStore implements LogStore {
     for (const { document, envelope } of batch.recall ?? []) {
       this.#document(document).recalls.set(envelope.id, { ...envelope });
     }
+    for (const checkpoint of batch.checkpoints ?? []) {
+      this.#document(checkpoint.document).checkpoints.add(checkpoint);
+    }
+    for (const prune of batch.prune ?? []) {
+      const { checkpoints, log } = this.#document(prune.document);
+      checkpoints.prune(prune, (lane, count) => log.get(lane)?.splice(0, count));
+    }
     if (isNumbered(batch)) {
-      const number = this.#disk.arrivals.length + 1;
+      const number = ++this.#disk.lastArrival;
       this.#disk.arrivals.push({ number, runs: arrivalRunsOf(batch.envelopes ?? []) });
     }
-    return this.#disk.arrivals.length;
+    if (batch.prune) this.#dropArrivals();
+    return this.#disk.lastArrival;
   }
 
   async readDocument(document: DocumentId): Promise<StoredDocument | undefined> {
@@ -148,8 +163,9 @@ export class MemoryLogStore implements LogStore {
     this.#assertOpen();
     const log = this.#disk.documents.get(document)?.log;
     for (const lane of this.#disk.lanes.keys()) {
-      const skipped = above?.get(lane)?.seq ?? 0;
-      const envelopes = log?.get(lane)?.slice(skipped) ?? [];
+      const floor = this.#floorOf(document, lane);
+      const skipped = Math.max(floor, above?.get(lane)?.seq ?? 0);
+      const envelopes = log?.get(lane)?.slice(skipped - floor) ?? [];
       if (envelopes.length > 0) {
         yield envelopes.map((bytes, index) => {
           return { lane, seq: skipped + index + 1, bytes: copyOf(bytes) };
@@ -176,6 +192,33 @@ export class MemoryLogStore implements LogStore {
     return [...recalls].toSorted(byTime);
   }
 
+  async readCheckpoints(document: DocumentId): Promise<readonly StoredCheckpoint[]> {
+    this.#assertOpen();
+    return this.#disk.documents.get(document)?.checkpoints.all ?? [];
+  }
+
+  async readCheckpointState(document: DocumentId, number: number): Promise<Uint8Array> {
+    this.#assertOpen();
+    const state = this.#disk.documents.get(document)?.checkpoints.stateOf(number);
+    if (state) return state;
+    const message = `checkpoint ${number} of document ${document} is missing`;
+    throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
+  }
+
+  async readFloors(document: DocumentId): Promise<ReadonlyMap<LaneId, number>> {
+    this.#assertOpen();
+    return new Map(this.#disk.documents.get(document)?.checkpoints.floors);
+  }
+
+  async readAttributions(document: DocumentId): Promise<readonly Attribution[]> {
+    this.#assertOpen();
+    const all = this.#disk.documents.get(document)?.checkpoints.attributions ?? [];
+    const lanes = [...this.#disk.lanes.keys()];
+    return all.toSorted(
+      (a, b) => lanes.indexOf(a.lane) - lanes.indexOf(b.lane) || a.fromSeq - b.fromSeq,
+    );
+  }
+
   async *readLanes(): AsyncIterable<LaneDescriptor> {
     this.#assertOpen();
     yield* this.#disk.lanes.values();
@@ -183,7 +226,7 @@ export class MemoryLogStore implements LogStore {
 
   async *readArrivals(after: number): AsyncIterable<readonly Arrival[]> {
     this.#assertOpen();
-    const arrivals = this.#disk.arrivals.slice(after);
+    const arrivals = this.#disk.arrivals.filter(({ number }) => number > after);
     if (arrivals.length > 0) yield arrivals;
   }
 
@@ -222,6 +265,7 @@ export class MemoryLogStore implements LogStore {
         parked: new Map(),
         quarantine: new Map(),
         recalls: new Map(),
+        checkpoints: new MemoryCheckpoints(),
       });
     }
   }
@@ -230,11 +274,26 @@ export class MemoryLogStore implements LogStore {
     assert(this.#disk.lanes.has(envelope.lane), "a lane is known before its first envelope");
     const onDisk = this.#document(envelope.document);
     const log = onDisk.log.get(envelope.lane) ?? [];
-    assert(envelope.seq === log.length + 1, "a lane has no gaps and no second writer (I1, I2)");
+    const floor = onDisk.checkpoints.floorOf(envelope.lane);
+    const isNext = envelope.seq === floor + log.length + 1;
+    assert(isNext, "a lane has no gaps and no second writer (I1, I2)");
     log.push(copyOf(envelope.bytes));
     onDisk.log.set(envelope.lane, log);
     onDisk.dirty = true;
     if (compareHlc(envelope.hlc, this.#disk.lastHlc) > 0) this.#disk.lastHlc = envelope.hlc;
+  }
+
+  /** Groups at the beginning of the feed of which nothing is left; the last one stays. */
+  #dropArrivals(): void {
+    const { arrivals } = this.#disk;
+    const isGone = ({ document, lane, toSeq }: ArrivalRun): boolean => {
+      return this.#floorOf(document, lane) >= toSeq;
+    };
+    while (arrivals.length > 1 && arrivals[0]!.runs.every(isGone)) arrivals.shift();
+  }
+
+  #floorOf(document: DocumentId, lane: LaneId): number {
+    return this.#disk.documents.get(document)?.checkpoints.floorOf(lane) ?? 0;
   }
 
   #document(id: DocumentId): DocumentOnDisk {

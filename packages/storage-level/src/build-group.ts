@@ -5,6 +5,7 @@ import { cleanOperations, dirtyOperations, positionOperations } from "./kept-vec
 import type { LogDatabase, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import type { Parking, PreparedAppend } from "./prepare-append.ts";
+import { feedOperations, pruneOperations } from "./prune-operations.ts";
 import { documentKey } from "./record-keys.ts";
 import {
   encodeParked,
@@ -17,6 +18,11 @@ import {
 
 /** Groups between two marks: an open after a crash verifies no more than this again. */
 export const groupsPerMark = 1024;
+
+export interface GroupTools {
+  readonly logger: Logger;
+  readonly feedGroupsMax: number;
+}
 
 export interface Group {
   readonly operations: readonly Operation[];
@@ -31,7 +37,7 @@ export interface Group {
 export async function buildGroup(
   log: OpenLog,
   appends: readonly PreparedAppend[],
-  logger: Logger,
+  { logger, feedGroupsMax }: GroupTools,
 ): Promise<Group> {
   const tail = tailAfter(log, appends);
   const operations = appends.flatMap(({ puts }) => puts);
@@ -48,6 +54,11 @@ export async function buildGroup(
     // A document in constant use costs one marker for its whole session.
     if (!dirty) operations.push(...cleanOperations(log, document, vectors.get(document)!));
     else if (!log.dirty.has(document)) operations.push(...dirtyOperations(document));
+  }
+  const prunes = appends.flatMap((append) => append.prunes);
+  for (const prune of prunes) operations.push(...(await pruneOperations(log, prune)));
+  if (prunes.length > 0) {
+    operations.push(...(await feedOperations(log, prunes, tail.next, feedGroupsMax)));
   }
   operations.push(...tail.operations);
   const documents = [...isDirty.keys()];

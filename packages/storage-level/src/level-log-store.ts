@@ -2,10 +2,12 @@ import {
   HeddleError,
   HeddleErrorCode,
   type Arrival,
+  type Attribution,
   type DocumentId,
   type Environment,
   type Incarnation,
   type LaneDescriptor,
+  type LaneId,
   type LogBatch,
   type LogStore,
   type LogStoreState,
@@ -13,6 +15,7 @@ import {
   type QuarantinedUpdate,
   type RecalledEnvelope,
   type RepairRequest,
+  type StoredCheckpoint,
   type StoredDocument,
   type StoredEnvelope,
   type StoreId,
@@ -43,6 +46,13 @@ import {
 } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
 import { prepareAppend, prepareNotes, type PreparedAppend } from "./prepare-append.ts";
+import { assertPrunable, feedGroupsMax } from "./prune-operations.ts";
+import {
+  readAttributions,
+  readCheckpoints,
+  readCheckpointState,
+  readFloors,
+} from "./read-checkpoints.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
 import { documentKeys } from "./record-keys.ts";
 import { putMark, type LogMark } from "./records.ts";
@@ -62,6 +72,7 @@ export interface LevelStoreParts {
   /** Lets go of the data folder. */
   readonly release: () => Promise<void>;
   readonly groupBytesMax: number | undefined;
+  readonly feedGroupsMax: number | undefined;
 }
 
 /**
@@ -78,6 +89,7 @@ export class LevelLogStore implements LogStore {
   readonly opening: StoreOpening;
   readonly #environment: Environment;
   readonly #release: () => Promise<void>;
+  readonly #feedGroupsMax: number;
   readonly #commits: GroupCommit<PreparedAppend>;
   readonly #fence: Fence;
   readonly #witness: WitnessKeeper;
@@ -94,6 +106,7 @@ export class LevelLogStore implements LogStore {
     this.opening = parts.opening;
     this.#environment = parts.environment;
     this.#release = parts.release;
+    this.#feedGroupsMax = parts.feedGroupsMax ?? feedGroupsMax;
     this.#log = parts.log;
     this.#witness = parts.witness;
     this.#journalNumber = parts.journalNumber;
@@ -117,6 +130,7 @@ export class LevelLogStore implements LogStore {
   }
 
   async append(batch: LogBatch): Promise<number> {
+    for (const prune of batch.prune ?? []) await this.#once((log) => assertPrunable(log, prune));
     return this.#commits.add(prepareAppend(batch, this.#openLog().lanes));
   }
 
@@ -154,6 +168,22 @@ export class LevelLogStore implements LogStore {
 
   async readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]> {
     return this.#once((log) => readRecalls(log, document));
+  }
+
+  async readCheckpoints(document: DocumentId): Promise<readonly StoredCheckpoint[]> {
+    return this.#once((log) => readCheckpoints(log, document));
+  }
+
+  async readCheckpointState(document: DocumentId, number: number): Promise<Uint8Array> {
+    return this.#once((log) => readCheckpointState(log, document, number));
+  }
+
+  async readFloors(document: DocumentId): Promise<ReadonlyMap<LaneId, number>> {
+    return this.#once((log) => readFloors(log, document));
+  }
+
+  async readAttributions(document: DocumentId): Promise<readonly Attribution[]> {
+    return this.#once((log) => readAttributions(log, document));
   }
 
   readLanes(): AsyncIterable<LaneDescriptor> {
@@ -215,7 +245,8 @@ export class LevelLogStore implements LogStore {
   async #commit(group: readonly PreparedAppend[]): Promise<number> {
     const log = this.#log;
     try {
-      const built = await buildGroup(log, group, this.#environment.logger);
+      const tools = { logger: this.#environment.logger, feedGroupsMax: this.#feedGroupsMax };
+      const built = await buildGroup(log, group, tools);
       for (const document of built.dirtied) log.dirty.add(document);
       await log.database.write(built.operations);
       for (const document of built.cleaned) log.dirty.delete(document);

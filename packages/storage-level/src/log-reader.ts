@@ -15,6 +15,7 @@ import { decodeRuns, readArrival } from "./arrival-record.ts";
 import { isWhole, keptVectorOf, readKeptVector } from "./kept-vectors.ts";
 import type { Entry, LogDatabase } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
+import { readFeedFloorOf } from "./verify-tail.ts";
 import { damaged } from "./record-codec.ts";
 import {
   arrivalKey,
@@ -161,8 +162,9 @@ export async function* readArrivals(
   log: OpenLog,
   after: number,
 ): AsyncIterable<readonly Arrival[]> {
-  const range = { gte: arrivalKey(after + 1), lt: arrivalKeys.lt };
-  let number = after;
+  const dropped = await readFeedFloorOf(log.database);
+  let number = Math.max(after, dropped.number);
+  const range = { gte: arrivalKey(number + 1), lt: arrivalKeys.lt };
   for await (const chunk of log.database.entries(range)) {
     yield chunk.map(([key, record]) => {
       number++;

@@ -20,6 +20,7 @@ import {
   makeFolder,
   markerName,
   readMarker,
+  storeFormat,
   writeMarker,
   type StoreMarker,
 } from "./store-marker.ts";
@@ -32,6 +33,8 @@ export interface LevelStoreOptions {
   readonly groupBytesMax?: number;
   /** How far the witness may be behind the log. */
   readonly witnessDelayMs?: number;
+  /** Commit groups that the change feed remembers once documents are pruned. */
+  readonly feedGroupsMax?: number;
   /** Opens the database in place of LevelDB; for tests of faults. */
   readonly openDatabase?: OpenDatabase;
 }
@@ -55,6 +58,8 @@ export async function openLevelStore(
   const lock = await lockFolder(folder, options.environment.hash);
   try {
     const marker = await markerOf(folder, options.environment);
+    // Before anything is written that an older heddle would take for damage.
+    if (marker.format < storeFormat) await writeMarker(folder, marker);
     const { log, opening, history } = await openFirst(folder, marker, options);
     const { environment, witnessDelayMs: delayMs } = options;
     const write = (witness: Parameters<typeof writeWitness>[1]) => writeWitness(folder, witness);
@@ -68,6 +73,7 @@ export async function openLevelStore(
       reopen: (known) => openVerified(folder, options, { createIfMissing: false, known }),
       release: () => lock.release(),
       groupBytesMax: options.groupBytesMax,
+      feedGroupsMax: options.feedGroupsMax,
     });
   } catch (error) {
     await lock.release();
@@ -86,7 +92,8 @@ async function markerOf(folder: string, environment: Environment): Promise<Store
   if (await holdsFiles(logFolder)) throw corrupt(`there is a log, but no ${markerName}`);
   const { random, clock } = environment;
   const storeId = newStoreId(random);
-  const created = { storeId, createdAtMs: clock.nowMs(), state: "creating" } as const;
+  const createdAtMs = clock.nowMs();
+  const created = { format: storeFormat, storeId, createdAtMs, state: "creating" } as const;
   await writeMarker(folder, created);
   return created;
 }

@@ -6,9 +6,11 @@ import {
   type DocumentVector,
   type Hlc,
   type LogBatch,
+  type LogPrune,
 } from "@heddle/core";
 
 import { headBytes, type Arrived } from "./arrival-record.ts";
+import { putCheckpoint } from "./checkpoint-records.ts";
 import type { LaneAliases } from "./lane-aliases.ts";
 import type { Operation } from "./level-database.ts";
 import { envelopeKey, parkedKey, quarantineKey, recallKey } from "./record-keys.ts";
@@ -25,6 +27,7 @@ export interface PreparedAppend {
   readonly arrived: readonly Arrived[];
   readonly vectors: readonly DocumentVector[];
   readonly parking: readonly Parking[];
+  readonly prunes: readonly LogPrune[];
   readonly isNumbered: boolean;
   readonly lastHlc: Hlc | undefined;
   readonly bytes: number;
@@ -55,6 +58,7 @@ export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppe
     if (!lastHlc || compareHlc(hlc, lastHlc) > 0) lastHlc = hlc;
   }
   puts.push(...refusalsOf(batch));
+  for (const checkpoint of batch.checkpoints ?? []) puts.push(...putCheckpoint(checkpoint));
   const parking = parkingOf(batch);
   return {
     puts,
@@ -62,6 +66,7 @@ export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppe
     arrived,
     vectors: (batch.vectors ?? []).map(copyOfVector),
     parking,
+    prunes: batch.prune ?? [],
     isNumbered: isNumbered(batch),
     lastHlc,
     bytes: bytesOf(puts, parking),
@@ -88,6 +93,9 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
     for (const lane of vector.keys()) {
       assert(lanes.has(lane) || opened.has(lane), "a lane is known before its position is kept");
     }
+  }
+  for (const { number } of batch.checkpoints ?? []) {
+    assert(number >= 1 && number < 2 ** 32, "checkpoints are numbered from 1");
   }
 }
 

@@ -10,12 +10,13 @@ import {
 import { laneOfKey } from "./kept-vectors.ts";
 import { readPositions } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
+import { readFloors } from "./read-checkpoints.ts";
 import { envelopeKey, envelopeKeysOf, numberOfKey, type KeyRange } from "./record-keys.ts";
 import { readEnvelopeBytes } from "./records.ts";
 
 /**
- * Envelopes of a document above `above`, lane after lane. A lane is contiguous (I1), so that a
- * missing envelope is noticed here, the last ones of it by the kept vector: LevelDB loses keys to a
+ * Envelopes of a document above `above`, lane after lane. A lane is contiguous from its floor on
+ * (I1), so that a missing envelope is noticed here, the last ones of it by the kept vector: LevelDB loses keys to a
  * flipped bit without a word.
  *
  * @throws HeddleError `HEDDLE_STORAGE_CORRUPT`.
@@ -26,8 +27,10 @@ export async function* readLogChunks(
   above: VersionVector = new Map(),
 ): AsyncIterable<readonly StoredEnvelope[]> {
   const kept = await readPositions(log, document);
-  const positions = new Map<LaneId, number>();
-  for (const [lane, { seq }] of above) positions.set(lane, seq);
+  const positions = new Map<LaneId, number>(await readFloors(log, document));
+  for (const [lane, { seq }] of above) {
+    positions.set(lane, Math.max(seq, positions.get(lane) ?? 0));
+  }
   for (const range of rangesAbove(log, document, above)) {
     for await (const chunk of log.database.entries(range)) {
       yield chunk.map(([key, record]) => {

@@ -23,9 +23,14 @@ import { bytesOfId, documentId, fromHex, type DocumentId, type LaneId } from "@h
  *   Q document16 e envelope32      | note on a recalled envelope
  *   X number8                      | journal: what happened to the store itself
  *   R damage16                     | repair request
+ *   C document16 number4           | checkpoint: header, how many chunks
+ *   c document16 number4 kind ix4  | chunk of its vector (kind v) or of its state (kind s)
+ *   f document16 laneIx4           | floor: envelopes up to this seq were dropped
+ *   a document16 laneIx4 seq8      | attribution of dropped envelopes, the first of which had this seq
+ *   m f                            | feed floor: arrivals up to this one were dropped; its chain hash
  *
- * Reserved for later and never to be used for anything else: C c (checkpoints and their chunks), P O
- * (peers, acknowledgements), F (fork proofs), S K (membership, keys), J (projections).
+ * Reserved for later and never to be used for anything else: P O (peers, acknowledgements), F (fork
+ * proofs), S K (membership, keys), J (projections).
  */
 const Prefix = {
   meta: 0x6d,
@@ -41,6 +46,10 @@ const Prefix = {
   quarantine: 0x51,
   journal: 0x58,
   repair: 0x52,
+  checkpoint: 0x43,
+  checkpointChunk: 0x63,
+  floor: 0x66,
+  attribution: 0x61,
 } as const;
 
 /** Behind the document in a key of kind Q. */
@@ -49,6 +58,11 @@ const QuarantineKind = { update: 0x75, envelope: 0x65 } as const;
 export const storeKey = Uint8Array.of(Prefix.meta, 0x73);
 export const headKey = Uint8Array.of(Prefix.meta, 0x68);
 export const markKey = Uint8Array.of(Prefix.meta, 0x6b);
+export const feedFloorKey = Uint8Array.of(Prefix.meta, 0x66);
+
+/** Behind the number in a key of kind c. */
+export const ChunkKind = { vector: 0x76, state: 0x73 } as const;
+export type ChunkKind = (typeof ChunkKind)[keyof typeof ChunkKind];
 
 export function laneKey(laneIx: number): Uint8Array {
   return new KeyWriter(Prefix.lane, 4).uint32(laneIx).key;
@@ -124,6 +138,29 @@ function refusalKey(
   return writer.bytes(Uint8Array.of(kind)).bytes(id).key;
 }
 
+export function checkpointKey(document: DocumentId, number: number): Uint8Array {
+  return new KeyWriter(Prefix.checkpoint, 20).bytes(bytesOfId(document)).uint32(number).key;
+}
+
+export function checkpointChunkKey(
+  document: DocumentId,
+  number: number,
+  kind: ChunkKind,
+  index: number,
+): Uint8Array {
+  const writer = new KeyWriter(Prefix.checkpointChunk, 25).bytes(bytesOfId(document));
+  return writer.uint32(number).bytes(Uint8Array.of(kind)).uint32(index).key;
+}
+
+export function floorKey(document: DocumentId, laneIx: number): Uint8Array {
+  return new KeyWriter(Prefix.floor, 20).bytes(bytesOfId(document)).uint32(laneIx).key;
+}
+
+export function attributionKey(document: DocumentId, laneIx: number, seq: number): Uint8Array {
+  const writer = new KeyWriter(Prefix.attribution, 28).bytes(bytesOfId(document));
+  return writer.uint32(laneIx).uint64(seq).key;
+}
+
 /** Keys from `gte` on and below `lt`. */
 export interface KeyRange {
   readonly gte: Uint8Array;
@@ -160,6 +197,26 @@ export function recallKeysOf(document: DocumentId): KeyRange {
   return refusalKeysOf(document, QuarantineKind.envelope);
 }
 
+export const checkpointKeys = keysUnder(Uint8Array.of(Prefix.checkpoint));
+
+export function checkpointKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.checkpoint, 16).bytes(bytesOfId(document)).key);
+}
+
+/** All chunks of one kind of a checkpoint. */
+export function chunkKeysOf(document: DocumentId, number: number, kind: ChunkKind): KeyRange {
+  const writer = new KeyWriter(Prefix.checkpointChunk, 21).bytes(bytesOfId(document));
+  return keysUnder(writer.uint32(number).bytes(Uint8Array.of(kind)).key);
+}
+
+export function floorKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.floor, 16).bytes(bytesOfId(document)).key);
+}
+
+export function attributionKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.attribution, 16).bytes(bytesOfId(document)).key);
+}
+
 function refusalKeysOf(document: DocumentId, kind: number): KeyRange {
   const writer = new KeyWriter(Prefix.quarantine, 17).bytes(bytesOfId(document));
   return keysUnder(writer.bytes(Uint8Array.of(kind)).key);
@@ -170,7 +227,7 @@ export function refusedIdOfKey(key: Uint8Array): Uint8Array {
   return key.subarray(18);
 }
 
-/** The document in a key of kind D, d, V, E, p or Q. */
+/** The document in a key of kind D, d, V, E, p, Q, C, c, f or a. */
 export function documentOfKey(key: Uint8Array): DocumentId {
   return documentId(key.subarray(1, 17));
 }
@@ -180,7 +237,7 @@ export function laneBytesOfKey(key: Uint8Array): Uint8Array {
   return key.subarray(1, 17);
 }
 
-/** The alias in a key of kind L, V or E. */
+/** The alias in a key of kind L, V, E, f or a. */
 export function laneIxOfKey(key: Uint8Array): number {
   return viewOf(key).getUint32(key[0] === Prefix.lane ? 1 : 17);
 }
@@ -190,10 +247,20 @@ export function isVectorDigestKey(key: Uint8Array): boolean {
   return key.length === 17;
 }
 
-/** The last part of a key of kind E, A or X. */
+/** The last part of a key of kind E, A, X or a. */
 export function numberOfKey(key: Uint8Array): number {
   const view = viewOf(key);
   return view.getUint32(key.length - 8) * 2 ** 32 + view.getUint32(key.length - 4);
+}
+
+/** The number in a key of kind C or c. */
+export function checkpointNumberOfKey(key: Uint8Array): number {
+  return viewOf(key).getUint32(17);
+}
+
+/** The index in a key of kind c. */
+export function chunkIndexOfKey(key: Uint8Array): number {
+  return viewOf(key).getUint32(22);
 }
 
 /** The update in a key of kind p. */
@@ -225,6 +292,10 @@ const kindByPrefix: ReadonlyMap<number, string> = new Map([
   [Prefix.quarantine, "quarantine"],
   [Prefix.journal, "journal"],
   [Prefix.repair, "repair request"],
+  [Prefix.checkpoint, "checkpoint"],
+  [Prefix.checkpointChunk, "checkpoint chunk"],
+  [Prefix.floor, "floor"],
+  [Prefix.attribution, "attribution"],
 ]);
 const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.document,
@@ -233,6 +304,10 @@ const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.envelope,
   Prefix.parked,
   Prefix.quarantine,
+  Prefix.checkpoint,
+  Prefix.checkpointChunk,
+  Prefix.floor,
+  Prefix.attribution,
 ]);
 
 /** What a person reads when a record is damaged: its kind, and its document when it has one. */

@@ -5,7 +5,9 @@ import {
   limits,
   toHex,
   bytesOfId,
+  tooNew,
   type DocumentEntry,
+  type DocumentHistory,
   type DocumentName,
   type Hash,
   type Hlc,
@@ -22,6 +24,7 @@ import { decodeRecord, encodeFields } from "./record-fields.ts";
 import {
   documentKey,
   documentOfKey,
+  feedFloorKey,
   headKey,
   laneAliasKey,
   laneKey,
@@ -105,6 +108,19 @@ export function readMark(record: Uint8Array): LogMark {
   }));
 }
 
+/** The last arrival that was dropped with the envelopes that it lists; what follows is chained to it. */
+export function putFeedFloor({ number, chain }: LogMark): Operation {
+  const fields = { [MarkTag.number]: number, [MarkTag.chain]: chain };
+  return putRecord(feedFloorKey, encodeFields(fields));
+}
+
+export function readFeedFloor(record: Uint8Array): LogMark {
+  return decodeRecord(feedFloorKey, record, MarkTag, (fields) => ({
+    number: fields.uint(MarkTag.number),
+    chain: fields.bytes(MarkTag.chain, chainBytes),
+  }));
+}
+
 const LaneTag = { descriptor: 1 } as const;
 const LaneAliasTag = { laneIx: 1 } as const;
 const descriptorBytesMax = 1024;
@@ -129,12 +145,15 @@ export function readLaneAlias(key: Uint8Array, record: Uint8Array): number {
   return decodeRecord(key, record, LaneAliasTag, (fields) => fields.uint(LaneAliasTag.laneIx));
 }
 
-const DocumentTag = { name: 1, createdAt: 2 } as const;
+const DocumentTag = { name: 1, createdAt: 2, history: 3 } as const;
+/** As a number; what was never decided is not written. */
+const historyNumbers = { keep: 1, prune: 2 } as const;
 
-export function putDocument({ id, name, createdAt }: DocumentEntry): Operation {
+export function putDocument({ id, name, createdAt, history }: DocumentEntry): Operation {
   const fields = {
     [DocumentTag.name]: encodeUtf8(name),
     [DocumentTag.createdAt]: encodeHlc(createdAt),
+    [DocumentTag.history]: history && historyNumbers[history],
   };
   return putRecord(documentKey(id), encodeFields(fields));
 }
@@ -142,12 +161,22 @@ export function putDocument({ id, name, createdAt }: DocumentEntry): Operation {
 export function readDocumentEntry(key: Uint8Array, record: Uint8Array): DocumentEntry {
   return decodeRecord(key, record, DocumentTag, (fields) => {
     const nameBytes = fields.optionalBytes(DocumentTag.name, limits.documentNameLengthMax * 4);
+    const history = historyOf(fields.uint(DocumentTag.history));
     return {
       id: documentOfKey(key),
       name: decodeUtf8(nameBytes ?? new Uint8Array()) as DocumentName,
       createdAt: decodeHlc(fields.bytes(DocumentTag.createdAt, 8)),
+      ...(history && { history }),
     };
   });
+}
+
+function historyOf(number: number): DocumentHistory | undefined {
+  if (number === 0) return undefined;
+  if (number === historyNumbers.keep) return "keep";
+  if (number === historyNumbers.prune) return "prune";
+  // A later choice, which says what may be dropped: not to be guessed.
+  throw tooNew("document record", `history ${number}`);
 }
 
 const VectorDigestTag = { digest: 1 } as const;

@@ -9,12 +9,14 @@ import {
   makeFolder,
   markerName,
   readMarker,
+  storeFormat,
   writeMarker,
   type StoreMarker,
 } from "./store-marker.ts";
 import { temporaryFolder, type TemporaryFolder } from "./temporary-folder.fixture.ts";
 
 const marker: StoreMarker = {
+  format: storeFormat,
   storeId: newStoreId(seededRandom(1)),
   createdAtMs: Date.UTC(2026, 10, 20, 12),
   state: "ready",
@@ -40,7 +42,7 @@ describe("store marker", () => {
     expect(await readFile(join(place.folder, markerName), "utf8")).toBe(
       [
         "{",
-        '  "format": 1,',
+        '  "format": 2,',
         `  "storeId": "${marker.storeId}",`,
         '  "createdAt": "2026-11-20T12:00:00.000Z",',
         '  "state": "ready"',
@@ -49,12 +51,23 @@ describe("store marker", () => {
     );
   });
 
+  it("is read in the format before, and written anew in this one", async () => {
+    const { createdAtMs, storeId } = marker;
+    const createdAt = new Date(createdAtMs).toISOString();
+    const old = JSON.stringify({ format: 1, storeId, createdAt, state: "ready" });
+    await writeFile(join(place.folder, markerName), old);
+    const read = await readMarker(place.folder);
+    expect(read).toEqual({ ...marker, format: 1 });
+    await writeMarker(place.folder, read!);
+    expect(await readMarker(place.folder)).toEqual(marker);
+  });
+
   it("asks for the release that a newer format needs", async () => {
-    const newer = { format: 2, needs: "heddle 3.1" };
+    const newer = { format: 3, needs: "heddle 3.1" };
     await writeFile(join(place.folder, markerName), JSON.stringify(newer));
     await expect(readMarker(place.folder)).rejects.toMatchObject({
       code: HeddleErrorCode.storageVersion,
-      message: expect.stringMatching(/storage format 2 \(heddle 3\.1\).*reads 1/),
+      message: expect.stringMatching(/storage format 3 \(heddle 3\.1\).*reads 2/),
     });
   });
 

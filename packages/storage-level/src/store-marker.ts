@@ -16,13 +16,21 @@ import { replaceFile, syncFolder } from "./replace-file.ts";
  * then on the log is never created again (STO-6).
  */
 export interface StoreMarker {
+  /** As it was found; it is written as {@link storeFormat}. */
+  readonly format: number;
   readonly storeId: StoreId;
   readonly createdAtMs: number;
   readonly state: "creating" | "ready";
 }
 
-/** Raise it when an older heddle would damage or misread the store. */
-export const storeFormat = 1;
+/**
+ * Raise it when an older heddle would damage or misread the store.
+ *
+ * - 1: envelopes, vectors, parking, quarantine.
+ * - 2: checkpoints; logs that begin above a floor, which format 1 takes for lost envelopes.
+ */
+export const storeFormat = 2;
+const oldestFormat = 1;
 
 export const markerName = "heddle-store.json";
 
@@ -80,8 +88,10 @@ function parseMarker(json: string): StoreMarker {
   const id = typeof storeId === "string" ? parseStoreId(storeId) : undefined;
   const createdAtMs = typeof createdAt === "string" ? Date.parse(createdAt) : Number.NaN;
   const isState = state === "creating" || state === "ready";
-  if (format !== storeFormat || !id || Number.isNaN(createdAtMs) || !isState) throw markerDamaged();
-  return { storeId: id, createdAtMs, state };
+  const isFormat = typeof format === "number" && format >= oldestFormat;
+  if (!isFormat || !Number.isInteger(format) || !id || Number.isNaN(createdAtMs) || !isState)
+    throw markerDamaged();
+  return { format, storeId: id, createdAtMs, state };
 }
 
 function markerDamaged(cause?: unknown): HeddleError {

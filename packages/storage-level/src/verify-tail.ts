@@ -1,16 +1,25 @@
 import { equalBytes, HeddleError, HeddleErrorCode, type Hash, type Logger } from "@heddle/core";
 
-import { decodeRuns, nextChain, readArrival } from "./arrival-record.ts";
+import { decodeRuns, nextChain, readArrival, type StoredRun } from "./arrival-record.ts";
 import type { LogDatabase } from "./level-database.ts";
 import {
   arrivalKey,
   arrivalKeys,
   envelopeKey,
+  feedFloorKey,
   headKey,
   markKey,
   numberOfKey,
 } from "./record-keys.ts";
-import { emptyTail, readHead, readMark, type LogMark, type LogTail } from "./records.ts";
+import { readFloorOf } from "./read-floor.ts";
+import {
+  emptyTail,
+  readFeedFloor,
+  readHead,
+  readMark,
+  type LogMark,
+  type LogTail,
+} from "./records.ts";
 
 export interface VerifiedTail {
   readonly tail: LogTail;
@@ -38,19 +47,18 @@ export async function verifyTail(
   let { number, chain } = mark;
   const range = { gte: arrivalKey(mark.number + 1), lt: arrivalKeys.lt };
   for await (const chunk of database.entries(range)) {
-    const runEnds: Uint8Array[] = [];
+    const runEnds: StoredRun[] = [];
     for (const [key, record] of chunk) {
       if (numberOfKey(key) !== number + 1) throw lost(number + 1, "is missing");
       number++;
       const { chain: written, runs } = readArrival(key, record);
       chain = nextChain(tools.hash, chain, number, runs);
       if (!equalBytes(chain, written)) throw lost(number, "does not follow from the one before");
-      for (const run of decodeRuns(runs)) {
-        runEnds.push(envelopeKey(run.document, run.laneIx, run.toSeq));
-      }
+      runEnds.push(...decodeRuns(runs));
     }
-    const present = await database.hasMany(runEnds);
-    if (present.includes(false)) throw lost(number, "or one shortly before it lost an envelope");
+    if (!(await areThere(database, runEnds))) {
+      throw lost(number, "or one shortly before it lost an envelope");
+    }
   }
   if (head.number !== number || !equalBytes(head.chain, chain)) {
     throw lost(number, `is the last one, but the head names ${head.number}`);
@@ -58,19 +66,36 @@ export async function verifyTail(
   return { tail: head, mark, verified: number - mark.number };
 }
 
-/** The mark only saves work: when it is damaged, everything is verified. */
+/** The last envelope of each run, unless it was dropped below a checkpoint. */
+async function areThere(database: LogDatabase, runs: readonly StoredRun[]): Promise<boolean> {
+  const present = await database.hasMany(
+    runs.map(({ document, laneIx, toSeq }) => envelopeKey(document, laneIx, toSeq)),
+  );
+  for (const [index, { document, laneIx, toSeq }] of runs.entries()) {
+    if (!present[index] && (await readFloorOf(database, document, laneIx)) < toSeq) return false;
+  }
+  return true;
+}
+
+/** The mark only saves work: when it is damaged, everything that is left of the feed is verified. */
 async function markOf(database: LogDatabase, logger: Logger): Promise<LogMark> {
   const record = await database.get(markKey);
   try {
-    return record ? readMark(record) : emptyTail;
+    if (record) return readMark(record);
   } catch (error) {
     logger.warn("store.mark_damaged", { error: String(error) });
-    return emptyTail;
   }
+  return readFeedFloorOf(database);
+}
+
+/** Where the change feed begins: behind this group, which is gone and vouches for the next one. */
+export async function readFeedFloorOf(database: LogDatabase): Promise<LogMark> {
+  const record = await database.get(feedFloorKey);
+  return record ? readFeedFloor(record) : emptyTail;
 }
 
 async function checkMark(database: LogDatabase, { number, chain }: LogMark): Promise<void> {
-  if (number === 0) return;
+  if (number === 0 || number === (await readFeedFloorOf(database)).number) return;
   const key = arrivalKey(number);
   const record = await database.get(key);
   if (!record) throw lost(number, "is missing");

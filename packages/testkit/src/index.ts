@@ -1,3 +1,4 @@
+export { testCheckpoint } from "./checkpoint-contract.ts";
 export { collect, collectChunks, collectLog, pictureOf, type LogPicture } from "./collect-log.ts";
 export {
   describeLogStoreContract,

@@ -11,6 +11,7 @@ import {
 } from "@heddle/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
+import { describeCheckpoints } from "./checkpoint-contract.ts";
 import {
   collect,
   collectChunks,
@@ -47,6 +48,7 @@ export function describeLogStoreContract(
     describe("writing and reading", () => describeReadsAndWrites(harness));
     describe("refusals", () => describeRefusals(harness));
     describe("change feed", () => describeChangeFeed(harness));
+    describe("checkpoints", () => describeCheckpoints(harness));
     describe("life of a store", () => describeLife(harness));
     describeLogStoreModel(harness, modelRuns);
   });
@@ -497,6 +499,10 @@ function describeLife(harness: LogStoreHarness): void {
     readParked: ({ store, notes }) => store.readParked(notes.id),
     readQuarantine: ({ store, notes }) => store.readQuarantine(notes.id),
     readRecalls: ({ store, notes }) => store.readRecalls(notes.id),
+    readCheckpoints: ({ store, notes }) => store.readCheckpoints(notes.id),
+    readCheckpointState: ({ store, notes }) => store.readCheckpointState(notes.id, 1),
+    readFloors: ({ store, notes }) => store.readFloors(notes.id),
+    readAttributions: ({ store, notes }) => store.readAttributions(notes.id),
     readLanes: ({ store }) => collect(store.readLanes()),
     readArrivals: ({ store }) => collectChunks(store.readArrivals(0)),
   };

@@ -1,0 +1,90 @@
+import { assert } from "./assert.ts";
+import type { Attribution } from "./attribution.ts";
+import { decodeCheckpointVector } from "./checkpoint-vector.ts";
+import type { LaneId } from "./ids.ts";
+import type { Checkpoint, LogPrune, StoredCheckpoint } from "./log-store.ts";
+
+/** The checkpoints of one document of a `MemoryDisk`, and what pruning has left of its log. */
+export class MemoryCheckpoints {
+  readonly #checkpoints = new Map<number, Checkpoint>();
+  readonly #floors = new Map<LaneId, number>();
+  readonly #attributions = new Map<string, Attribution>();
+
+  get floors(): ReadonlyMap<LaneId, number> {
+    return this.#floors;
+  }
+
+  /** Newest first. */
+  get all(): StoredCheckpoint[] {
+    const newestFirst = [...this.#checkpoints.values()].toSorted((a, b) => b.number - a.number);
+    return newestFirst.map(({ document, number, header, vector }) => {
+      return { document, number, header: copyOf(header), vector: vector.map(copyOf) };
+    });
+  }
+
+  get attributions(): readonly Attribution[] {
+    return [...this.#attributions.values()];
+  }
+
+  stateOf(number: number): Uint8Array | undefined {
+    const state = this.#checkpoints.get(number)?.state;
+    return state && copyOf(state);
+  }
+
+  floorOf(lane: LaneId): number {
+    return this.#floors.get(lane) ?? 0;
+  }
+
+  add(checkpoint: Checkpoint): void {
+    const { header, vector, state } = checkpoint;
+    this.#checkpoints.set(checkpoint.number, {
+      ...checkpoint,
+      header: copyOf(header),
+      vector: vector.map(copyOf),
+      state: copyOf(state),
+    });
+  }
+
+  /** @param drop told what goes of a lane: so many envelopes, from its lowest on. */
+  prune(prune: LogPrune, drop: (lane: LaneId, count: number) => void): void {
+    const newest = this.all[0];
+    assert(newest !== undefined, "a log is pruned below a checkpoint only");
+    const { vector } = decodeCheckpointVector(newest.vector);
+    for (const [lane, floor] of prune.floors) {
+      const before = this.floorOf(lane);
+      assert(floor >= before, "a floor never falls");
+      assert(floor <= (vector.get(lane)?.seq ?? 0), "a floor is never above a checkpoint (I6)");
+      drop(lane, floor - before);
+      this.#floors.set(lane, floor);
+    }
+    for (const number of this.#checkpoints.keys()) {
+      if (number < (prune.checkpointsBelow ?? 0) && number < newest.number) {
+        this.#checkpoints.delete(number);
+      }
+    }
+    for (const place of prune.forget ?? []) this.#attributions.delete(placeOf(place));
+    for (const attribution of prune.attributions ?? []) {
+      this.#attributions.set(placeOf(attribution), copyOfAttribution(attribution));
+    }
+  }
+}
+
+function placeOf({ lane, fromSeq }: Pick<Attribution, "lane" | "fromSeq">): string {
+  return `${lane} ${fromSeq}`;
+}
+
+/** Not `slice()`: of a Buffer that would be the same memory. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function copyOfAttribution(attribution: Attribution): Attribution {
+  const { principal, correlationId, reason } = attribution;
+  return {
+    ...attribution,
+    clients: new Map([...attribution.clients].map(([client, ranges]) => [client, [...ranges]])),
+    ...(principal && { principal: copyOf(principal) }),
+    ...(correlationId && { correlationId: copyOf(correlationId) }),
+    ...(reason && { reason: copyOf(reason) }),
+  };
+}
