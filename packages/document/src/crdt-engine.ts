@@ -20,6 +20,11 @@ export interface LoadedDocument {
    * asked for while {@link hasPending}.
    */
   digestS(hash: Hash): Uint8Array;
+  /**
+   * Digest C, 32 bytes: equal on documents whose operations hold the same content. Must not be asked
+   * for while {@link hasPending}.
+   */
+  digestC(hash: Hash): Uint8Array;
   destroy(): void;
 }
 

@@ -1,6 +1,8 @@
 export { type Admission, admitUpdate } from "./admit-update.ts";
 export { isRoutine, routineMax } from "./apply-risk.ts";
 export { blockersOf } from "./blockers.ts";
+export { ClockRanges } from "./clock-ranges.ts";
+export { contentBytes, contentProgram } from "./content-digest.ts";
 export { DocumentKnowledge } from "./document-knowledge.ts";
 export { HeldClocks } from "./held-clocks.ts";
 export { mergeParsed } from "./merge-parsed.ts";
@@ -11,6 +13,7 @@ export {
   type ParsedUpdate,
   type StructRun,
 } from "./parsed-update.ts";
+export { digestState } from "./state-digest.ts";
 export { decodeStateVector, encodeStateVector } from "./state-vector.ts";
 export { UpdateFold } from "./update-fold.ts";
 export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";

@@ -2,6 +2,7 @@ import { assert, type Hash, HeddleError, HeddleErrorCode } from "@heddle/core";
 import * as Y from "yjs";
 
 import { ClockRanges } from "./clock-ranges.ts";
+import { digestContent } from "./content-digest.ts";
 import type { CrdtEngine, LoadedDocument } from "./crdt-engine.ts";
 import type { ClientDeletes } from "./parsed-update.ts";
 import { digestState } from "./state-digest.ts";
@@ -80,6 +81,11 @@ export class YjsDocument implements LoadedDocument {
   digestS(hash: Hash): Uint8Array {
     assert(!this.hasPending, "a digest is taken of complete documents only");
     return digestState(hash, Y.decodeStateVector(this.encodeStateVector()), this.#deletes());
+  }
+
+  digestC(hash: Hash): Uint8Array {
+    assert(!this.hasPending, "a digest is taken of complete documents only");
+    return digestContent(hash, this.ydoc);
   }
 
   destroy(): void {

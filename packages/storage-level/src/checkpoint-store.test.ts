@@ -142,7 +142,6 @@ describe("checkpoints on LevelDB", () => {
   });
 
   it("[STO-3][CKP-2] reports a flipped bit in every record of a checkpoint, and a lost one", async () => {
-    const read = () => readAll(store, notes.id);
     const hlc = { wallMs: 1, counter: 0 };
     const attribution = {
       lane: writer.lane.id,
@@ -155,20 +154,20 @@ describe("checkpoints on LevelDB", () => {
       isJoined: false,
     };
     await prune(2, { attributions: [attribution] });
-    await read();
+    await readAll(store, notes.id);
     const records = await collectChunks(level.current!.entries(everything));
     const own = records.filter(([key]) => "Ccfa".includes(String.fromCharCode(key[0]!)));
     expect(own).toHaveLength(8);
     for (const [key, value] of own) {
       const flipped = value.with(value.length - 1, value.at(-1)! ^ 4);
       await level.current!.write([{ type: "put", key, value: flipped }]);
-      await expect(read()).rejects.toMatchObject({ code: storageCorrupt });
+      await expect(readAll(store, notes.id)).rejects.toMatchObject({ code: storageCorrupt });
       if (key[0] === 0x63) {
         await level.current!.write([{ type: "del", key }]);
-        await expect(read()).rejects.toMatchObject({ code: storageCorrupt });
+        await expect(readAll(store, notes.id)).rejects.toMatchObject({ code: storageCorrupt });
       }
       await level.current!.write([{ type: "put", key, value }]);
-      await read();
+      await readAll(store, notes.id);
     }
   });
 });
