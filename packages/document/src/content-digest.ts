@@ -37,12 +37,12 @@ export function contentBytes(doc: Yjs.Doc): Uint8Array {
 // Worker threads run the functions from here on from their text: none may use anything from outside
 // of this file but types.
 
-type AnyType = Yjs.AbstractType<unknown>;
+// oxlint-disable-next-line typescript/no-explicit-any -- as Yjs declares its own tables of types
+type AnyType = Yjs.AbstractType<any>;
 
 interface Sink {
   bytes: Uint8Array;
   length: number;
-  readonly encoder: TextEncoder;
   readonly rootNames: ReadonlyMap<AnyType, string>;
 }
 
@@ -52,7 +52,7 @@ const kinds = { json: 2, binary: 3, string: 4, embed: 5, format: 6, type: 7, any
 function newSink(doc: Yjs.Doc): Sink {
   const rootNames = new Map<AnyType, string>();
   for (const [name, type] of doc.share) rootNames.set(type, name);
-  return { bytes: new Uint8Array(64 * 1024), length: 0, encoder: new TextEncoder(), rootNames };
+  return { bytes: new Uint8Array(64 * 1024), length: 0, rootNames };
 }
 
 function reserveRoom(sink: Sink, more: number): void {
@@ -76,8 +76,32 @@ function writeRaw(sink: Sink, value: Uint8Array): void {
   sink.length += value.length;
 }
 
+/** Length in UTF-16 units, then UTF-8; half of a surrogate pair is written as Yjs would, as U+FFFD. */
 function writeText(sink: Sink, value: string): void {
-  writeRaw(sink, sink.encoder.encode(value));
+  writeUint(sink, value.length);
+  reserveRoom(sink, value.length * 3);
+  const { bytes } = sink;
+  let { length } = sink;
+  for (let index = 0; index < value.length; index++) {
+    let point = value.codePointAt(index)!;
+    if (point < 0x80) {
+      bytes[length++] = point;
+      continue;
+    }
+    if (point >= 0xd800 && point <= 0xdfff) point = 0xfffd;
+    if (point < 0x800) bytes[length++] = 0xc0 | (point >> 6);
+    else {
+      if (point < 0x1_0000) bytes[length++] = 0xe0 | (point >> 12);
+      else {
+        index++;
+        bytes[length++] = 0xf0 | (point >> 18);
+        bytes[length++] = 0x80 | ((point >> 12) & 0x3f);
+      }
+      bytes[length++] = 0x80 | ((point >> 6) & 0x3f);
+    }
+    bytes[length++] = 0x80 | (point & 0x3f);
+  }
+  sink.length = length;
 }
 
 function writeId(sink: Sink, id: Yjs.ID | null): void {
