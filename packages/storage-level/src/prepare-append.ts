@@ -75,7 +75,7 @@ export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppe
 
 /** Records that are no part of the log: they join a group and do not number it. */
 export function prepareNotes(puts: readonly Operation[]): PreparedAppend {
-  const nothing = { documents: [], arrived: [], vectors: [], parking: [] };
+  const nothing = { documents: [], arrived: [], vectors: [], parking: [], prunes: [] };
   return { puts, ...nothing, isNumbered: false, lastHlc: undefined, bytes: bytesOf(puts, []) };
 }
 
