@@ -38,7 +38,7 @@ test("[DOC-11] any order, form and reloading of the same updates gives the same 
   );
 });
 
-test("[CKP-8] a state without deleted content and the updates after it add up to the whole", () => {
+test("[CKP-7] a state without deleted content and the updates after it add up to the whole", () => {
   fc.assert(
     fc.property(steps, fc.nat(100), fc.boolean(), (script, share, stock) => {
       const { updates } = play(script, { stock });
