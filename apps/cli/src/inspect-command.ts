@@ -21,6 +21,7 @@ import { openLevelStore, markerName } from "@heddle/storage-level";
 import type { CommandIo } from "./command-io.ts";
 import { printRefusals, readRefusals, type Refusals } from "./inspect-refusals.ts";
 import { openLogger } from "./logger.ts";
+import { visibleText } from "./visible-text.ts";
 
 export interface InspectOptions {
   readonly doc?: string;
@@ -87,14 +88,17 @@ async function listDocuments(
   }
   const { storeId, opening } = store;
   if (options.json) {
-    io.out(JSON.stringify({ storeId, commitGroups: opening.lastArrival, documents }));
+    const listed = { storeId, commitGroups: opening.lastArrival, documents };
+    io.out(visibleText(JSON.stringify(listed)));
     return;
   }
   io.out(`store ${storeId}: ${documents.length} documents, ${opening.lastArrival} commit groups`);
   for (const document of documents) {
     const { name, envelopes, bytes, lanes, parked } = document;
     const waiting = parked > 0 ? `, ${parked} parked` : "";
-    io.out(`  ${name}  ${envelopes} envelopes in ${lanes} lanes, ${bytes} bytes${waiting}`);
+    io.out(
+      `  ${visibleText(name)}  ${envelopes} envelopes in ${lanes} lanes, ${bytes} bytes${waiting}`,
+    );
     printRefusals(document, io);
   }
 }
@@ -130,15 +134,15 @@ async function showDocument(
   const id = documentIdOf(nodeHash, openSpaceId(nodeHash), parseDocumentName(name));
   const document = await store.readDocument(id);
   if (document === undefined) {
-    io.err(`heddle: the store has no document ${JSON.stringify(name)}`);
+    io.err(`heddle: the store has no document ${visibleText(JSON.stringify(name))}`);
     return 1;
   }
   const details = await describe({ store, environment }, document);
   if (options.json) {
-    io.out(JSON.stringify(details));
+    io.out(visibleText(JSON.stringify(details)));
     return 0;
   }
-  io.out(`${details.name} (${details.id}), created ${details.createdAt}`);
+  io.out(`${visibleText(details.name)} (${details.id}), created ${details.createdAt}`);
   io.out(
     `  ${details.envelopes} envelopes, ${details.bytes} bytes; state ${details.stateBytes} bytes`,
   );

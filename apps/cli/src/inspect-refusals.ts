@@ -1,6 +1,7 @@
 import type { DocumentId, LogStore, RefusalNote } from "@heddle/core";
 
 import type { CommandIo } from "./command-io.ts";
+import { visibleText } from "./visible-text.ts";
 
 /** What a document was spared, as `heddle inspect` shows it. */
 export interface Refusals {
@@ -38,7 +39,7 @@ export async function readRefusals(store: LogStore, document: DocumentId): Promi
 
 export function printRefusals({ quarantine, recalled }: Refusals, io: CommandIo): void {
   for (const { id, at, bytes, reason, principal } of quarantine) {
-    const by = principal === undefined ? "" : ` from ${JSON.stringify(principal)}`;
+    const by = principal === undefined ? "" : ` from ${visibleText(JSON.stringify(principal))}`;
     io.out(`    quarantined ${id} at ${at}, ${bytes} bytes${by}: ${reason}`);
   }
   for (const { id, at, lane, seq, reason } of recalled) {

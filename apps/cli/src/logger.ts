@@ -3,6 +3,7 @@ import { pino } from "pino";
 
 import type { CommandIo } from "./command-io.ts";
 import { maskFields } from "./mask-fields.ts";
+import { visibleText } from "./visible-text.ts";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -15,7 +16,7 @@ export interface LoggerOptions {
 
 /** Events as lines of JSON on the error stream; results have the other one to themselves. */
 export function openLogger(io: CommandIo, { level, run }: LoggerOptions): Logger {
-  const destination = { write: (line: string) => io.err(line.trimEnd()) };
+  const destination = { write: (line: string) => io.err(visibleText(line.trimEnd())) };
   const lines = pino(
     {
       level,

@@ -38,7 +38,7 @@ const holdingSecret = fc.letrec((tie) => ({
 const nesting = fc.array(
   fc.oneof(
     fc.record({ key: fc.string() }),
-    fc.constantFrom("array", "map", "set", "error" as const),
+    fc.constantFrom("array", "list", "pairs", "map", "set", "error" as const),
   ),
   { maxLength: 12 },
 );
@@ -49,6 +49,8 @@ function nest(
 ): unknown {
   return steps.reduce<unknown>((value, step) => {
     if (step === "array") return [1, value];
+    if (step === "list") return ["x-harmless", 1, ...Object.entries(inner).flat(), value];
+    if (step === "pairs") return [...Object.entries(inner), value];
     if (step === "map") return new Map([["below", value]]);
     if (step === "set") return new Set([value]);
     if (step === "error") return new Error("it failed", { cause: value });

@@ -58,12 +58,20 @@ function maskValue(value: unknown, depth: number, above: Set<object>): unknown {
 
 function maskObject(value: object, depth: number, above: Set<object>): unknown {
   const mask = (item: unknown): unknown => maskValue(item, depth, above);
-  if (Array.isArray(value)) return value.slice(0, itemsMax).map(mask);
+  if (Array.isArray(value)) {
+    // Headers come as lists of pairs, or as one list in which keys and values take turns.
+    const items: readonly unknown[] = value.slice(0, itemsMax);
+    return items.map((item, index) => (isSecretName(items[index - 1]) ? masked : mask(item)));
+  }
   if (value instanceof Set) return [...value].slice(0, itemsMax).map(mask);
   const entries = entriesOf(value).slice(0, itemsMax);
   return Object.fromEntries(
     entries.map(([key, item]) => [maskText(key), isSecretKey(key) ? masked : mask(item)]),
   );
+}
+
+function isSecretName(item: unknown): boolean {
+  return typeof item === "string" && item.length < 64 && isSecretKey(item);
 }
 
 function entriesOf(value: object): [string, unknown][] {

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Environment } from "@heddle/core";
 import {
   AdminServer,
+  defaultRelayLimits,
   parseRelayLimits,
   Relay,
   type ObservedRelay,
@@ -112,7 +113,9 @@ async function startRelay(
   const signer = await openDeviceKey(path.join(path.resolve(options.data), "device-key.pem"));
   const engine = `heddle/${version}`;
   const telemetry = admin?.telemetry;
-  const replica = await Replica.open({ store, environment, signer, engine, telemetry, judge });
+  const idleMs = limits.documentIdleMs ?? defaultRelayLimits.documentIdleMs;
+  const parts = { store, environment, signer, engine, telemetry, judge, idleMs };
+  const replica = await Replica.open(parts);
   const relay = await Relay.start({
     replica,
     environment,

@@ -24,16 +24,17 @@ export interface AwarenessChange {
   readonly contested: readonly AwarenessItem[];
   /** How many entries were dropped because a limit, or somebody else's id, forbade them. */
   readonly ignored: number;
+  /** The limits among the reasons, one for each such entry. */
+  readonly limited: readonly AwarenessLimit[];
 }
 
-export type AwarenessLimits = Pick<
-  RelayLimits,
+export type AwarenessLimit =
   | "awarenessStateBytesMax"
   | "awarenessDepthMax"
   | "awarenessClientsPerConnectionMax"
   | "awarenessClientsPerDocumentMax"
-  | "awarenessBytesPerDocumentMax"
->;
+  | "awarenessBytesPerDocumentMax";
+export type AwarenessLimits = Pick<RelayLimits, AwarenessLimit>;
 
 /** As in y-protocols: a client that is silent for so long is gone. It renews every 15 s. */
 export const awarenessTimeoutMs = 30_000;
@@ -78,6 +79,7 @@ export class AwarenessStates {
     const changed: number[] = [];
     const returning: number[] = [];
     const contested: AwarenessItem[] = [];
+    const limited: AwarenessLimit[] = [];
     let ignored = 0;
     for (const item of items) {
       const verdict = this.#judge(item, owner);
@@ -85,18 +87,19 @@ export class AwarenessStates {
       else if (verdict === "contested") contested.push(item);
       else if (verdict === "ignored") ignored++;
       else if (verdict === "news") {
-        if (this.#put(item, owner, nowMs)) changed.push(item.client);
-        else ignored++;
+        const limit = this.#put(item, owner, nowMs);
+        if (limit === undefined) changed.push(item.client);
+        else limited.push(limit);
       }
     }
-    return { changed, returning, contested, ignored };
+    return { changed, returning, contested, ignored: ignored + limited.length, limited };
   }
 
   /** Gives the client to `owner`, whose claim proved right; false when it came to nothing. */
   take(item: AwarenessItem, owner: object, nowMs: number): boolean {
     const entry = this.#entries.get(item.client);
     if (entry && item.clock <= entry.clock) return false;
-    return this.#put(item, owner, nowMs);
+    return this.#put(item, owner, nowMs) === undefined;
   }
 
   /** Marks the clients of a connection that closed as gone; returns them. */
@@ -150,31 +153,38 @@ export class AwarenessStates {
     return clock === entry.clock && !isPresent ? "returning" : "known";
   }
 
-  #put({ client, clock, state }: AwarenessItem, owner: object, nowMs: number): boolean {
+  /** Returns the limit that forbids it. */
+  #put(
+    { client, clock, state }: AwarenessItem,
+    owner: object,
+    nowMs: number,
+  ): AwarenessLimit | undefined {
     const entry = this.#entries.get(client);
-    if (state !== undefined && !this.#hasRoomFor(client, state, owner)) return false;
+    const limit = state === undefined ? undefined : this.#limitAgainst(client, state, owner);
+    if (limit) return limit;
     if (state !== undefined) assertState(state);
     this.#bytes += (state?.length ?? 0) - (entry?.state?.length ?? 0);
     if (entry && entry.owner !== owner) this.#ownedBy.get(entry.owner)?.delete(client);
     this.#ownedBy.set(owner, (this.#ownedBy.get(owner) ?? new Set()).add(client));
     this.#entries.set(client, { clock, state, owner, updatedAtMs: nowMs });
-    return true;
+    return undefined;
   }
 
-  #hasRoomFor(client: number, state: string, owner: object): boolean {
+  #limitAgainst(client: number, state: string, owner: object): AwarenessLimit | undefined {
     const limits = this.#limits;
     const owned = this.#ownedBy.get(owner);
     // Those who left count too: otherwise one connection could go through any number of ids.
     const isOneMore = !owned?.has(client);
-    if (isOneMore && (owned?.size ?? 0) >= limits.awarenessClientsPerConnectionMax) return false;
-    if (state.length > limits.awarenessStateBytesMax || depthOf(state) > limits.awarenessDepthMax) {
-      return false;
+    if (isOneMore && (owned?.size ?? 0) >= limits.awarenessClientsPerConnectionMax) {
+      return "awarenessClientsPerConnectionMax";
     }
+    if (state.length > limits.awarenessStateBytesMax) return "awarenessStateBytesMax";
+    if (depthOf(state) > limits.awarenessDepthMax) return "awarenessDepthMax";
     const before = this.#entries.get(client);
     const bytes = this.#bytes + state.length - (before?.state?.length ?? 0);
-    if (bytes > limits.awarenessBytesPerDocumentMax) return false;
-    if (before || this.#entries.size < limits.awarenessClientsPerDocumentMax) return true;
-    return this.#forgetSomebodyGone();
+    if (bytes > limits.awarenessBytesPerDocumentMax) return "awarenessBytesPerDocumentMax";
+    if (before || this.#entries.size < limits.awarenessClientsPerDocumentMax) return undefined;
+    return this.#forgetSomebodyGone() ? undefined : "awarenessClientsPerDocumentMax";
   }
 
   #forgetSomebodyGone(): boolean {

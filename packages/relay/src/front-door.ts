@@ -24,6 +24,8 @@ export interface Knock {
   readonly head: Buffer;
   /** `undefined` where bounds of one address do not apply. */
   readonly address: string | undefined;
+  /** Number of the connection that may come of it: what its log lines are found by. */
+  readonly id: number;
 }
 
 export interface FrontDoorOptions {
@@ -42,7 +44,6 @@ export interface FrontDoorOptions {
 const socketsPerConnection = 2;
 /** How often Node looks for requests that take too long. */
 const timeoutCheckMs = 500;
-const idleSocketMs = 30_000;
 
 /**
  * The HTTP side of the relay: what is decided before there is a connection, and so at a cost that does
@@ -52,6 +53,7 @@ export class FrontDoor {
   readonly server: Server;
   readonly #options: FrontDoorOptions;
   readonly #sockets = new Map<string, number>();
+  #knocks = 0;
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
@@ -68,7 +70,11 @@ export class FrontDoor {
     // One more than allowed, so that too many can be told from just enough.
     this.server.maxHeadersCount = limits.headersMax + 1;
     this.server.maxConnections = limits.connectionsMax;
-    this.server.timeout = idleSocketMs;
+    this.server.timeout = limits.idleSocketMsMax;
+    this.server.on("timeout", (socket: Socket) => {
+      countLimit(counters, "idleSocketMsMax");
+      socket.destroy();
+    });
     this.server.on("drop", () => countLimit(counters, "connectionsMax"));
     this.server.on("connection", (socket: Socket) => this.#accept(socket));
     this.server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
@@ -106,19 +112,20 @@ export class FrontDoor {
     socket.destroy();
   }
 
-  #upgrade({ request, socket, head }: Omit<Knock, "address">): void {
+  #upgrade({ request, socket, head }: Omit<Knock, "address" | "id">): void {
     const { access, addresses, counters, environment, isDraining, limits } = this.#options;
     socket.on("error", () => {
       counters.socketErrors++;
     });
     const { origin } = request.headers;
+    const id = ++this.#knocks;
     if (isDraining()) return this.refuse(socket, 503);
     if (request.rawHeaders.length / 2 > limits.headersMax) {
       return this.refuse(socket, 431, "headersMax");
     }
     if (!isOriginAllowed(origin, access)) {
       counters.originsRefused++;
-      environment.logger.info("connection.origin_refused", { origin });
+      environment.logger.info("connection.origin_refused", { connection: id, origin });
       return this.refuse(socket, 403);
     }
     const client = addressOf(request, this.#options.trustProxy);
@@ -128,7 +135,7 @@ export class FrontDoor {
       if (broken) return this.refuse(socket, broken === "addressesMax" ? 503 : 429, broken);
       socket.once("close", () => addresses.leave(address));
     }
-    this.#options.onKnock({ request, socket, head, address });
+    this.#options.onKnock({ request, socket, head, address, id });
   }
 
   #answerError(error: NodeJS.ErrnoException, socket: Duplex): void {

@@ -19,7 +19,7 @@ import type {
 
 import { closeCodeOf, type CloseCode } from "./close-code.ts";
 import { ConnectionIntake, type PauseReason } from "./connection-intake.ts";
-import type { GatewayWebSocket } from "./gateway-web-socket.ts";
+import { limitBrokenBy, type GatewayWebSocket } from "./gateway-web-socket.ts";
 import { prepareFrame, type CorkedSockets } from "./prepared-frame.ts";
 import type { PresenceOwner } from "./presence.ts";
 import type { ReceiveMeter } from "./receive-meter.ts";
@@ -53,9 +53,6 @@ export interface ConnectionListener {
   /** What is asked, and told, about the updates of this connection. */
   readonly quota: SourceQuota;
 }
-
-/** A client that is told to go for its buffers' sake gets so long to hear why. */
-const lastWordsMs = 1_000;
 
 /**
  * One stock client on one document. Knows how to send, to slow down a fast writer, and to say no;
@@ -96,6 +93,8 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     // Without a listener a single bad frame of a stranger would end the process.
     webSocket.on("error", (error) => {
       options.counters.socketErrors++;
+      const limit = limitBrokenBy(error);
+      if (limit) countLimit(options.counters, limit);
       environment.logger.debug("connection.error", { ...this.logFields, error: String(error) });
     });
     this.#logLifetime();
@@ -231,8 +230,10 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     if (this.bufferedBytes > 0 || this.#intake.isPaused) return;
     if (!this.#isPingUnanswered) this.probe();
     // Somebody may have asked for a sign of life only just now.
-    else if (this.#nowMs - this.#pingedMs > this.#options.limits.pingIntervalMs / 2)
+    else if (this.#nowMs - this.#pingedMs > this.#options.limits.pingIntervalMs / 2) {
+      countLimit(this.#options.counters, "pingIntervalMs");
       this.terminate();
+    }
   }
 
   /** Looks for a client that neither sends nor reads what it began. */
@@ -266,10 +267,10 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
 
   #dismiss(limit: RelayLimit, message: string): void {
     if (!this.isOpen) return;
-    const { counters, environment } = this.#options;
+    const { counters, environment, limits } = this.#options;
     countLimit(counters, limit);
     this.refuse(new HeddleError(HeddleErrorCode.relayOverloaded, message), 0);
-    environment.scheduler.after(lastWordsMs, () => this.terminate());
+    environment.scheduler.after(limits.lastWordsMs, () => this.terminate());
   }
 
   #logLifetime(): void {

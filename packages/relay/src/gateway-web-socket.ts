@@ -1,8 +1,22 @@
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import { WebSocket } from "ws";
 
+import type { RelayLimit } from "./relay-limits.ts";
+
 /** More bytes, or more pieces, than the receiver was told to take. */
 const tooMuch: ReadonlySet<number> = new Set([1008, 1009]);
+
+const tooLong: ReadonlySet<string | undefined> = new Set([
+  "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+  "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+]);
+
+/** The limit that a bad frame broke, if it is not bad in itself: `ws` tells them apart in words only. */
+export function limitBrokenBy(error: NodeJS.ErrnoException): RelayLimit | undefined {
+  if (tooLong.has(error.code)) return "messageBytesMax";
+  if (error.code !== "WS_ERR_TOO_MANY_BUFFERED_PARTS") return undefined;
+  return error.message.includes("fragment") ? "fragmentsMax" : "chunksMax";
+}
 
 /**
  * A WebSocket that leaves it to the gateway how to refuse a bad frame. `ws` would close at once, and

@@ -13,9 +13,6 @@ export interface RelayLoad {
   readonly catchUpBytes: number;
 }
 
-/** V8 ends the process at 1; its own collector needs room to work. */
-const heapShareMax = 0.85;
-
 /** Below this part of a ceiling newcomers are welcome again. */
 const recoveredAt = 0.9;
 
@@ -34,11 +31,13 @@ export interface LoadReading {
  */
 export class LoadGauge {
   readonly #memoryBytesMax: number;
+  readonly #heapShareMax: number;
   readonly #lagMsMax: number;
   #lagMs = 0;
   #exceeded: RelayLimit | undefined;
 
-  constructor({ memoryBytesMax, eventLoopLagMsMax }: RelayLimits) {
+  constructor({ memoryBytesMax, heapPercentMax, eventLoopLagMsMax }: RelayLimits) {
+    this.#heapShareMax = heapPercentMax / 100;
     this.#memoryBytesMax = memoryBytesMax || machineMemoryBytes() * 0.75;
     this.#lagMsMax = eventLoopLagMsMax;
   }
@@ -53,8 +52,9 @@ export class LoadGauge {
     this.#lagMs = (this.#lagMs + lagMs) / 2;
     const ease = this.#exceeded === undefined ? 1 : recoveredAt;
     const isMemoryFull = memoryBytes > this.#memoryBytesMax * ease;
-    const isHeapFull = heapShare > heapShareMax * ease;
-    if (isMemoryFull || isHeapFull) this.#exceeded = "memoryBytesMax";
+    const isHeapFull = heapShare > this.#heapShareMax * ease;
+    if (isMemoryFull) this.#exceeded = "memoryBytesMax";
+    else if (isHeapFull) this.#exceeded = "heapPercentMax";
     else if (this.#lagMs > this.#lagMsMax * ease) this.#exceeded = "eventLoopLagMsMax";
     else this.#exceeded = undefined;
   }

@@ -21,7 +21,7 @@ const outcomes = ["admitted", "duplicate", "parked", "quarantined"] as const;
 type UpdateOutcome = (typeof outcomes)[number];
 
 /** What the load gauge looks at. */
-const ceilings: readonly RelayLimit[] = ["memoryBytesMax", "eventLoopLagMsMax"];
+const ceilings: readonly RelayLimit[] = ["memoryBytesMax", "heapPercentMax", "eventLoopLagMsMax"];
 
 const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).filter(
   (name): name is RelayLimit => name !== "limitLoopback",

@@ -70,14 +70,16 @@ export class Presence {
     }
     const { items, skipped } = decodeAwareness(bytes, this.#limits.awarenessClientsPerDocumentMax);
     this.#counters.awarenessIgnored += skipped;
+    if (skipped > 0) countLimit(this.#counters, "awarenessClientsPerDocumentMax");
     return items;
   }
 
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` for a state of the sender that is no JSON. */
   receive(items: readonly AwarenessItem[], sender: PresenceOwner): PresenceOutcome {
     const change = this.#states.apply(items, sender, this.#nowMs);
-    const { changed, returning, contested, ignored } = change;
+    const { changed, returning, contested, ignored, limited } = change;
     this.#counters.awarenessIgnored += ignored + contested.length;
+    for (const limit of limited) countLimit(this.#counters, limit);
     for (const item of contested) this.#claim(item, sender);
     return { changed, returning, wasIgnored: ignored + contested.length > 0 };
   }
@@ -108,7 +110,7 @@ export class Presence {
       if (isPresent && hasSpoken) continue;
       if (this.#states.take(item, claimant, this.#nowMs)) taken.push(client);
     }
-    if (taken.length > 0) this.#counters.awarenessTakeovers += taken.length;
+    this.#counters.awarenessTakeovers += taken.length;
     return taken;
   }
 
@@ -119,7 +121,10 @@ export class Presence {
     if (earlier && earlier.claimant !== claimant) return;
     const claims = [...this.#claims.values()].filter((claim) => claim.claimant === claimant);
     const { awarenessClientsPerConnectionMax: claimsMax } = this.#limits;
-    if (!earlier && claims.length >= claimsMax) return;
+    if (!earlier && claims.length >= claimsMax) {
+      countLimit(this.#counters, "awarenessClientsPerConnectionMax");
+      return;
+    }
     this.#claims.set(item.client, { item, claimant, atMs: earlier?.atMs ?? this.#nowMs });
     if (!earlier) (this.#states.ownerOf(item.client) as PresenceOwner).probe();
   }

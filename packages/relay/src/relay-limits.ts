@@ -15,6 +15,8 @@ const defaultBounds = {
   connectionsPerAddressMax: 50,
   upgradesPerAddressPerSecond: 10,
   upgradesPerAddressBurst: 30,
+  /** Silence of a socket that asked for a page, or is being refused. */
+  idleSocketMsMax: 30_000,
   /** Addresses remembered at a time. */
   addressesMax: 100_000,
 
@@ -60,6 +62,8 @@ const defaultBounds = {
   documentsPerAddressPerHour: 100,
   /** In memory at a time. */
   openDocumentsMax: 50_000,
+  /** How long one that nobody is in stays there. */
+  documentIdleMs: 30_000,
   /** New Yjs clients that one connection may bring, its first sync apart. */
   clientsPerConnectionMax: 64,
   /** Updates that bring more than a few newcomers find no room above it. */
@@ -85,11 +89,15 @@ const defaultBounds = {
   // The process.
   /** Resident memory above which nobody new is let in; 0 takes three quarters of the machine's. */
   memoryBytesMax: 0,
+  /** The same for the share of V8's heap that is in use: V8 ends the process at 100. */
+  heapPercentMax: 85,
   eventLoopLagMsMax: 1_000,
 
   // Time.
   /** Refused connections are held this long: old clients reconnect at once whatever the code. */
   refusalDelayMs: 2_000,
+  /** Who is told to go for its buffers' sake gets so long to hear why. */
+  lastWordsMs: 1_000,
   pingIntervalMs: 30_000,
   /** How long a drain waits for clients to hang up. */
   drainMsMax: 5_000,
@@ -110,6 +118,8 @@ const units: Readonly<Record<string, number>> = { "": 1, KiB: kiB, MiB: miB, GiB
 const mayBeZero: ReadonlySet<RelayLimit> = new Set([
   "memoryBytesMax",
   "refusalDelayMs",
+  "lastWordsMs",
+  "documentIdleMs",
   "awarenessTakeoverMs",
   "awarenessClientsPerConnectionMax",
   "newcomersPerUpdateMax",

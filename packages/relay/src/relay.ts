@@ -52,7 +52,6 @@ export class Relay {
   readonly #corked = new CorkedSockets();
   readonly #sourceTags: SourceTags;
   readonly #cancelTimers = new Set<() => void>();
-  #connectionsMade = 0;
   #isDraining = false;
 
   private constructor(options: RelayOptions) {
@@ -156,7 +155,10 @@ export class Relay {
       connection.close(CloseCode.serviceRestart, "the relay restarts");
     }
     const hangUp = setTimeout(() => {
-      for (const connection of this.#connections) connection.terminate();
+      for (const connection of this.#connections) {
+        countLimit(this.counters, "drainMsMax");
+        connection.terminate();
+      }
       this.#http.closeAllConnections();
     }, this.#limits.drainMsMax);
     this.#http.closeIdleConnections();
@@ -184,19 +186,15 @@ export class Relay {
     });
   }
 
-  #open({ request, socket, head, address }: Knock): void {
+  #open(knock: Knock): void {
+    const { request, socket, head } = knock;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#connect(request, webSocket, { socket, address });
+      this.#connect(knock, webSocket);
     });
   }
 
-  #connect(
-    request: IncomingMessage,
-    webSocket: GatewayWebSocket,
-    { socket, address }: Pick<Knock, "socket" | "address">,
-  ): void {
+  #connect({ request, socket, address, id }: Knock, webSocket: GatewayWebSocket): void {
     const rates = address === undefined ? "free" : "limited";
-    const id = ++this.#connectionsMade;
     const connection = new GatewayConnection({
       ...this.#context,
       webSocket,

@@ -63,6 +63,7 @@ export class RoomMember implements TurnTaker {
   ask(vector: Uint8Array): void {
     const { vectorBytesMax } = this.#context.limits;
     if (vector.length > vectorBytesMax) {
+      countLimit(this.#context.counters, "vectorBytesMax");
       const message = `a state vector of ${vector.length} bytes, at most ${vectorBytesMax} are taken`;
       throw new HeddleError(HeddleErrorCode.frameTooLarge, message);
     }
@@ -99,6 +100,7 @@ export class RoomMember implements TurnTaker {
       return;
     }
     counters.awarenessDropped++;
+    countLimit(counters, "awarenessBufferBytesMax");
     this.#isAwarenessOwed = true;
   }
 

@@ -1,3 +1,4 @@
+import type { LogFields } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
 import { RoundReferences } from "./round-references.ts";
@@ -8,6 +9,8 @@ export interface UpdateSource {
   readonly principal?: Uint8Array | undefined;
   /** Written there too, see `EnvelopeContent.sourceTag`: an audit tells sources apart by it. */
   readonly tag?: Uint8Array | undefined;
+  /** What the events of this source have in common; those about its updates carry them too. */
+  readonly logFields?: LogFields;
   /**
    * Asked before an update is read at all, with what its first bytes tell.
    *

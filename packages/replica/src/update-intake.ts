@@ -232,7 +232,8 @@ export class UpdateIntake {
     } else counters.quarantineOverflow++;
     if (parkedId !== undefined) this.#release(parkedId);
     counters.quarantined++;
-    const fields = { document: this.#log.entry.id, reason: why, bytes: original.length };
+    const { id: document } = this.#log.entry;
+    const fields = { ...source.logFields, document, reason: why, bytes: original.length };
     environment.logger.warn("update.quarantined", { ...fields, quarantine: record?.id });
     const tell = (): void => {
       onEnd(new HeddleError(HeddleErrorCode.updateRefused, `the update was refused: ${why}`));
