@@ -106,6 +106,9 @@ export const readMetrics: readonly ReadMetric[] = [
     "Documents that recovery could not prove.",
     ({ replica }) => replica.recovery.documentsDamaged.length,
   ),
+  gauge("heddle_documents_suspended", "Too dear, with nobody to blame.", ({ replica }) => {
+    return replica.suspendedDocuments;
+  }),
   gauge("heddle_parked_updates", "Updates that wait.", ({ replica }) => replica.parking.count),
   gauge("heddle_parked_bytes", "Bytes that wait.", ({ replica }) => replica.parking.bytes),
   gauge("heddle_parked_oldest_seconds", "Age of the oldest parked update.", oldestParkedSeconds),

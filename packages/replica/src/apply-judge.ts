@@ -1,3 +1,6 @@
+import type { AuditBudget } from "./audit-budget.ts";
+import type { LogTrials } from "./log-trials.ts";
+
 /**
  * The port to somebody who tries updates on a scratch document, away from everything live: in another
  * thread, with bounds on time and memory. Yjs can be slow or throw on updates that no static check
@@ -6,6 +9,8 @@
 export interface ApplyJudge {
   /** Never rejects. Trials wait for each other; `urgent` ones only for other urgent ones. */
   judge(trial: Trial): Promise<Verdict>;
+  /** For one audit; whoever opens it closes it. Without it nobody is ever blamed (DOC-9). */
+  openLog?(budget: AuditBudget): LogTrials;
   close(): Promise<void>;
 }
 

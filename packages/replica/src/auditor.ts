@@ -1,18 +1,13 @@
-import {
-  toHex,
-  type Envelope,
-  type Environment,
-  type LogStore,
-  type RecalledEnvelope,
-} from "@heddle/core";
+import type { Environment, LogStore, RecalledEnvelope } from "@heddle/core";
 import { validatorVersion } from "@heddle/document";
 
 import type { ApplyJudge, Verdict } from "./apply-judge.ts";
-import { auditBudgetMs, findCulprits, type LoggedUpdate, type Selection } from "./find-culprits.ts";
-import { LogReading } from "./load-document.ts";
+import { auditBudgetMs, type AuditBudget } from "./audit-budget.ts";
+import { findCulprits, type Findings } from "./find-culprits.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
-import { walkLog } from "./walk-log.ts";
+import { sendLog, type EnvelopePlace } from "./send-log.ts";
+import { Suspensions } from "./suspensions.ts";
 
 export interface AuditorOptions {
   readonly judge: ApplyJudge;
@@ -21,6 +16,7 @@ export interface AuditorOptions {
   readonly counters: ReplicaCounters;
   /** How long a document is left alone after it asked for an audit. */
   readonly delayMs: number;
+  readonly budget: AuditBudget;
   /** Makes the recalls durable and has the document opened anew. */
   readonly recall: (
     document: ReplicaDocument,
@@ -30,22 +26,30 @@ export interface AuditorOptions {
 
 /**
  * Looks at what many untried updates add up to: after so many of them a document is applied in a
- * worker, and what makes it fail or crawl is recalled by hash (DOC-9). One document at a time, with
- * nobody waiting for it.
+ * worker, and what makes it fail or crawl is recalled by hash (DOC-9). When nobody is to blame beyond
+ * doubt the document is suspended instead: nothing of it is taken away. One document at a time, with
+ * nobody waiting for it, and nothing of the work in this thread.
  */
 export class Auditor {
   readonly #options: AuditorOptions;
   readonly #due = new Set<ReplicaDocument>();
+  readonly #suspensions: Suspensions;
   #cancel: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
 
   constructor(options: AuditorOptions) {
     this.#options = options;
+    this.#suspensions = new Suspensions(options.environment);
+  }
+
+  /** Documents that fail and for which nobody can be blamed: they are served as they are. */
+  get suspended(): number {
+    return this.#suspensions.count;
   }
 
   readonly request = (document: ReplicaDocument): void => {
-    if (this.#isStopped) return;
+    if (this.#isStopped || !this.#suspensions.mayAudit(document)) return;
     this.#due.add(document);
     const { environment, delayMs } = this.#options;
     if (this.#running) return;
@@ -86,39 +90,58 @@ export class Auditor {
     const verdict = await this.#tryTail(document);
     if (verdict.outcome === "ok") {
       document.tail.sound(verdict.depth);
+      this.#suspensions.end(document);
       if (document.tail.isDue) this.request(document);
     }
     if (!("reason" in verdict)) return;
-    const { environment, judge } = this.#options;
-    const { logger } = environment;
+    const { logger } = this.#options.environment;
     const fields = { document: document.entry.id };
     logger.warn("audit.document_fails", { ...fields, reason: verdict.reason });
-    const envelopes = await this.#readLog(document);
-    const { culprits, isSound } = await findCulprits(judge, selectionOf(envelopes));
-    if (!isSound) logger.error("audit.unresolved", { ...fields, culprits: culprits.size });
-    if (culprits.size === 0) return;
-    const atMs = environment.clock.nowMs();
-    const recalls = envelopes.flatMap(({ id, lane, seq }): RecalledEnvelope[] => {
-      const reason = culprits.get(toHex(id));
-      return reason === undefined
-        ? []
-        : [{ id: toHex(id), lane, seq, reason, validatorVersion, atMs }];
+    const { findings, envelopes } = await this.#search(document);
+    if (findings.outcome === "sound") this.#suspensions.end(document);
+    if (findings.outcome === "unclear") this.#suspensions.begin(document, findings.reason);
+    if (findings.outcome !== "blamed") return;
+    const atMs = this.#options.environment.clock.nowMs();
+    const recalls = [...findings.culprits].map(([place, reason]): RecalledEnvelope => {
+      const { id, lane, seq } = envelopes[place]!;
+      return { id, lane, seq, reason, validatorVersion, atMs };
     });
     for (const { id, reason } of recalls) {
-      logger.warn("envelope.recalled", { ...fields, envelope: id, reason });
+      logger.debug("envelope.recalled", { ...fields, envelope: id, reason });
     }
+    const [{ reason } = { reason: "" }] = recalls;
+    logger.warn("document.recalled", { ...fields, envelopes: recalls.length, reason });
     this.#options.counters.recalled += recalls.length;
+    this.#suspensions.end(document);
     await this.#options.recall(document, recalls);
+  }
+
+  async #search(document: ReplicaDocument): Promise<{
+    readonly findings: Findings;
+    readonly envelopes: readonly EnvelopePlace[];
+  }> {
+    const { judge, store, environment, budget } = this.#options;
+    const trials = judge.openLog?.(budget);
+    if (trials === undefined) {
+      const reason = "there is nobody to try the log without parts of it";
+      return { findings: { outcome: "unclear", reason }, envelopes: [] };
+    }
+    try {
+      const envelopes = await sendLog({ store, environment, document: document.entry.id, trials });
+      return { findings: await findCulprits(trials), envelopes };
+    } finally {
+      await trials.close();
+    }
   }
 
   /** The new part on top of what the last audit left in the worker, or the whole. */
   async #tryTail(document: ReplicaDocument): Promise<Verdict> {
-    const { judge } = this.#options;
+    const { judge, budget } = this.#options;
     const { isWhole, payloads } = document.tail.take();
     const key = document.entry.id;
     if (payloads !== undefined) {
       const base = isWhole ? { base: [] } : {};
-      const budgetMs = auditBudgetMs(payloads, isWhole);
+      const budgetMs = auditBudgetMs(budget, payloads, isWhole);
       const trial = { urgency: "idle", key, steps: payloads, budgetMs, ...base } as const;
       const verdict = await judge.judge(trial);
       // Encoding and loading count against a budget that was cut for the new part alone: a large and
@@ -127,34 +150,7 @@ export class Auditor {
       if (verdict.outcome !== "unknown-base" && !isUnsure) return verdict;
     }
     const state = document.encodeSince();
-    const budgetMs = auditBudgetMs([state], true);
+    const budgetMs = auditBudgetMs(budget, [state], true);
     return judge.judge({ urgency: "idle", key, base: [], steps: [state], budgetMs });
   }
-
-  /** The log without what was recalled before. */
-  async #readLog(document: ReplicaDocument): Promise<Envelope[]> {
-    const { store, environment } = this.#options;
-    const stored = await store.readDocument(document.entry.id);
-    if (stored === undefined) return [];
-    const recalled = new Set((await store.readRecalls(stored.id)).map(({ id }) => id));
-    const envelopes: Envelope[] = [];
-    const walk = { store, hash: environment.hash, document: stored, positions: new Map() };
-    for await (const envelope of walkLog(walk)) {
-      if (!recalled.has(toHex(envelope.id))) envelopes.push(envelope);
-    }
-    return envelopes;
-  }
-}
-
-function selectionOf(envelopes: readonly Envelope[]): Selection {
-  return (recalled) => {
-    // One that recalls nothing would expect no gaps; earlier recalls may have left some.
-    const reading = new LogReading(recalled.size > 0 ? recalled : new Set([""]));
-    const updates: LoggedUpdate[] = [];
-    for (const envelope of envelopes) {
-      const part = reading.add(envelope);
-      if (part) updates.push({ id: toHex(envelope.id), payload: part.bytes });
-    }
-    return updates;
-  };
 }

@@ -1,105 +1,151 @@
-import type { ApplyJudge, FailedTrial, Verdict } from "./apply-judge.ts";
+import type { LogSelection, LogTrials, LogVerdict, SourceSummary } from "./log-trials.ts";
 
-/** An update of the log that was tried, by its place in it. */
-export interface LoggedUpdate {
-  /** Id of its envelope in hex. */
-  readonly id: string;
-  readonly payload: Uint8Array;
-}
+export type Findings =
+  /** The log loads as it is. */
+  | { readonly outcome: "sound" }
+  /** It loads without these places. */
+  | { readonly outcome: "blamed"; readonly culprits: ReadonlyMap<number, string> }
+  /** It does not load, and nobody can be blamed for it beyond doubt. */
+  | { readonly outcome: "unclear"; readonly reason: string };
 
-/** Leaves out `ids` and what depends on them; what is left can be applied without gaps. */
-export type Selection = (ids: ReadonlySet<string>) => readonly LoggedUpdate[];
+type FailedVerdict = Exclude<LogVerdict, { readonly outcome: "ok" | "unknown" }>;
 
-export interface Findings {
-  /** Envelope id in hex → reason. */
-  readonly culprits: ReadonlyMap<string, string>;
-  /** The rest of the document loads in time. */
-  readonly isSound: boolean;
-}
-
-/** CPU time that honest updates stay far below; a part of a log gets less to begin with. */
-export function auditBudgetMs(updates: readonly Uint8Array[], isWhole: boolean): number {
-  let bytes = 0;
-  for (const { length } of updates) bytes += length;
-  return (isWhole ? 1_000 : 250) + updates.length + (bytes / 1024) * 2;
-}
-
-/** Each round finds one that fails, or all that are slow together. */
-const roundsMax = 32;
+/** Envelopes that throw by themselves are found one after the other. */
+const throwingMax = 32;
+/** Sources that are looked at, the worst first; then as many groups of them behind one address. */
+const partiesMax = 8;
+/** Halvings of what a source wrote, to leave it as much as the document can bear. */
+const halvingsMax = 5;
+/** Of the budget, for what is left then: a document that only just loads would be audited again at once. */
+const easeShare = 0.5;
 
 /**
- * Finds the envelopes without which a document loads: applies its log update by update, takes out what
- * fails or is slow with everything that depends on it, and begins anew.
+ * Finds the envelopes without which a log loads, by what leaving them out saves and never by what they
+ * cost: in a crowd everybody pays, and the last one to come most of all.
+ *
+ * A source is to blame when what it wrote fails **by itself** (with no more than it builds on), and the
+ * log is sound **without** it. Whoever only stands in a crowd passes the first test, and whoever is
+ * small fails the second. Where no source, and no address, fits both, nobody is blamed.
  */
-export async function findCulprits(judge: ApplyJudge, select: Selection): Promise<Findings> {
-  const culprits = new Map<string, string>();
-  for (let round = 0; round < roundsMax; round++) {
-    const updates = select(new Set(culprits.keys()));
-    const verdict = await tryAll(judge, updates);
-    if (verdict.outcome === "ok") return { culprits, isSound: true };
-    if (!("reason" in verdict)) break;
-    const found = await blame(judge, updates, verdict);
-    if (found.length === 0) break;
-    const why = `${verdict.outcome}: ${verdict.reason}`;
-    for (const { id } of found) culprits.set(id, why);
+export async function findCulprits(trials: LogTrials): Promise<Findings> {
+  const culprits = new Map<number, string>();
+  for (let round = 0; round <= throwingMax; round++) {
+    const verdict = await trials.attempt({ without: [...culprits.keys()] });
+    if (verdict.outcome === "ok") {
+      return culprits.size === 0 ? { outcome: "sound" } : { outcome: "blamed", culprits };
+    }
+    if (verdict.outcome === "unknown") return { outcome: "unclear", reason: verdict.reason };
+    if (verdict.place === undefined) return new SourceSearch(trials, culprits, verdict).run();
+    if (culprits.has(verdict.place)) break;
+    culprits.set(verdict.place, `${verdict.outcome}: ${verdict.reason}`);
   }
-  return { culprits, isSound: false };
+  return { outcome: "unclear", reason: `more than ${throwingMax} envelopes fail` };
 }
 
-function tryAll(judge: ApplyJudge, updates: readonly LoggedUpdate[]): Promise<Verdict> {
-  const steps = updates.map(({ payload }) => payload);
-  return judge.judge({ urgency: "idle", base: [], steps, budgetMs: auditBudgetMs(steps, true) });
-}
+class SourceSearch {
+  readonly #trials: LogTrials;
+  readonly #culprits: Map<number, string>;
+  readonly #without: readonly number[];
+  readonly #reason: string;
 
-async function blame(
-  judge: ApplyJudge,
-  updates: readonly LoggedUpdate[],
-  failed: FailedTrial,
-): Promise<readonly LoggedUpdate[]> {
-  if (failed.step === undefined) return lastOf(updates, await shortestFailing(judge, updates));
-  if (failed.outcome !== "timeout") return updates.slice(failed.step, failed.step + 1);
-  return slowest(updates, failed.stepMs, failed.step);
-}
-
-/** Length of the shortest beginning of `updates` that fails; 0 when none does. */
-async function shortestFailing(
-  judge: ApplyJudge,
-  updates: readonly LoggedUpdate[],
-): Promise<number> {
-  let sound = 0;
-  let failing = updates.length;
-  while (failing - sound > 1) {
-    const middle = (sound + failing) >> 1;
-    const { outcome } = await tryAll(judge, updates.slice(0, middle));
-    if (outcome === "overloaded") return 0;
-    if (outcome === "ok") sound = middle;
-    else failing = middle;
+  constructor(trials: LogTrials, culprits: Map<number, string>, verdict: FailedVerdict) {
+    this.#trials = trials;
+    this.#culprits = culprits;
+    this.#without = [...culprits.keys()];
+    this.#reason = `${verdict.outcome}: ${verdict.reason}`;
   }
-  return failing;
-}
 
-function lastOf(updates: readonly LoggedUpdate[], length: number): readonly LoggedUpdate[] {
-  return length === 0 ? [] : updates.slice(length - 1, length);
-}
-
-/** Those that took most, until the others stay within half of the budget; the one that was cut off too. */
-function slowest(
-  updates: readonly LoggedUpdate[],
-  stepMs: readonly number[],
-  cutOff: number,
-): readonly LoggedUpdate[] {
-  const payloads = updates.map(({ payload }) => payload);
-  const budgetMs = auditBudgetMs(payloads, true);
-  const tookMs = stepMs.slice(0, cutOff);
-  let restMs = tookMs.reduce((sum, ms) => sum + ms, 0);
-  const blamed: LoggedUpdate[] = [];
-  // Cut off after less than half of the time, the last one alone took the other half.
-  if (restMs < budgetMs / 2) return updates.slice(cutOff, cutOff + 1);
-  const order = tookMs.map((ms, index) => ({ ms, index })).toSorted((a, b) => b.ms - a.ms);
-  for (const { ms, index } of order) {
-    if (restMs <= budgetMs / 2) break;
-    restMs -= ms;
-    blamed.push(updates[index]!);
+  async run(): Promise<Findings> {
+    const sources = await this.#trials.sources();
+    const guilty = await this.#guilty(sources);
+    if (guilty === undefined) {
+      return { outcome: "unclear", reason: `${this.#reason}; no source of it is to blame` };
+    }
+    const removed = await this.#leastOf(guilty);
+    const who = guilty.length === 1 ? `source ${guilty[0]!}` : `${guilty.length} sources`;
+    for (const place of removed) this.#culprits.set(place, `${this.#reason}; ${who}`);
+    return { outcome: "blamed", culprits: this.#culprits };
   }
-  return blamed;
+
+  /** The fewest parties of which each fails by itself, and without which the log is sound. */
+  async #guilty(sources: readonly SourceSummary[]): Promise<readonly string[] | undefined> {
+    const suspects: Party[] = [];
+    // One person with many connections: none of them is much, and the address is.
+    for (const parties of [singlesOf(sources), groupsOf(sources)]) {
+      for (const party of parties.slice(0, partiesMax)) {
+        const alone = await this.#attempt({ onlySources: party });
+        if (alone.outcome !== "ok" && alone.outcome !== "unknown") suspects.push(party);
+      }
+      if (suspects.length > 0 && (await this.#isSoundWithout(suspects.flat()))) {
+        return this.#necessary(suspects);
+      }
+    }
+    return undefined;
+  }
+
+  /** The smallest go first: who fails alone may still not be what breaks the whole. */
+  async #necessary(suspects: readonly Party[]): Promise<readonly string[]> {
+    let left = suspects;
+    for (const suspect of suspects.toReversed()) {
+      const others = left.filter((party) => party !== suspect);
+      if (others.length > 0 && (await this.#isSoundWithout(others.flat()))) left = others;
+    }
+    return [...new Set(left.flat())];
+  }
+
+  async #isSoundWithout(sources: readonly string[]): Promise<boolean> {
+    return (await this.#attempt({ withoutSources: sources })).outcome === "ok";
+  }
+
+  /**
+   * As little of what they wrote as it takes: what others build on stays if it can, and as much of the
+   * beginning as the document bears with ease.
+   */
+  async #leastOf(sources: readonly string[]): Promise<readonly number[]> {
+    const kind = { withoutSources: sources, keepsNeeded: true };
+    const gentle = await this.#attempt(kind);
+    const selection = gentle.outcome === "ok" ? kind : { withoutSources: sources };
+    const whole = gentle.outcome === "ok" ? gentle : await this.#attempt(selection);
+    if (whole.outcome !== "ok") return [];
+    let best = whole.removed;
+    let sound = 0;
+    let failing = best.length;
+    for (let halving = 0; halving < halvingsMax && failing - sound > 1; halving++) {
+      const middle = (sound + failing) >> 1;
+      const keeping = { ...selection, keepsFirst: middle, budgetShare: easeShare };
+      const verdict = await this.#attempt(keeping);
+      if (verdict.outcome === "ok") {
+        sound = middle;
+        best = verdict.removed;
+      } else failing = middle;
+    }
+    return best;
+  }
+
+  #attempt(selection: LogSelection): Promise<LogVerdict> {
+    return this.#trials.attempt({ ...selection, without: this.#without });
+  }
+}
+
+/** Sources that are looked at as one. */
+type Party = readonly string[];
+
+function singlesOf(sources: readonly SourceSummary[]): Party[] {
+  return sources.map(({ source }) => [source]);
+}
+
+/** Those with more than one source, the largest first. */
+function groupsOf(sources: readonly SourceSummary[]): Party[] {
+  const groups = new Map<string, { party: string[]; structs: number }>();
+  for (const { source, group, structs } of sources) {
+    if (group === undefined) continue;
+    const sum = groups.get(group) ?? { party: [], structs: 0 };
+    sum.party.push(source);
+    sum.structs += structs;
+    groups.set(group, sum);
+  }
+  return [...groups.values()]
+    .filter(({ party }) => party.length > 1)
+    .toSorted((a, b) => b.structs - a.structs)
+    .map(({ party }) => party);
 }

@@ -89,6 +89,17 @@ export function characterOf(client: number, clock = 0, text = "y"): Uint8Array {
   });
 }
 
+/** One character of a client that nobody knows, right before a character of `author`. */
+export function characterBefore(client: number, author: number, clock: number): Uint8Array {
+  return encoding.encode((encoder) => {
+    writeUints(encoder, [1, 1, client, 0]);
+    encoding.writeUint8(encoder, 0x44);
+    writeUints(encoder, [author, clock]);
+    encoding.writeVarString(encoder, "~");
+    writeUints(encoder, [0]);
+  });
+}
+
 function writeUints(encoder: encoding.Encoder, values: readonly number[]): void {
   for (const value of values) encoding.writeVarUint(encoder, value);
 }

@@ -8,6 +8,14 @@ export {
 } from "./apply-judge.ts";
 export type { DocumentRound } from "./document-outbox.ts";
 export { loadDocument, type LoadedLog } from "./load-document.ts";
+export { defaultAuditBudget, type AuditBudget } from "./audit-budget.ts";
+export type {
+  LogSelection,
+  LogTrials,
+  LogVerdict,
+  SourceSummary,
+  TriedEnvelope,
+} from "./log-trials.ts";
 export * from "./pending-updates.ts";
 export * from "./recovery.ts";
 export * from "./replica-counters.ts";

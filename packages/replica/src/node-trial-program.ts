@@ -74,7 +74,10 @@ function runTrial(bench: Bench, job: TrialJob): TrialAnswer {
 }
 
 /** What a client does that opens the document, and goes on to work with it. */
-function checkLoads({ Y, setting }: Bench, state: Uint8Array): number {
+export function checkLoads(
+  { Y, setting }: Pick<Bench, "Y" | "setting">,
+  state: Uint8Array,
+): number {
   const fresh = new Y.Doc();
   Y.applyUpdate(fresh, state);
   const { pendingStructs, pendingDs } = fresh.store;
@@ -86,7 +89,7 @@ function checkLoads({ Y, setting }: Bench, state: Uint8Array): number {
 }
 
 /** Nesting of shared types; Yjs deletes recursively, so that an honest delete would overflow the stack. */
-function deepestType(doc: Yjs.Doc): number {
+export function deepestType(doc: Yjs.Doc): number {
   const depths = new Map<unknown, number>();
   let deepest = 0;
   for (const structs of doc.store.clients.values()) {
@@ -107,7 +110,7 @@ function deepestType(doc: Yjs.Doc): number {
 }
 
 /** What holds a shared type; nothing holds a root, and what is no type. */
-function itemOf(type: Yjs.AbstractType<unknown> | null | undefined): Yjs.Item | null {
+export function itemOf(type: Yjs.AbstractType<unknown> | null | undefined): Yjs.Item | null {
   // oxlint-disable-next-line eslint/no-underscore-dangle -- there is no public way up from a type
   return type?._item ?? null;
 }

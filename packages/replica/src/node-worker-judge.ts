@@ -1,4 +1,7 @@
 import type { ApplyJudge, Trial, Verdict } from "./apply-judge.ts";
+import type { AuditBudget } from "./audit-budget.ts";
+import type { LogTrials } from "./log-trials.ts";
+import { LogThread } from "./node-log-thread.ts";
 import { TrialThread, type TrialThreadOptions } from "./node-trial-thread.ts";
 
 export type WorkerJudgeOptions = Partial<TrialThreadOptions>;
@@ -13,18 +16,28 @@ const defaults: TrialThreadOptions = {
   keptBytesMax: 8 * 1024 * 1024,
 };
 
+/** Payloads of one log under audit; a larger one is not searched for whom to blame. */
+const logBytesMax = 256 * 1024 * 1024;
+
 /** Tries updates in two worker threads of this process: one for updates that somebody waits for. */
 export class WorkerJudge implements ApplyJudge {
+  readonly #options: TrialThreadOptions;
   readonly #urgent: TrialThread;
   readonly #idle: TrialThread;
 
   constructor(options: WorkerJudgeOptions = {}) {
-    this.#urgent = new TrialThread({ ...defaults, ...options });
-    this.#idle = new TrialThread({ ...defaults, ...options });
+    this.#options = { ...defaults, ...options };
+    this.#urgent = new TrialThread(this.#options);
+    this.#idle = new TrialThread(this.#options);
   }
 
   judge(trial: Trial): Promise<Verdict> {
     return (trial.urgency === "urgent" ? this.#urgent : this.#idle).judge(trial);
+  }
+
+  openLog(budget: AuditBudget): LogTrials {
+    const { heapMb, depthMax } = this.#options;
+    return new LogThread({ budget, heapMb, depthMax, logBytesMax });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Environment, HeddleError, LogStore, Signer } from "@heddle/core";
 
+import type { AuditBudget } from "./audit-budget.ts";
 import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 
@@ -18,6 +19,7 @@ export interface ReplicaOptions {
   readonly applyBudget?: Partial<ApplyBudget>;
   /** How long an audit waits after it was asked for. */
   readonly auditDelayMs?: number;
+  readonly auditBudget?: Partial<AuditBudget>;
   /** How long something may be parked before the operator hears of it (DOC-10). */
   readonly parkedAlarmMs?: number;
 }

@@ -15,6 +15,7 @@ import {
 } from "@heddle/core";
 
 import { defaultApplyBudget } from "./apply-judge.ts";
+import { defaultAuditBudget } from "./audit-budget.ts";
 import { Auditor } from "./auditor.ts";
 import { Committer } from "./committer.ts";
 import { damageOf } from "./document-damage.ts";
@@ -80,6 +81,11 @@ export class Replica {
   /** Documents in memory. */
   get openDocuments(): number {
     return this.#holdings.size;
+  }
+
+  /** Documents whose audit fails and for which nobody is to blame: served as they are. */
+  get suspendedDocuments(): number {
+    return this.#auditor?.suspended ?? 0;
   }
 
   /** What is parked in the documents in memory; walks them, so it is for a scrape, not for a loop. */
@@ -224,7 +230,7 @@ export class Replica {
   }
 
   #newAuditor(): Auditor | undefined {
-    const { environment, judge, store, auditDelayMs = 2_000 } = this.#options;
+    const { environment, judge, store, auditDelayMs = 2_000, auditBudget } = this.#options;
     return (
       judge &&
       new Auditor({
@@ -233,6 +239,7 @@ export class Replica {
         environment,
         counters: this.counters,
         delayMs: auditDelayMs,
+        budget: { ...defaultAuditBudget, ...auditBudget },
         recall: (document, recalls) => this.#recall(document, recalls),
       })
     );

@@ -1,0 +1,69 @@
+import { toHex, type DocumentId, type Environment, type LogStore } from "@heddle/core";
+import type { Envelope, RecalledEnvelope } from "@heddle/core";
+
+import type { LogTrials, TriedEnvelope } from "./log-trials.ts";
+import { walkLog } from "./walk-log.ts";
+
+/** What a recall says about where an envelope lies. */
+export type EnvelopePlace = Pick<RecalledEnvelope, "id" | "lane" | "seq">;
+
+export interface LogSending {
+  readonly store: LogStore;
+  readonly environment: Environment;
+  readonly document: DocumentId;
+  readonly trials: LogTrials;
+}
+
+/** What waits in this thread; the rest of the log is on the disk, or over there. */
+const chunkMax = { bytes: 256 * 1024, envelopes: 512 } as const;
+/** How long this thread may be at it before others have their turn. */
+const sliceMsMax = 8;
+
+/**
+ * Hands the log of a document over, envelope by envelope. Returns where each of them lies, in the same
+ * order.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_*`.
+ */
+export async function sendLog(sending: LogSending): Promise<readonly EnvelopePlace[]> {
+  const { store, environment, document, trials } = sending;
+  const { clock, hash, scheduler } = environment;
+  const stored = await store.readDocument(document);
+  if (stored === undefined) return [];
+  const recalled = new Set((await store.readRecalls(document)).map(({ id }) => id));
+  const places: EnvelopePlace[] = [];
+  let chunk: TriedEnvelope[] = [];
+  let bytes = 0;
+  let sliceStartMs = clock.monotonicMs();
+  for await (const envelope of walkLog({ store, hash, document: stored, positions: new Map() })) {
+    const { lane, seq, payload } = envelope;
+    const id = toHex(envelope.id);
+    places.push({ id, lane, seq });
+    chunk.push({ ...triedFrom(envelope), isRecalled: recalled.has(id), isReleased: false });
+    bytes += payload.length;
+    if (bytes >= chunkMax.bytes || chunk.length >= chunkMax.envelopes) {
+      await trials.add(chunk);
+      chunk = [];
+      bytes = 0;
+      sliceStartMs = clock.monotonicMs();
+    } else if (clock.monotonicMs() - sliceStartMs > sliceMsMax) {
+      await new Promise<void>((resolve) => scheduler.after(0, resolve));
+      sliceStartMs = clock.monotonicMs();
+    }
+  }
+  await trials.add(chunk);
+  return places;
+}
+
+/** How many bytes of a tag sources behind one address have in common. */
+const groupBytes = 4;
+
+function triedFrom({ payload, sourceTag, principal }: Envelope) {
+  const who = sourceTag ?? principal;
+  return {
+    // A copy that can be handed over: the payload is a view into a record.
+    payload: new Uint8Array(payload),
+    source: who && toHex(who),
+    group: sourceTag && toHex(sourceTag.subarray(0, groupBytes)),
+  };
+}
