@@ -34,12 +34,27 @@ export function toHex(bytes: Uint8Array): string {
   return hex;
 }
 
+/** Value of a lower-case hex digit by its character code; 16 for everything else. */
+const valueOfDigit = new Uint8Array(128).fill(16);
+for (let value = 0; value < 16; value++) valueOfDigit["0123456789abcdef".charCodeAt(value)] = value;
+
 /** Reads lower-case hex; `undefined` when `hex` is anything else. */
 export function fromHex(hex: string): Uint8Array | undefined {
-  if (hex.length % 2 !== 0 || !/^[0-9a-f]*$/.test(hex)) return undefined;
+  if (hex.length % 2 !== 0) return undefined;
   const bytes = new Uint8Array(hex.length / 2);
-  for (let index = 0; index < bytes.length; index++) {
-    bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16);
+  return writeHex(hex, bytes, 0) ? bytes : undefined;
+}
+
+/**
+ * Writes what the lower-case `hex`, of an even number of digits, stands for into `target` from `offset`
+ * on. False when `hex` is anything else; `target` holds part of it then.
+ */
+export function writeHex(hex: string, target: Uint8Array, offset: number): boolean {
+  for (let index = 0; index < hex.length; index += 2) {
+    const high = valueOfDigit[hex.charCodeAt(index)] ?? 16;
+    const low = valueOfDigit[hex.charCodeAt(index + 1)] ?? 16;
+    if (high > 15 || low > 15) return false;
+    target[offset + (index >> 1)] = high * 16 + low;
   }
-  return bytes;
+  return true;
 }

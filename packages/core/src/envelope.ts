@@ -3,20 +3,14 @@ import * as encoding from "lib0/encoding";
 import { encodeUtf8 } from "lib0/string";
 
 import { assert } from "./assert.ts";
+import { ByteArena } from "./byte-arena.ts";
 import { concatBytes } from "./bytes.ts";
 import type { Hash } from "./environment.ts";
 import { HeddleError, HeddleErrorCode } from "./errors.ts";
+import { FieldWriter } from "./field-writer.ts";
+import { Fields, malformed, readFields, tooNew, writeBytesField } from "./fields.ts";
+import { decodeHlc, type Hlc } from "./hybrid-clock.ts";
 import {
-  Fields,
-  malformed,
-  readFields,
-  tooNew,
-  writeBytesField,
-  writeUintField,
-} from "./fields.ts";
-import { decodeHlc, encodeHlc, type Hlc } from "./hybrid-clock.ts";
-import {
-  bytesOfId,
   documentId,
   laneId,
   spaceId,
@@ -113,27 +107,44 @@ export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
   assertLengthMax(content.principal, limits.principalBytesMax);
   assertLengthMax(content.reason, limits.reasonBytesMax);
   assertLengthMax(content.sourceTag, limits.sourceTagBytesMax);
-  const encoder = encoding.createEncoder();
-  encoding.writeUint8(encoder, envelopeVersion);
-  encoding.writeUint8(encoder, envelopeVersion);
-  writeUintField(encoder, Tag.kind, content.kind);
-  writeUintField(encoder, Tag.flags, content.flags);
-  writeBytesField(encoder, Tag.space, bytesOfId(content.space));
-  writeBytesField(encoder, Tag.document, bytesOfId(content.document));
-  writeBytesField(encoder, Tag.lane, bytesOfId(content.lane));
-  writeUintField(encoder, Tag.seq, content.seq);
-  writeBytesField(encoder, Tag.prev, content.prev);
-  writeBytesField(encoder, Tag.hlc, encodeHlc(content.hlc));
-  writeUintField(encoder, Tag.epoch, content.epoch);
-  writeUintField(encoder, Tag.schema, content.schema);
-  writeUintField(encoder, Tag.codec, content.codec);
-  writeBytesField(encoder, Tag.payload, content.payload);
-  if (content.correlationId) writeBytesField(encoder, Tag.correlationId, content.correlationId);
-  if (content.principal) writeBytesField(encoder, Tag.principal, content.principal);
-  if (content.reason) writeBytesField(encoder, Tag.reason, content.reason);
-  if (content.sourceTag) writeBytesField(encoder, Tag.sourceTag, content.sourceTag);
-  const bytes = encoding.toUint8Array(encoder);
-  return { ...content, id: envelopeIdOf(hash, bytes), bytes };
+  const { payload, correlationId, principal, reason, sourceTag } = content;
+  const room = arena.take(headerRoom + payload.length + lengthOfOptional(content));
+  const writer = new FieldWriter(room);
+  // The id is a hash over its domain and the encoding: written in one piece, they are hashed in one.
+  writer.raw(idDomain);
+  writer.uint8(envelopeVersion);
+  writer.uint8(envelopeVersion);
+  writer.uintField(Tag.kind, content.kind);
+  writer.uintField(Tag.flags, content.flags);
+  writer.idField(Tag.space, content.space);
+  writer.idField(Tag.document, content.document);
+  writer.idField(Tag.lane, content.lane);
+  writer.uintField(Tag.seq, content.seq);
+  writer.bytesField(Tag.prev, content.prev);
+  writer.hlcField(Tag.hlc, content.hlc);
+  writer.uintField(Tag.epoch, content.epoch);
+  writer.uintField(Tag.schema, content.schema);
+  writer.uintField(Tag.codec, content.codec);
+  writer.bytesField(Tag.payload, payload);
+  if (correlationId) writer.bytesField(Tag.correlationId, correlationId);
+  if (principal) writer.bytesField(Tag.principal, principal);
+  if (reason) writer.bytesField(Tag.reason, reason);
+  if (sourceTag) writer.bytesField(Tag.sourceTag, sourceTag);
+  const id = hash.sha256(room.subarray(0, writer.length));
+  return { ...content, id, bytes: room.subarray(idDomain.length, writer.length) };
+}
+
+/** Room for the domain of the id and all fields but the payload and those that may be left out. */
+const headerRoom = 224;
+const arena = new ByteArena();
+
+function lengthOfOptional(content: EnvelopeContent): number {
+  const { correlationId, principal, reason, sourceTag } = content;
+  let length = 0;
+  for (const bytes of [correlationId, principal, reason, sourceTag]) {
+    if (bytes) length += bytes.length + 8;
+  }
+  return length;
 }
 
 /**

@@ -56,17 +56,24 @@ export function compareHlc(a: Hlc, b: Hlc): number {
 
 /** 8 bytes, big-endian, so that byte order is clock order. */
 export function encodeHlc(hlc: Hlc): Uint8Array {
-  const { wallMs, counter } = hlc;
+  const bytes = new Uint8Array(8);
+  writeHlc(hlc, bytes, 0);
+  return bytes;
+}
+
+/** Writes the 8 bytes of {@link encodeHlc} into `target`. */
+export function writeHlc({ wallMs, counter }: Hlc, target: Uint8Array, offset: number): void {
   assert(
     wallMs >= 0 && wallMs <= wallMsMax && counter <= counterMax,
     "a clock reading fits 64 bit",
   );
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, Math.floor(wallMs / 2 ** 32));
-  view.setUint32(2, wallMs % 2 ** 32);
-  view.setUint16(6, counter);
-  return bytes;
+  let rest = wallMs;
+  for (let index = offset + 5; index >= offset; index--) {
+    target[index] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  target[offset + 6] = counter >> 8;
+  target[offset + 7] = counter & 0xff;
 }
 
 export function decodeHlc(bytes: Uint8Array): Hlc {

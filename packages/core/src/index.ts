@@ -2,6 +2,7 @@ export * from "./accept.ts";
 export * from "./arrival-runs.ts";
 export * from "./assert.ts";
 export * from "./attribution.ts";
+export * from "./byte-arena.ts";
 export * from "./bytes.ts";
 export * from "./checkpoint.ts";
 export * from "./checkpoint-vector.ts";

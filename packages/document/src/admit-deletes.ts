@@ -9,6 +9,8 @@ export interface DeleteAdmission {
   readonly isWhole: boolean;
 }
 
+const nothingDeleted: DeleteAdmission = { admitted: [], parked: [], isWhole: true };
+
 /**
  * Splits the deletes of an update: known ones are dropped, those of clocks behind what is known or
  * admitted are parked.
@@ -20,6 +22,7 @@ export function admitDeletes(
   update: ParsedUpdate,
   clocks: ReadonlyMap<number, number>,
 ): DeleteAdmission {
+  if (update.deletes.length === 0) return nothingDeleted;
   const admitted: ClientDeletes[] = [];
   const parked: ClientDeletes[] = [];
   let isWhole = true;

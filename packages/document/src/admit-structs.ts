@@ -8,13 +8,14 @@ import { cutBefore, pieceOf, type StructPiece } from "./struct-piece.ts";
 export interface StructAdmission {
   readonly admitted: readonly StructPiece[];
   readonly parked: readonly StructPiece[];
-  /** Client → clock behind what was admitted, for clients with admitted structs. */
+  /** Client → clock behind what was admitted; left empty when the update deletes nothing. */
   readonly clocks: ReadonlyMap<number, number>;
   /** Every struct of the update was admitted untouched. The lists are left empty then. */
   readonly isWhole: boolean;
 }
 
 const noPieces: readonly StructPiece[] = [];
+const noClocks: ReadonlyMap<number, number> = new Map();
 
 export function admitStructs(knowledge: DocumentKnowledge, update: ParsedUpdate): StructAdmission {
   const isFree = dependsOnKnownOnly(knowledge, update);
@@ -49,6 +50,8 @@ function contiguousClocks(
   for (const run of update.runs) {
     if (run.clock !== knowledge.clockOf(run.client)) return undefined;
   }
+  // Asked for by deletes only.
+  if (update.deletes.length === 0) return noClocks;
   return new Map(update.runs.map((run) => [run.client, run.endClock]));
 }
 

@@ -5,7 +5,7 @@ import type { DocumentCommit, DocumentListener, ReplicaDocument } from "@heddle/
 import type { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { HeldMessages } from "./held-messages.ts";
-import { prepareFrame } from "./prepared-frame.ts";
+import { prepareFrame, prepareFrameOf } from "./prepared-frame.ts";
 import { Presence } from "./presence.ts";
 import { RoomMember, type CatchUp, type MemberSources } from "./room-member.ts";
 import {
@@ -14,6 +14,7 @@ import {
   encodeSyncStep1,
   encodeSyncStep2,
   encodeUpdate,
+  encodeUpdateHead,
 } from "./y-websocket-wire.ts";
 
 /** The last catch-up that was made: after a restart everybody asks the same question. */
@@ -96,8 +97,8 @@ export class DocumentRoom implements DocumentListener, MemberSources {
   onCommit({ update, parts, sources }: DocumentCommit): void {
     // A lone writer knows what it wrote; where several wrote, one frame for all is cheaper than
     // one frame for each, and an update that is known already changes nothing.
-    const onlySource = sources.size === 1 ? [...sources][0] : undefined;
-    const frame = prepareFrame(encodeUpdate(update));
+    const onlySource = sources.size === 1 ? sources.keys().next().value : undefined;
+    const frame = prepareFrameOf(encodeUpdateHead(update.length), update);
     this.#context.counters.broadcasts++;
     this.#lastCatchUp = undefined;
     let before: Uint8Array | undefined;

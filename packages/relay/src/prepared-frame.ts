@@ -1,13 +1,19 @@
 import type { Duplex } from "node:stream";
 
 const finBinary = 0x82;
+const noBytes = new Uint8Array();
 
 /**
  * A whole unmasked binary WebSocket message in one buffer (RFC 6455, 5.2), made once and written to
  * every receiver as it is. `ws` would build a header and two writes per receiver.
  */
 export function prepareFrame(message: Uint8Array): Uint8Array {
-  const { length } = message;
+  return prepareFrameOf(noBytes, message);
+}
+
+/** The frame of the message that is `head` followed by `body`. */
+export function prepareFrameOf(head: Uint8Array, body: Uint8Array): Uint8Array {
+  const length = head.length + body.length;
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(headerLength + length);
   frame[0] = finBinary;
@@ -20,7 +26,8 @@ export function prepareFrame(message: Uint8Array): Uint8Array {
     frame.writeUInt32BE(0, 2);
     frame.writeUInt32BE(length, 6);
   }
-  frame.set(message, headerLength);
+  frame.set(head, headerLength);
+  frame.set(body, headerLength + head.length);
   return frame;
 }
 

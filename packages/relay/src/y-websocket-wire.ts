@@ -80,6 +80,14 @@ export function encodeUpdate(update: Uint8Array): Uint8Array {
   return encodeSync(SyncType.update, update);
 }
 
+/** What stands in front of the update in {@link encodeUpdate}: the frame of a commit is built of both. */
+export function encodeUpdateHead(updateBytes: number): Uint8Array {
+  const head: number[] = [MessageType.sync, SyncType.update];
+  let rest = updateBytes;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) head.push(0x80 | (rest % 128));
+  return Uint8Array.from([...head, rest]);
+}
+
 export function encodeAwareness(awarenessUpdate: Uint8Array): Uint8Array {
   const encoder = encoding.createEncoder();
   encoding.writeVarUint(encoder, MessageType.awareness);

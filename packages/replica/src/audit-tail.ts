@@ -2,6 +2,7 @@ import type { Envelope } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
 import { LogSize } from "./log-size.ts";
+import { PackedPayloads } from "./packed-payloads.ts";
 
 /**
  * How much may be logged without having been tried before the document is audited. Structs, because
@@ -19,7 +20,7 @@ const keptBytesMax = 4 * auditAfter.bytes;
 
 /** Envelopes of one document that were logged since its last audit. */
 export class AuditTail {
-  #payloads: Uint8Array[] = [];
+  #payloads = new PackedPayloads();
   #size: LogSize;
   /** Nothing was logged before the payloads that are kept here. */
   #isWhole: boolean;
@@ -47,9 +48,9 @@ export class AuditTail {
     for (const { payload } of envelopes) {
       this.#size.addEnvelope(payload);
       this.#isKept &&= this.#size.bytes <= keptBytesMax;
-      if (this.#isKept) this.#payloads.push(payload);
+      if (this.#isKept) this.#payloads.add(payload);
     }
-    if (!this.#isKept) this.#payloads = [];
+    if (!this.#isKept) this.#payloads.clear();
   }
 
   /**
@@ -58,8 +59,9 @@ export class AuditTail {
    * - `payloads` missing: there were too many; only the whole document can be looked at.
    */
   take(): { readonly isWhole: boolean; readonly payloads: readonly Uint8Array[] | undefined } {
-    const taken = { isWhole: this.#isWhole, payloads: this.#isKept ? this.#payloads : undefined };
-    this.#payloads = [];
+    const payloads = this.#isKept ? this.#payloads.list() : undefined;
+    const taken = { isWhole: this.#isWhole, payloads };
+    this.#payloads.clear();
     this.#size = new LogSize();
     this.#isWhole = false;
     this.#isKept = true;

@@ -1,10 +1,14 @@
 import type {
   Clock,
+  DocumentEntry,
   DocumentId,
+  Envelope,
   LaneDescriptor,
   LaneWriter,
   LogBatch,
   LogStore,
+  ParkedUpdate,
+  QuarantinedUpdate,
 } from "@heddle/core";
 
 import type { ReplicaCounters } from "./replica-counters.ts";
@@ -74,9 +78,7 @@ export class Committer {
     const { store, clock, counters, telemetry } = this.#options;
     const documents = [...this.#waiting];
     this.#waiting.clear();
-    const rounds = documents.map((document): SealedRound => {
-      return { document: document.entry.id, ...document.beginRound(writer) };
-    });
+    const rounds = documents.map((document) => document.beginRound(writer));
     const sealedMs = clock.monotonicMs();
     const batch = batchOf(rounds, this.#isLaneStored ? undefined : writer.descriptor);
     if (Object.values(batch).some((part) => part.length > 0)) await store.append(batch);
@@ -92,12 +94,8 @@ export class Committer {
   }
 }
 
-interface SealedRound extends DocumentRound {
-  readonly document: DocumentId;
-}
-
 function totalsOf(
-  rounds: readonly SealedRound[],
+  rounds: readonly DocumentRound[],
 ): Pick<CommitRound, "receivedMs" | "envelopes" | "bytes"> {
   const totals = { receivedMs: undefined as number | undefined, envelopes: 0, bytes: 0 };
   for (const { receivedMs = Infinity, envelopes } of rounds) {
@@ -108,15 +106,19 @@ function totalsOf(
   return totals;
 }
 
-function batchOf(rounds: readonly SealedRound[], lane: LaneDescriptor | undefined): LogBatch {
-  return {
-    lanes: lane ? [lane] : [],
-    documents: rounds.flatMap(({ entry }) => entry ?? []),
-    envelopes: rounds.flatMap(({ envelopes }) => envelopes),
-    park: rounds.flatMap(({ document, park }) => park.map((update) => ({ document, update }))),
-    release: rounds.flatMap(({ document, release }) => release.map((id) => ({ document, id }))),
-    quarantine: rounds.flatMap(({ document, quarantine }) => {
-      return quarantine.map((update) => ({ document, update }));
-    }),
-  };
+function batchOf(rounds: readonly DocumentRound[], lane: LaneDescriptor | undefined): LogBatch {
+  const documents: DocumentEntry[] = [];
+  const envelopes: Envelope[] = [];
+  const park: { document: DocumentId; update: ParkedUpdate }[] = [];
+  const release: { document: DocumentId; id: string }[] = [];
+  const quarantine: { document: DocumentId; update: QuarantinedUpdate }[] = [];
+  for (const round of rounds) {
+    const { document, entry, outbox } = round;
+    if (entry) documents.push(entry);
+    for (const envelope of round.envelopes) envelopes.push(envelope);
+    for (const update of outbox?.park ?? []) park.push({ document, update });
+    for (const id of outbox?.release ?? []) release.push({ document, id });
+    for (const update of outbox?.quarantine ?? []) quarantine.push({ document, update });
+  }
+  return { lanes: lane ? [lane] : [], documents, envelopes, park, release, quarantine };
 }

@@ -1,11 +1,20 @@
-import type { DocumentEntry, Envelope, ParkedUpdate, QuarantinedUpdate } from "@heddle/core";
+import type {
+  DocumentEntry,
+  DocumentId,
+  Envelope,
+  ParkedUpdate,
+  QuarantinedUpdate,
+} from "@heddle/core";
 
 /** A document's share of one append. */
-export interface DocumentRound extends OutboxContent {
+export interface DocumentRound {
+  readonly document: DocumentId;
   /** When the oldest update in it was handed in. */
   readonly receivedMs: number | undefined;
   readonly entry: DocumentEntry | undefined;
   readonly envelopes: readonly Envelope[];
+  /** `undefined` when there is nothing but envelopes, which is nearly always. */
+  readonly outbox: OutboxContent | undefined;
 }
 
 export interface OutboxContent {
@@ -38,7 +47,8 @@ export class DocumentOutbox {
     this.#quarantine.push(update);
   }
 
-  take(): OutboxContent {
+  take(): OutboxContent | undefined {
+    if (this.isEmpty) return undefined;
     const content = { park: this.#park, release: this.#release, quarantine: this.#quarantine };
     this.#park = [];
     this.#release = [];

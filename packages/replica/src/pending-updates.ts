@@ -85,10 +85,10 @@ export class PendingUpdates {
   /** When the oldest of them was handed in. */
   receivedMs: number | undefined;
   readonly bursts: UpdateBurst[] = [];
-  readonly sources = new Set<UpdateSource>();
   /** Index of the last burst of each source. */
-  readonly #lastOf = new Map<UpdateSource, number>();
-  readonly #references = new RoundReferences();
+  readonly sources = new Map<UpdateSource, number>();
+  /** Made for the second source: until then nothing can stand before what it builds on. */
+  #references: RoundReferences | undefined;
   readonly #afterCommit: (() => void)[] = [];
 
   get isEmpty(): boolean {
@@ -101,9 +101,8 @@ export class PendingUpdates {
     burst.updates.push(update);
     burst.bytes += update.bytes.length;
     burst.types += update.typeCount;
-    this.#references.note(update, index);
-    this.#lastOf.set(source, index);
-    this.sources.add(source);
+    this.#references?.note(update, index);
+    this.sources.set(source, index);
   }
 
   afterCommit(task: () => void): void {
@@ -115,14 +114,23 @@ export class PendingUpdates {
   }
 
   #burstFor(update: ParsedUpdate, source: UpdateSource, isHeld: boolean): number {
-    const index = this.#lastOf.get(source) ?? -1;
+    const index = this.sources.get(source) ?? -1;
     const last = this.bursts[index];
+    if (index < this.bursts.length - 1) this.#references ??= this.#referencesSoFar();
     const joins =
       last?.isHeld === isHeld &&
       hasRoom(last, update) &&
-      this.#references.lastNeededBy(update) <= index;
+      (this.#references?.lastNeededBy(update) ?? -1) <= index;
     if (joins) return index;
     return this.bursts.push({ source, isHeld, updates: [], bytes: 0, types: 0 }) - 1;
+  }
+
+  #referencesSoFar(): RoundReferences {
+    const references = new RoundReferences();
+    for (const [index, { updates }] of this.bursts.entries()) {
+      for (const update of updates) references.note(update, index);
+    }
+    return references;
   }
 }
 

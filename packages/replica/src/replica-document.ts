@@ -25,7 +25,7 @@ export interface DocumentCommit {
   readonly update: Uint8Array;
   /** The same, as it was admitted. */
   readonly parts: readonly ParsedUpdate[];
-  readonly sources: ReadonlySet<UpdateSource>;
+  readonly sources: Pick<ReadonlyMap<UpdateSource, unknown>, "size" | "keys">;
 }
 
 export interface DocumentListener {
@@ -181,15 +181,18 @@ export class ReplicaDocument {
     const updates = this.#pending;
     this.#pending = new PendingUpdates();
     const shown: Envelope[] = [];
-    const envelopes = updates.bursts.flatMap((burst) => {
-      const sealed = payloadsOf(burst).map((payload) => this.#seal(writer, payload, burst.source));
-      if (!burst.isHeld) shown.push(...sealed);
-      return sealed;
-    });
+    const envelopes: Envelope[] = [];
+    for (const burst of updates.bursts) {
+      for (const payload of payloadsOf(burst)) {
+        const envelope = this.#seal(writer, payload, burst.source);
+        envelopes.push(envelope);
+        if (!burst.isHeld) shown.push(envelope);
+      }
+    }
     this.#inFlight = { updates, shown };
     const { receivedMs } = updates;
     const entry = this.#isStored ? undefined : this.entry;
-    return { receivedMs, entry, envelopes, ...this.#outbox.take() };
+    return { document: this.entry.id, receivedMs, entry, envelopes, outbox: this.#outbox.take() };
   }
 
   /** The round is on disk: now it may be seen. */
@@ -274,6 +277,7 @@ export class ReplicaDocument {
 }
 
 /** What of a round is shown, in the order of its bursts. */
-function updatesOf({ bursts }: PendingUpdates): ParsedUpdate[] {
+function updatesOf({ bursts }: PendingUpdates): readonly ParsedUpdate[] {
+  if (bursts.length === 1 && !bursts[0]!.isHeld) return bursts[0]!.updates;
   return bursts.flatMap(({ isHeld, updates }) => (isHeld ? [] : updates));
 }

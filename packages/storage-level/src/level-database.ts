@@ -35,6 +35,9 @@ export type OpenDatabase = (folder: string, opening: DatabaseOpening) => Promise
 /** A chunk is limited by both; LevelDB's own 16 KiB would mean a thread hop per few envelopes. */
 const chunkEntriesMax = 1000;
 const chunkBytesMax = 1024 * 1024;
+const chainedBytesMax = 1024 * 1024;
+
+type Batch = ReturnType<Level<Uint8Array, Uint8Array>["batch"]>;
 
 /** Opens LevelDB in `folder`. */
 export const openLevelDatabase: OpenDatabase = async (folder, { createIfMissing }) => {
@@ -84,7 +87,10 @@ class LevelDatabase implements LogDatabase {
 
   async write(operations: readonly Operation[]): Promise<void> {
     try {
-      await this.#level.batch([...operations], { sync: true });
+      // Both forms end in one LevelDB write. The chained one takes a third of the time per operation,
+      // but its copy of the bytes is only let go of by the collector, so it is not for large batches.
+      if (isLarge(operations)) await this.#level.batch([...operations], { sync: true });
+      else await chain(this.#level.batch(), operations).write({ sync: true });
     } catch (cause) {
       throw storageError(cause, "the log could not be written");
     }
@@ -93,6 +99,20 @@ class LevelDatabase implements LogDatabase {
   close(): Promise<void> {
     return this.#level.close();
   }
+}
+
+function isLarge(operations: readonly Operation[]): boolean {
+  let bytes = 0;
+  for (const operation of operations) if (operation.type === "put") bytes += operation.value.length;
+  return bytes > chainedBytesMax;
+}
+
+function chain(batch: Batch, operations: readonly Operation[]): Batch {
+  for (const operation of operations) {
+    if (operation.type === "put") batch.put(operation.key, operation.value);
+    else batch.del(operation.key);
+  }
+  return batch;
 }
 
 async function reading<Result>(work: Promise<Result>): Promise<Result> {

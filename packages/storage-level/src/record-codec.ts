@@ -1,7 +1,8 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { ByteArena, HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import { crc32 } from "./crc32.ts";
 import { describeKey } from "./record-keys.ts";
+import { writeUint32 } from "./uint32.ts";
 
 /**
  * record := magic uint8 0x68 • version uint8 • length uint32 • crc uint32 • payload
@@ -13,14 +14,15 @@ import { describeKey } from "./record-keys.ts";
 const magic = 0x68;
 const recordVersion = 1;
 const headerBytes = 10;
+/** Records live until their batch is written. */
+const arena = new ByteArena();
 
 export function sealRecord(key: Uint8Array, payload: Uint8Array): Uint8Array {
-  const record = new Uint8Array(headerBytes + payload.length);
-  const view = new DataView(record.buffer);
-  view.setUint8(0, magic);
-  view.setUint8(1, recordVersion);
-  view.setUint32(2, payload.length);
-  view.setUint32(6, crc32(key, record.subarray(0, 6), payload));
+  const record = arena.take(headerBytes + payload.length);
+  record[0] = magic;
+  record[1] = recordVersion;
+  writeUint32(record, 2, payload.length);
+  writeUint32(record, 6, crc32(key, record.subarray(0, 6), payload));
   record.set(payload, headerBytes);
   return record;
 }

@@ -1,4 +1,13 @@
-import { bytesOfId, documentId, fromHex, type DocumentId, type LaneId } from "@heddle/core";
+import {
+  ByteArena,
+  documentId,
+  fromHex,
+  writeId,
+  type DocumentId,
+  type LaneId,
+} from "@heddle/core";
+
+import { writeUint32 } from "./uint32.ts";
 
 /**
  * Every key of the log. One prefix byte, then fixed-width parts; integers are big-endian, so that the
@@ -69,27 +78,27 @@ export function laneKey(laneIx: number): Uint8Array {
 }
 
 export function laneAliasKey(lane: LaneId): Uint8Array {
-  return new KeyWriter(Prefix.laneAlias, 16).bytes(bytesOfId(lane)).key;
+  return new KeyWriter(Prefix.laneAlias, 16).id(lane).key;
 }
 
 export function documentKey(document: DocumentId): Uint8Array {
-  return new KeyWriter(Prefix.document, 16).bytes(bytesOfId(document)).key;
+  return new KeyWriter(Prefix.document, 16).id(document).key;
 }
 
 export function dirtyKey(document: DocumentId): Uint8Array {
-  return new KeyWriter(Prefix.dirty, 16).bytes(bytesOfId(document)).key;
+  return new KeyWriter(Prefix.dirty, 16).id(document).key;
 }
 
 export function vectorDigestKey(document: DocumentId): Uint8Array {
-  return new KeyWriter(Prefix.vector, 16).bytes(bytesOfId(document)).key;
+  return new KeyWriter(Prefix.vector, 16).id(document).key;
 }
 
 export function vectorKey(document: DocumentId, laneIx: number): Uint8Array {
-  return new KeyWriter(Prefix.vector, 20).bytes(bytesOfId(document)).uint32(laneIx).key;
+  return new KeyWriter(Prefix.vector, 20).id(document).uint32(laneIx).key;
 }
 
 export function envelopeKey(document: DocumentId, laneIx: number, seq: number): Uint8Array {
-  const writer = new KeyWriter(Prefix.envelope, 28).bytes(bytesOfId(document));
+  const writer = new KeyWriter(Prefix.envelope, 28).id(document);
   return writer.uint32(laneIx).uint64(seq).key;
 }
 
@@ -101,7 +110,7 @@ export function arrivalKey(number: number): Uint8Array {
 export function parkedKey(document: DocumentId, id: string): Uint8Array | undefined {
   const idBytes = fromHex(id);
   if (idBytes?.length !== 16) return undefined;
-  return new KeyWriter(Prefix.parked, 32).bytes(bytesOfId(document)).bytes(idBytes).key;
+  return new KeyWriter(Prefix.parked, 32).id(document).bytes(idBytes).key;
 }
 
 export function incarnationKey(opening: number): Uint8Array {
@@ -134,7 +143,7 @@ function refusalKey(
   length: number,
 ): Uint8Array | undefined {
   if (id?.length !== length) return undefined;
-  const writer = new KeyWriter(Prefix.quarantine, 17 + length).bytes(bytesOfId(document));
+  const writer = new KeyWriter(Prefix.quarantine, 17 + length).id(document);
   return writer.bytes(Uint8Array.of(kind)).bytes(id).key;
 }
 
@@ -178,15 +187,15 @@ export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
 export const repairKeys = keysUnder(Uint8Array.of(Prefix.repair));
 
 export function vectorKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.vector, 16).bytes(bytesOfId(document)).key);
+  return keysUnder(new KeyWriter(Prefix.vector, 16).id(document).key);
 }
 
 export function envelopeKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.envelope, 16).bytes(bytesOfId(document)).key);
+  return keysUnder(new KeyWriter(Prefix.envelope, 16).id(document).key);
 }
 
 export function parkedKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.parked, 16).bytes(bytesOfId(document)).key);
+  return keysUnder(new KeyWriter(Prefix.parked, 16).id(document).key);
 }
 
 export function quarantineKeysOf(document: DocumentId): KeyRange {
@@ -218,7 +227,7 @@ export function attributionKeysOf(document: DocumentId): KeyRange {
 }
 
 function refusalKeysOf(document: DocumentId, kind: number): KeyRange {
-  const writer = new KeyWriter(Prefix.quarantine, 17).bytes(bytesOfId(document));
+  const writer = new KeyWriter(Prefix.quarantine, 17).id(document);
   return keysUnder(writer.bytes(Uint8Array.of(kind)).key);
 }
 
@@ -318,15 +327,16 @@ export function describeKey(key: Uint8Array): string {
     : `${kind} record`;
 }
 
+/** Keys live until their batch is written, or their read is done. */
+const arena = new ByteArena();
+
 class KeyWriter {
   readonly key: Uint8Array;
-  readonly #view: DataView;
   #offset = 1;
 
   constructor(prefix: number, length: number) {
-    this.key = new Uint8Array(1 + length);
+    this.key = arena.take(1 + length);
     this.key[0] = prefix;
-    this.#view = viewOf(this.key);
   }
 
   bytes(bytes: Uint8Array): this {
@@ -335,8 +345,14 @@ class KeyWriter {
     return this;
   }
 
+  id(id: DocumentId | LaneId): this {
+    writeId(id, this.key, this.#offset);
+    this.#offset += 16;
+    return this;
+  }
+
   uint32(value: number): this {
-    this.#view.setUint32(this.#offset, value);
+    writeUint32(this.key, this.#offset, value);
     this.#offset += 4;
     return this;
   }
