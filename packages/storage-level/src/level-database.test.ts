@@ -29,9 +29,6 @@ test("[STO-1] operations of one write take effect in their order", async () => {
   const { folder, remove } = await temporaryFolder();
   const database = await openLevelDatabase(folder, { createIfMissing: true });
   try {
-    const put = (key: number, value: Uint8Array): Operation => {
-      return { type: "put", key: Uint8Array.of(key), value };
-    };
     for (const value of [Uint8Array.of(7), new Uint8Array(2 * 1024 * 1024)]) {
       await database.write([put(1, value), { type: "del", key: Uint8Array.of(1) }, put(2, value)]);
       expect(await database.get(Uint8Array.of(1))).toBeUndefined();
@@ -43,6 +40,10 @@ test("[STO-1] operations of one write take effect in their order", async () => {
     await remove();
   }
 });
+
+function put(key: number, value: Uint8Array): Operation {
+  return { type: "put", key: Uint8Array.of(key), value };
+}
 
 /** The options of every write that reaches LevelDB, in either of its two forms. */
 function watchWrites(): { options: unknown[]; restore: () => void } {
