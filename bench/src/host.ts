@@ -49,6 +49,7 @@ function readVersions(): Record<string, string> {
     "ws of @y/websocket-server": readVersion("ws", stock),
     "y-leveldb": readVersion("y-leveldb", stock),
     "level of y-leveldb": readVersion("level", persistence),
+    "@hocuspocus/server": readVersion("@hocuspocus/server", here),
     ws: readVersion("ws", here),
     yjs: readVersion("yjs", here),
   };

@@ -6,15 +6,12 @@ import { parseOptions, usage, type BenchOptions } from "./options.ts";
 import { findPinning } from "./pinning.ts";
 import { formatReport } from "./report.ts";
 import type { BenchResult } from "./result.ts";
-import { documents } from "./rows/documents.ts";
-import { durability } from "./rows/durability.ts";
-import { fanOut, fanOutAtRate } from "./rows/fan-out.ts";
+import { allRows } from "./rows/all-rows.ts";
 import type { Row } from "./rows/row.ts";
 import { runBench } from "./run-bench.ts";
 import { allServers } from "./servers/all-servers.ts";
 import type { ServerKind } from "./servers/server.ts";
 
-const allRows: readonly Row[] = [fanOut, fanOutAtRate, documents, durability];
 const defaultOut = fileURLToPath(new URL("../results/latest.json", import.meta.url));
 
 // An interrupted run leaves through "exit" too, where children are killed and folders removed.

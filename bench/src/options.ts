@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import { fullPlan, quickPlan, type Plan } from "./plan.ts";
+import { allRows } from "./rows/all-rows.ts";
 
 export const usage = `usage: npm run bench -- [options]
 
   --quick          one short round, under a minute: does it run, is anything far off
   --rounds N       rounds to run (1 to 50)
-  --rows A,B       only these rows: fan-out, fan-out-rate, documents, durability
-  --servers A,B    only these servers, by the start of their names: heddle, y-websocket, raw, ...
+  --rows A,B       only these rows: ${allRows.map(({ id }) => id).join(", ")}
+  --servers A,B    only these servers, by the start of their names: heddle, y-websocket, hocuspocus, raw, ...
   --data DIR       where servers keep their data (default: the system's temporary folder)
   --out FILE       where the result goes, as JSON; a table as Markdown lies beside it
                    (default: bench/results/latest.json)

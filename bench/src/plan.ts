@@ -13,6 +13,23 @@ export interface Plan {
   readonly settleMs: number;
   readonly killsPerRound: number;
   readonly syncedWrites: number;
+  readonly libraryDocuments: number;
+  /** Longer than any server keeps a document that everybody has left; none keeps it for longer by default. */
+  readonly leftMs: number;
+  readonly traceEdits: number;
+  readonly returningBytes: number;
+  readonly updatesBehind: number;
+  readonly idleClients: number;
+  readonly idleSettleMs: number;
+  readonly curves: CurvePlan;
+}
+
+/** Points of the scaling curves. */
+export interface CurvePlan {
+  readonly clients: readonly number[];
+  readonly documentsOnDisk: readonly number[];
+  readonly documentBytes: readonly number[];
+  readonly lanes: readonly number[];
 }
 
 export const quickPlan: Plan = {
@@ -26,6 +43,19 @@ export const quickPlan: Plan = {
   settleMs: 500,
   killsPerRound: 1,
   syncedWrites: 200,
+  libraryDocuments: 200,
+  leftMs: 1_000,
+  traceEdits: 5_000,
+  returningBytes: 100_000,
+  updatesBehind: 1_000,
+  idleClients: 200,
+  idleSettleMs: 500,
+  curves: {
+    clients: [10, 100],
+    documentsOnDisk: [100, 1_000],
+    documentBytes: [10_000, 100_000],
+    lanes: [10, 100],
+  },
 };
 
 export const fullPlan: Plan = {
@@ -39,4 +69,17 @@ export const fullPlan: Plan = {
   settleMs: 10_000,
   killsPerRound: 3,
   syncedWrites: 1_000,
+  libraryDocuments: 2_000,
+  leftMs: 40_000,
+  traceEdits: 259_778,
+  returningBytes: 1_000_000,
+  updatesBehind: 10_000,
+  idleClients: 2_000,
+  idleSettleMs: 4_000,
+  curves: {
+    clients: [10, 30, 100, 300, 1_000, 2_000],
+    documentsOnDisk: [100, 1_000, 10_000, 100_000],
+    documentBytes: [10_000, 100_000, 1_000_000, 5_000_000, 20_000_000],
+    lanes: [10, 100, 1_000, 3_000],
+  },
 };

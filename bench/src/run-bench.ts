@@ -35,7 +35,7 @@ export async function runBench(run: BenchRun): Promise<BenchResult> {
 }
 
 async function runRow(row: Row, run: BenchRun, syncCost: Sample[]): Promise<ServerOutcome[]> {
-  const { rounds } = run.context.plan;
+  const rounds = Math.min(run.context.plan.rounds, row.roundsMax ?? Infinity);
   const servers = run.servers.filter((server) => row.appliesTo(server));
   const outcomes = servers.map(({ id }): ServerOutcome => ({
     server: id,

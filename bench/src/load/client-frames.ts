@@ -11,42 +11,52 @@ const opcodePong = 10;
 /** Clients must mask. Any key will do; not zero, or servers could leave the unmasking out. */
 const mask = [0x37, 0xfa, 0x21, 0x3d] as const;
 
-/** "I have nothing, send me all." */
-export const emptyStep1Frame: Buffer = binaryFrame(syncMessage(syncStep1, Uint8Array.of(0)));
+/** The state vector of a client that has nothing. */
+export const emptyVector = Uint8Array.of(0);
+/** An update without structs and without deletes. */
+const emptyUpdate = Uint8Array.of(0, 0);
 
-/** The answer to a server's step 1: an update without structs and without deletes. */
-export const emptyStep2Frame: Buffer = binaryFrame(syncMessage(syncStep2, Uint8Array.of(0, 0)));
+/** "I have this much, send me the rest." `prefix` comes from `prefixOf`. */
+export function step1Frame(prefix: Uint8Array, vector: Uint8Array): Buffer {
+  return binaryFrame(syncMessage(prefix, syncStep1, vector));
+}
 
-export function updateFrame(update: Uint8Array): Buffer {
-  return binaryFrame(syncMessage(syncUpdate, update));
+/** The answer of a client that has nothing to a server's step 1. */
+export function emptyStep2Frame(prefix: Uint8Array): Buffer {
+  return binaryFrame(syncMessage(prefix, syncStep2, emptyUpdate));
+}
+
+export function updateFrame(prefix: Uint8Array, update: Uint8Array): Buffer {
+  return binaryFrame(syncMessage(prefix, syncUpdate, update));
 }
 
 export function pongFrame(payload: Uint8Array): Buffer {
   return clientFrame(opcodePong, payload);
 }
 
-function syncMessage(type: number, body: Uint8Array): Uint8Array {
+export function binaryFrame(payload: Uint8Array): Buffer {
+  return clientFrame(opcodeBinary, payload);
+}
+
+function syncMessage(prefix: Uint8Array, type: number, body: Uint8Array): Uint8Array {
   return encoding.encode((encoder) => {
+    encoding.writeUint8Array(encoder, prefix);
     encoding.writeVarUint(encoder, messageSync);
     encoding.writeVarUint(encoder, type);
     encoding.writeVarUint8Array(encoder, body);
   });
 }
 
-function binaryFrame(payload: Uint8Array): Buffer {
-  return clientFrame(opcodeBinary, payload);
-}
-
 function clientFrame(opcode: number, payload: Uint8Array): Buffer {
-  if (payload.length > 65_535) throw new Error("a client frame of this load fits in 64 KiB");
-  const short = payload.length < 126;
-  const frame = Buffer.allocUnsafe((short ? 6 : 8) + payload.length);
+  const { length } = payload;
+  const maskAt = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(maskAt + 4 + length);
   frame[0] = 0x80 | opcode;
-  frame[1] = 0x80 | (short ? payload.length : 126);
-  if (!short) frame.writeUInt16BE(payload.length, 2);
-  const maskAt = short ? 2 : 4;
+  frame[1] = 0x80 | (maskAt === 2 ? length : maskAt === 4 ? 126 : 127);
+  if (maskAt === 4) frame.writeUInt16BE(length, 2);
+  if (maskAt === 10) frame.writeBigUInt64BE(BigInt(length), 2);
   frame.set(mask, maskAt);
-  for (let index = 0; index < payload.length; index += 1) {
+  for (let index = 0; index < length; index += 1) {
     frame[maskAt + 4 + index] = payload[index]! ^ mask[index & 3]!;
   }
   return frame;

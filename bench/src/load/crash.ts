@@ -4,6 +4,7 @@ import type { CrashJob, RecoverJob, Sample } from "./jobs.ts";
 import { Signal } from "./signal.ts";
 import { typeRun } from "./typing.ts";
 import { WireClient } from "./wire-client.ts";
+import { prefixOf } from "./wire.ts";
 
 const documentName = "bench-crash";
 
@@ -12,7 +13,9 @@ const documentName = "bench-crash";
  * started this process kills the server, some time after `onFlowing`.
  */
 export async function runCrash(job: CrashJob, onFlowing: () => void): Promise<Sample> {
-  const run = typeRun(0, job.updates);
+  const { url, wire } = job;
+  const target = { url, wire, document: documentName };
+  const run = typeRun(0, job.updates, prefixOf(wire, documentName));
   const gone = [new Signal<void>(), new Signal<void>()];
   let clients: readonly WireClient[] = [];
   let seen = 0;
@@ -28,7 +31,7 @@ export async function runCrash(job: CrashJob, onFlowing: () => void): Promise<Sa
     refill();
   };
   clients = await connectAll(2, (index) => {
-    return new WireClient(job.url, documentName, {
+    return new WireClient(target, {
       onContent: (_client, from, to) => index === 1 && onSeen(from, to),
       onClosed: () => gone[index]?.resolve(),
     });
@@ -42,12 +45,16 @@ export async function runCrash(job: CrashJob, onFlowing: () => void): Promise<Sa
 export async function runRecover(job: RecoverJob): Promise<Sample> {
   let recovered = 0;
   const lost = new Signal<never>();
-  const client = new WireClient(job.url, documentName, {
-    onContent: (_client, from, to) => {
-      if (from <= recovered) recovered = Math.max(recovered, to);
+  const { url, wire } = job;
+  const client = new WireClient(
+    { url, wire, document: documentName },
+    {
+      onContent: (_client, from, to) => {
+        if (from <= recovered) recovered = Math.max(recovered, to);
+      },
+      onClosed: (reason) => lost.reject(new Error(reason)),
     },
-    onClosed: (reason) => lost.reject(new Error(reason)),
-  });
+  );
   await client.whenSynced();
   // Some servers answer first and load their store afterwards, so the first answer is not the last word.
   let last = -1;

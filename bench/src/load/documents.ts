@@ -7,6 +7,7 @@ import { measureAfterWarmUp } from "./measured-time.ts";
 import { Signal } from "./signal.ts";
 import { typeRun, type TypedRun } from "./typing.ts";
 import { WireClient } from "./wire-client.ts";
+import { prefixOf } from "./wire.ts";
 
 /** One document, its writer and its reader. The writer types on as soon as the reader has the last letter. */
 class WatchedDocument {
@@ -19,11 +20,12 @@ class WatchedDocument {
 
   constructor(index: number, job: DocumentsJob, load: DocumentsLoad) {
     this.#load = load;
-    this.#run = typeRun(index, job.updatesPerDocument);
+    const target = { url: job.url, wire: job.wire, document: `bench-doc-${index}` };
+    this.#run = typeRun(index, job.updatesPerDocument, prefixOf(target.wire, target.document));
     const onClosed = (reason: string) =>
       load.failed.reject(new Error(`document ${index}: ${reason}`));
-    this.writer = new WireClient(job.url, `bench-doc-${index}`, { onContent: () => {}, onClosed });
-    this.reader = new WireClient(job.url, `bench-doc-${index}`, {
+    this.writer = new WireClient(target, { onContent: () => {}, onClosed });
+    this.reader = new WireClient(target, {
       onContent: (_client, _from, to, at) => this.#onContent(to, at),
       onClosed,
     });

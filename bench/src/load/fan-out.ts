@@ -6,6 +6,9 @@ import { measureAfterWarmUp } from "./measured-time.ts";
 import { Signal } from "./signal.ts";
 import { typeRun, writerOf, type TypedRun } from "./typing.ts";
 import { WireClient } from "./wire-client.ts";
+import { prefixOf } from "./wire.ts";
+
+const documentName = "bench-fan-out";
 
 interface Writer {
   readonly run: TypedRun;
@@ -41,7 +44,7 @@ class FanOutLoad {
     this.#job = job;
     this.#expected = new Uint32Array(job.clients * job.writers);
     this.#writers = Array.from({ length: job.writers }, (_, index) => ({
-      run: typeRun(index, job.updatesPerWriter),
+      run: typeRun(index, job.updatesPerWriter, prefixOf(job.wire, documentName)),
       sent: 0,
       sentAt: new Float64Array(job.updatesPerWriter),
       missing: new Uint16Array(job.updatesPerWriter).fill(job.clients - 1),
@@ -83,11 +86,15 @@ class FanOutLoad {
   }
 
   #connect(receiver: number): WireClient {
-    return new WireClient(this.#job.url, "bench-fan-out", {
-      onContent: (client, from, to, at) =>
-        this.#onContent(receiver, writerOf(client), from, to, at),
-      onClosed: (reason) => this.#failed.reject(new Error(`client ${receiver}: ${reason}`)),
-    });
+    const { url, wire } = this.#job;
+    return new WireClient(
+      { url, wire, document: documentName },
+      {
+        onContent: (client, from, to, at) =>
+          this.#onContent(receiver, writerOf(client), from, to, at),
+        onClosed: (reason) => this.#failed.reject(new Error(`client ${receiver}: ${reason}`)),
+      },
+    );
   }
 
   #onContent(receiver: number, index: number, from: number, to: number, at: number): void {

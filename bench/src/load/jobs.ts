@@ -1,10 +1,23 @@
 import type { Pinning } from "../pinning.ts";
+import type { WireKind } from "./wire.ts";
 
 /** What the bench asks of a load process, and what it answers. Both cross a process border as JSON. */
-export type Job = FanOutJob | DocumentsJob | CrashJob | RecoverJob | SyncCostJob;
+export type Job =
+  | FanOutJob
+  | DocumentsJob
+  | CrashJob
+  | RecoverJob
+  | LibraryJob
+  | SendTraceJob
+  | OpenJob
+  | ReturningJob
+  | IdleJob
+  | SeedStoreJob
+  | SyncCostJob;
 
 interface ServerJob {
   readonly url: string;
+  readonly wire: WireKind;
   /** The load process reads the server's CPU itself, at the very edges of the measured time. */
   readonly serverPid: number;
 }
@@ -43,6 +56,53 @@ export interface RecoverJob extends ServerJob {
   readonly seen: number;
   /** Reading also stops after this long without progress. */
   readonly quietMs: number;
+}
+
+/** Many documents of one paste each. */
+export interface LibraryJob extends ServerJob {
+  readonly kind: "library";
+  readonly work: "write" | "open";
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+export interface SendTraceJob extends ServerJob {
+  readonly kind: "send-trace";
+  readonly document: string;
+  readonly edits: number;
+}
+
+export interface OpenJob extends ServerJob {
+  readonly kind: "open";
+  readonly documents: readonly string[];
+  /** A document is open when this many clocks of this Yjs client have arrived. */
+  readonly client: number;
+  readonly clocks: number;
+}
+
+export interface ReturningJob extends ServerJob {
+  readonly kind: "returning";
+  /** Size of the document, and updates that the client has missed. */
+  readonly bytes: number;
+  readonly behind: number;
+  readonly times: number;
+}
+
+export interface IdleJob extends ServerJob {
+  readonly kind: "idle";
+  readonly clients: number;
+  readonly settleMs: number;
+}
+
+/** No server is running: the folder is filled from inside. */
+export interface SeedStoreJob {
+  readonly kind: "seed-store";
+  readonly folder: string;
+  readonly documents: number;
+  /** Per document and lane. */
+  readonly updates: number;
+  readonly updateBytes: number;
+  readonly lanes: number;
 }
 
 export interface SyncCostJob {

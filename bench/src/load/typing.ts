@@ -43,20 +43,30 @@ export class TypedRun {
  * Types `letters` letters at the end of a text in a real Y.Doc and takes the updates that it emits. Every update is
  * one clock, so clocks that arrive are updates that arrived; each is checked against the lean reader on the way.
  */
-export function typeRun(writer: number, letters: number): TypedRun {
+export function typeRun(writer: number, letters: number, prefix: Uint8Array): TypedRun {
   const doc = new Y.Doc();
   doc.clientID = clientIdOf(writer);
   const text = doc.getText("text");
   const frames: Buffer[] = [];
   doc.on("update", (update: Uint8Array) => {
     assertCarries(update, doc.clientID, frames.length);
-    frames.push(updateFrame(update));
+    frames.push(updateFrame(prefix, update));
   });
   for (let index = 0; index < letters; index += 1) {
     text.insert(index, prose.charAt((index + writer) % prose.length));
   }
   doc.destroy();
   return new TypedRun(frames);
+}
+
+/** One paste of `letters` letters by writer `writer`, as a frame. */
+export function pasteFrame(writer: number, letters: number, prefix: Uint8Array): Buffer {
+  const doc = new Y.Doc();
+  doc.clientID = clientIdOf(writer);
+  doc.getText("text").insert(0, prose.repeat(Math.ceil(letters / prose.length)).slice(0, letters));
+  const frame = updateFrame(prefix, Y.encodeStateAsUpdate(doc));
+  doc.destroy();
+  return frame;
 }
 
 const reader = new ClockRangeReader();

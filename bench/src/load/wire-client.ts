@@ -2,21 +2,34 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import {
-  emptyStep1Frame,
+  binaryFrame,
   emptyStep2Frame,
-  messageSync,
+  emptyVector,
   pongFrame,
+  step1Frame,
   syncStep1,
   syncStep2,
 } from "./client-frames.ts";
 import { ClockRangeReader, type ClockRangeSink } from "./clock-ranges.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { helloOf, isSync, prefixOf, type WireKind } from "./wire.ts";
+
+/** Where a client connects to, and how. */
+export interface WireTarget {
+  readonly url: string;
+  readonly wire: WireKind;
+  readonly document: string;
+  /** What it says it has; nothing when left out. */
+  readonly vector?: Uint8Array;
+}
 
 export interface WireListener {
   /** Content arrived: clocks `[from, to)` of a Yjs client; `at` is when its bytes were read. */
   onContent(client: number, from: number, to: number, at: number): void;
   /** The server, or its end, closed the connection. */
   onClosed(reason: string): void;
+  /** An update or a step 2 arrived, whatever it holds. Instead of `onContent`, for content that is not typing. */
+  onUpdate?(update: Buffer, isStep2: boolean, at: number): void;
 }
 
 /** One buffer for all sockets of the process: a read is handled before the next one starts. */
@@ -24,11 +37,13 @@ const readBuffer = Buffer.allocUnsafe(256 * 1024);
 const reader = new ClockRangeReader();
 
 /**
- * A client of the y-websocket wire without a document: it connects, asks for everything, sends frames made
+ * A client of either wire without a document: it connects, asks for everything, sends frames made
  * beforehand and reports which content came in.
  */
 export class WireClient implements FrameSink, ClockRangeSink {
   readonly #socket: Socket;
+  readonly #target: WireTarget;
+  readonly #prefix: Uint8Array;
   readonly #listener: WireListener;
   readonly #frames = new FrameReader(this);
   readonly #synced: Promise<void>;
@@ -40,7 +55,10 @@ export class WireClient implements FrameSink, ClockRangeSink {
   #corked = false;
   #now = 0;
 
-  constructor(url: string, document: string, listener: WireListener) {
+  constructor(target: WireTarget, listener: WireListener) {
+    const { url, document, wire } = target;
+    this.#target = target;
+    this.#prefix = prefixOf(wire, document);
     this.#listener = listener;
     this.#synced = new Promise((resolve, reject) => {
       this.#settleSynced = (failure) => (failure ? reject(failure) : resolve());
@@ -65,6 +83,11 @@ export class WireClient implements FrameSink, ClockRangeSink {
     return this.#synced;
   }
 
+  /** Asks for what lies behind `vector`, again. */
+  ask(vector: Uint8Array): void {
+    this.send(step1Frame(this.#prefix, vector));
+  }
+
   /** Frames sent in one turn of the event loop leave in one write, as a busy browser's do. */
   send(frame: Buffer): void {
     if (!this.#corked) {
@@ -84,14 +107,18 @@ export class WireClient implements FrameSink, ClockRangeSink {
   }
 
   onBinary(bytes: Buffer): void {
-    if (bytes[0] !== messageSync) return; // Awareness: this load has nobody to show.
-    const type = bytes[1];
+    const start = this.#prefix.length;
+    // Awareness, acknowledgements: this load has nobody to show, and nothing to tick off.
+    if (!isSync(this.#target.wire, bytes[start])) return;
+    const type = bytes[start + 1];
     if (type === syncStep1) {
-      this.send(emptyStep2Frame);
+      this.send(emptyStep2Frame(this.#prefix));
       return;
     }
-    const lengthBytes = varUintLength(bytes, 2);
-    reader.read(bytes, 2 + lengthBytes, this);
+    const at = start + 2 + varUintLength(bytes, start + 2);
+    if (this.#listener.onUpdate) {
+      this.#listener.onUpdate(bytes.subarray(at), type === syncStep2, this.#now);
+    } else reader.read(bytes, at, this);
     if (type === syncStep2) this.#settleSynced();
   }
 
@@ -126,7 +153,10 @@ export class WireClient implements FrameSink, ClockRangeSink {
       return;
     }
     this.#upgraded = true;
-    this.send(emptyStep1Frame);
+    const { wire, document, vector = emptyVector } = this.#target;
+    const hello = helloOf(wire, document);
+    if (hello) this.send(binaryFrame(hello));
+    this.ask(vector);
     const rest = Buffer.from(this.#header.slice(end + 4), "latin1");
     if (rest.length > 0) this.#frames.push(rest);
   }

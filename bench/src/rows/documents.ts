@@ -46,6 +46,7 @@ export const documents: Row = {
       const job: DocumentsJob = {
         kind: "documents",
         url: server.url,
+        wire: server.wire,
         serverPid: server.pid,
         pinning: pinning ?? null,
         documents: documentCount,

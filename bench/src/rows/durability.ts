@@ -56,7 +56,7 @@ async function writeUntilKilled(
   };
   try {
     const sample = await runLoad(
-      { kind: "crash", url: server.url, serverPid: server.pid, window, updates },
+      { kind: "crash", url: server.url, wire: server.wire, serverPid: server.pid, window, updates },
       { core: pinning?.loadCore, limitMs: loadOverheadMs, onFlowing: () => void killSoon() },
     );
     return sample["seen"] ?? 0;
@@ -74,7 +74,7 @@ async function countRecovered(
   const server = await startServer(kind, folder, pinning?.serverCore);
   try {
     const sample = await runLoad(
-      { kind: "recover", url: server.url, serverPid: server.pid, seen, quietMs },
+      { kind: "recover", url: server.url, wire: server.wire, serverPid: server.pid, seen, quietMs },
       { core: pinning?.loadCore, limitMs: loadOverheadMs },
     );
     return sample["recovered"] ?? 0;

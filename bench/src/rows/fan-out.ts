@@ -89,6 +89,7 @@ async function measureFanOut(
     const job: FanOutJob = {
       kind: "fan-out",
       url: server.url,
+      wire: server.wire,
       serverPid: server.pid,
       pinning: pinning ?? null,
       clients,

@@ -14,6 +14,8 @@ export interface RowContext {
 export interface Row {
   readonly id: string;
   readonly tables: readonly Table[];
+  /** For rows that take minutes and repeat themselves well. */
+  readonly roundsMax?: number;
   appliesTo(server: ServerKind): boolean;
   /** One run: a fresh server on a fresh folder, a fresh load process. */
   measure(server: ServerKind, context: RowContext): Promise<readonly Sample[]>;

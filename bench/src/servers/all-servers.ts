@@ -1,5 +1,6 @@
 import { heddleRelay } from "./heddle-relay.ts";
-import { rawWs } from "./raw-ws.ts";
+import { hocuspocus } from "./hocuspocus.ts";
+import { rawWs, rawWsBatched } from "./raw-ws.ts";
 import type { ServerKind } from "./server.ts";
 import { yWebsocketServer, yWebsocketServerLeveldb } from "./y-websocket-server.ts";
 
@@ -11,5 +12,7 @@ export const allServers: readonly ServerKind[] = [
   heddleRelay,
   yWebsocketServer,
   yWebsocketServerLeveldb,
+  hocuspocus,
   rawWs,
+  rawWsBatched,
 ];

@@ -6,8 +6,10 @@ const command = fileURLToPath(new URL("../../../apps/cli/bin/heddle.js", import.
 /** The relay as users start it. */
 export const heddleRelay: ServerKind = {
   id: "heddle",
+  wire: "y-websocket",
   durability: "fdatasync before an update is shown to anyone",
   durable: true,
+  keepsDocuments: true,
   launch: async (folder) => ({
     args: [command, "relay", "--host", "127.0.0.1", "--port", "0", "--data", folder, "--json"],
     readUrl: readListeningUrl,

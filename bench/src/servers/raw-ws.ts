@@ -1,14 +1,21 @@
 import { fileURLToPath } from "node:url";
 import type { ServerKind } from "./server.ts";
 
-const program = fileURLToPath(new URL("./raw-ws-program.js", import.meta.url));
+export const rawWs: ServerKind = rawServer("raw ws", "raw-ws-program");
 
-export const rawWs: ServerKind = {
-  id: "raw ws",
-  durability: "none, keeps nothing at all",
-  durable: false,
-  launch: async () => ({
-    args: [program],
-    readUrl: (line) => (line.startsWith("http://") ? line : undefined),
-  }),
-};
+export const rawWsBatched: ServerKind = rawServer("raw ws, batched", "raw-ws-batched-program");
+
+function rawServer(id: string, program: string): ServerKind {
+  const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
+  return {
+    id,
+    wire: "y-websocket",
+    durability: "none, keeps nothing at all",
+    durable: false,
+    keepsDocuments: false,
+    launch: async () => ({
+      args: [file],
+      readUrl: (line) => (line.startsWith("http://") ? line : undefined),
+    }),
+  };
+}

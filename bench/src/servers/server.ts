@@ -1,12 +1,16 @@
 import { BenchChild, type ChildOptions } from "../child-process.ts";
+import type { WireKind } from "../load/wire.ts";
 
 /** One server under test: how it is started, and what must be known to read its figures. */
 export interface ServerKind {
   readonly id: string;
+  readonly wire: WireKind;
   /** What it does with an update before others see it. */
   readonly durability: string;
   /** Keeps documents in its folder over a restart. */
   readonly durable: boolean;
+  /** False for a server that only passes on: a client that joins late gets nothing from it. */
+  readonly keepsDocuments: boolean;
   launch(folder: string): Promise<ServerLaunch>;
 }
 
@@ -17,6 +21,7 @@ export interface ServerLaunch extends Pick<ChildOptions, "args" | "environment">
 
 export interface RunningServer {
   readonly url: string;
+  readonly wire: WireKind;
   readonly pid: number;
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -33,7 +38,13 @@ export async function startServer(
   const child = new BenchChild({ name: kind.id, core, ...launch });
   try {
     const url = await child.firstLine(startLimitMs, (line) => launch.readUrl(line));
-    return { url, pid: child.pid, stop: () => child.stop(), kill: () => child.kill() };
+    return {
+      url,
+      wire: kind.wire,
+      pid: child.pid,
+      stop: () => child.stop(),
+      kill: () => child.kill(),
+    };
   } catch (error) {
     await child.kill();
     throw error;

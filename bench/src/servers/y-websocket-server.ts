@@ -10,15 +10,19 @@ const program = fileURLToPath(
 
 export const yWebsocketServer: ServerKind = {
   id: "y-websocket-server",
+  wire: "y-websocket",
   durability: "none, in memory",
   durable: false,
+  keepsDocuments: true,
   launch: () => launch({}),
 };
 
 export const yWebsocketServerLeveldb: ServerKind = {
   id: "y-websocket-server + y-leveldb",
+  wire: "y-websocket",
   durability: "shown first; queued for LevelDB afterwards, never synced",
   durable: true,
+  keepsDocuments: true,
   launch: (folder) => launch({ YPERSISTENCE: folder }),
 };
 

@@ -1,0 +1,20 @@
+import { coldOpen } from "./cold-open.ts";
+import { documents } from "./documents.ts";
+import { durability } from "./durability.ts";
+import { fanOut, fanOutAtRate } from "./fan-out.ts";
+import { idle } from "./idle.ts";
+import { library } from "./library.ts";
+import { returning } from "./returning.ts";
+import type { Row } from "./row.ts";
+
+/** In the order in which they run. */
+export const allRows: readonly Row[] = [
+  fanOut,
+  fanOutAtRate,
+  documents,
+  durability,
+  returning,
+  library,
+  coldOpen,
+  idle,
+];
