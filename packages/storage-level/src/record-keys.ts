@@ -148,7 +148,7 @@ function refusalKey(
 }
 
 export function checkpointKey(document: DocumentId, number: number): Uint8Array {
-  return new KeyWriter(Prefix.checkpoint, 20).bytes(bytesOfId(document)).uint32(number).key;
+  return new KeyWriter(Prefix.checkpoint, 20).id(document).uint32(number).key;
 }
 
 export function checkpointChunkKey(
@@ -157,16 +157,16 @@ export function checkpointChunkKey(
   kind: ChunkKind,
   index: number,
 ): Uint8Array {
-  const writer = new KeyWriter(Prefix.checkpointChunk, 25).bytes(bytesOfId(document));
+  const writer = new KeyWriter(Prefix.checkpointChunk, 25).id(document);
   return writer.uint32(number).bytes(Uint8Array.of(kind)).uint32(index).key;
 }
 
 export function floorKey(document: DocumentId, laneIx: number): Uint8Array {
-  return new KeyWriter(Prefix.floor, 20).bytes(bytesOfId(document)).uint32(laneIx).key;
+  return new KeyWriter(Prefix.floor, 20).id(document).uint32(laneIx).key;
 }
 
 export function attributionKey(document: DocumentId, laneIx: number, seq: number): Uint8Array {
-  const writer = new KeyWriter(Prefix.attribution, 28).bytes(bytesOfId(document));
+  const writer = new KeyWriter(Prefix.attribution, 28).id(document);
   return writer.uint32(laneIx).uint64(seq).key;
 }
 
@@ -209,21 +209,21 @@ export function recallKeysOf(document: DocumentId): KeyRange {
 export const checkpointKeys = keysUnder(Uint8Array.of(Prefix.checkpoint));
 
 export function checkpointKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.checkpoint, 16).bytes(bytesOfId(document)).key);
+  return keysUnder(new KeyWriter(Prefix.checkpoint, 16).id(document).key);
 }
 
 /** All chunks of one kind of a checkpoint. */
 export function chunkKeysOf(document: DocumentId, number: number, kind: ChunkKind): KeyRange {
-  const writer = new KeyWriter(Prefix.checkpointChunk, 21).bytes(bytesOfId(document));
+  const writer = new KeyWriter(Prefix.checkpointChunk, 21).id(document);
   return keysUnder(writer.uint32(number).bytes(Uint8Array.of(kind)).key);
 }
 
 export function floorKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.floor, 16).bytes(bytesOfId(document)).key);
+  return keysUnder(new KeyWriter(Prefix.floor, 16).id(document).key);
 }
 
 export function attributionKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.attribution, 16).bytes(bytesOfId(document)).key);
+  return keysUnder(new KeyWriter(Prefix.attribution, 16).id(document).key);
 }
 
 function refusalKeysOf(document: DocumentId, kind: number): KeyRange {
