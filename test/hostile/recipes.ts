@@ -51,6 +51,12 @@ export function rightOriginFan(n: number): Uint8Array {
   );
 }
 
+/** `length` letters of one client: what a paste is. */
+export function textOfOne(client: number, length: number): Uint8Array {
+  const letters = "x".repeat(length);
+  return update(uints(1, 1, client, 0), byte(0x04), ...rootText, text(letters), noDeletes);
+}
+
 function deleteReverse(n: number): Uint8Array {
   return update(
     uints(1, 1, 7, 0),

@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
 
+import type { ApplyJudge, Trial } from "@heddle/replica";
 import { sync } from "../hostile/corpus.ts";
+import { textOfOne } from "../hostile/recipes.ts";
 import { RelayProcess, repositoryFolder } from "../processes/relay-process.ts";
 import { fanOfOne, subdocument } from "./harmful-updates.ts";
 import { memoryStore, startRelay } from "./relay-under-test.ts";
@@ -27,6 +29,34 @@ async function attack(url: string, name: string, updates: readonly Uint8Array[])
 }
 
 const limits = { refusalDelayMs: 10 };
+
+test("[DOC-12] who hangs up while not being read from is noticed, and its trial is let go", async () => {
+  const asked: Trial[] = [];
+  const judge: ApplyJudge = {
+    judge: (trial) => {
+      asked.push(trial);
+      return new Promise(() => undefined);
+    },
+    close: async () => undefined,
+  };
+  await using relay = await startRelay(await memoryStore(), { limits, replica: { judge } });
+  const [first, second] = [textOfOne(1, 100_000), textOfOne(2, 100_000)];
+  const sockets = await Promise.all(
+    [first, second].map(async (update) => {
+      const socket = new WebSocket(`${relay.url}/notes`);
+      await new Promise((resolve) => socket.once("open", resolve));
+      socket.send(sync(2, update));
+      return socket;
+    }),
+  );
+  await until(() => relay.replica.counters.judged === 2, "both are there");
+  const heldBytes = relay.replica.trialBytes;
+  expect(heldBytes).toBeGreaterThan(200_000);
+  for (const socket of sockets) socket.terminate();
+  await until(() => relay.replica.counters.trialsWithdrawn === 1, "the second one is let go");
+  expect(asked).toHaveLength(1);
+  expect(relay.replica.trialBytes).toBeLessThan(heldBytes - 100_000);
+});
 
 describe("with stock clients", () => {
   let judge: WorkerJudge;

@@ -7,6 +7,7 @@ import {
   defaultRelayLimits,
   parseRelayLimits,
   Relay,
+  replicaLimitsOf,
   type ObservedRelay,
   type RelayLimits,
 } from "@heddle/relay";
@@ -53,7 +54,8 @@ export async function relayCommand(
   const admin = await startAdmin(options, environment);
   try {
     const store = await openLevelStore(path.resolve(options.data), { environment });
-    const judge = new WorkerJudge();
+    const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
+    const judge = new WorkerJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     try {
       const observed = await startRelay(options, { store, environment, admin, limits, judge });
       admin?.watch(observed);
@@ -115,7 +117,7 @@ async function startRelay(
   const telemetry = admin?.telemetry;
   const idleMs = limits.documentIdleMs ?? defaultRelayLimits.documentIdleMs;
   const parts = { store, environment, signer, engine, telemetry, judge, idleMs };
-  const replica = await Replica.open(parts);
+  const replica = await Replica.open({ ...parts, ...replicaLimitsOf(limits) });
   const relay = await Relay.start({
     replica,
     environment,

@@ -23,6 +23,7 @@ export const HeddleErrorCode = {
   laneForked: "HEDDLE_LANE_FORKED",
   documentReset: "HEDDLE_DOCUMENT_RESET",
   configInvalid: "HEDDLE_CONFIG_INVALID",
+  documentTooLarge: "HEDDLE_DOCUMENT_TOO_LARGE",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

@@ -61,6 +61,7 @@ export class DocumentRoom implements DocumentListener, MemberSources {
     this.#members.get(connection)?.leave();
     this.#members.delete(connection);
     this.#held.forget(connection);
+    this.document.withdraw(connection);
     this.#broadcastAwareness(this.#presence.leave(connection));
   }
 

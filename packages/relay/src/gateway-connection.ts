@@ -240,6 +240,8 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   pulse(): void {
     if (!this.isOpen) return;
     this.#intake.pulse();
+    // Who is not read from is not heard hanging up; but a write to who has hung up fails.
+    if (this.#intake.isPaused) this.#options.webSocket.ping();
     const { stallMsMax } = this.#options.limits;
     if (this.#progress.stalledMs(this.#nowMs) > stallMsMax) this.giveUp("stallMsMax");
   }

@@ -11,6 +11,7 @@ export type { RelayCounters } from "./relay-counters.ts";
 export {
   defaultRelayLimits,
   parseRelayLimits,
+  replicaLimitsOf,
   type RelayLimit,
   type RelayLimits,
 } from "./relay-limits.ts";

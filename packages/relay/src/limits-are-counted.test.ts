@@ -22,6 +22,10 @@ const uncounted: Readonly<Record<string, string>> = {
   refusalDelayMs: "refuses nobody",
   lastWordsMs: "refuses nobody",
   documentIdleMs: "refuses nobody",
+  trialMsMin: "in heddle_updates_total as quarantined, or in heddle_trials_suspended_total",
+  trialMsPerMiB: "as trialMsMin",
+  trialMsMax: "as trialMsMin",
+  trialHeapBytesMax: "as trialMsMin",
 };
 
 const folder = import.meta.dirname;

@@ -23,6 +23,12 @@ type UpdateOutcome = (typeof outcomes)[number];
 /** What the load gauge looks at. */
 const ceilings: readonly RelayLimit[] = ["memoryBytesMax", "heapPercentMax", "eventLoopLagMsMax"];
 
+/** Those that the replica keeps, and counts. */
+const limitsOfReplica: ReadonlyMap<RelayLimit, (counters: ReplicaCounters) => number> = new Map([
+  ["trialBytesMax", ({ trialsRefused }) => trialsRefused],
+  ["documentBytesMax", ({ documentsFull }) => documentsFull],
+]);
+
 const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).filter(
   (name): name is RelayLimit => name !== "limitLoopback",
 );
@@ -72,8 +78,11 @@ export const readMetrics: readonly ReadMetric[] = [
     help: "Times that a limit refused, dropped or slowed something, by limit.",
     type: "counter",
     label: "limit",
-    read: ({ relay }) =>
-      relayLimits.map((limit) => [limit, relay.counters.limited.get(limit) ?? 0]),
+    read: ({ relay, replica }) =>
+      relayLimits.map((limit) => [
+        limit,
+        limitsOfReplica.get(limit)?.(replica.counters) ?? relay.counters.limited.get(limit) ?? 0,
+      ]),
   },
   ...replicaCounters({
     released: ["heddle_updates_released_total", "Parked updates that fitted later."],
@@ -81,6 +90,10 @@ export const readMetrics: readonly ReadMetric[] = [
     envelopes: ["heddle_envelopes_total", "Envelopes that reached the disk."],
     resets: ["heddle_store_resets_total", "Times that the store failed."],
     judged: ["heddle_updates_judged_total", "Updates tried on a scratch document first."],
+    trialsRefused: ["heddle_trials_refused_total", "Updates with no room to wait for a trial."],
+    trialsWithdrawn: ["heddle_trials_withdrawn_total", "Trials let go with their connection."],
+    trialsSuspended: ["heddle_trials_suspended_total", "Updates of documents too large to try."],
+    documentsFull: ["heddle_documents_full_total", "Updates that a document had no room for."],
     quarantineOverflow: ["heddle_quarantine_overflow_total", "Refused, and no room to keep it."],
     audits: ["heddle_audits_total", "Looks at what many untried updates add up to."],
     recalled: ["heddle_envelopes_recalled_total", "Envelopes taken out of their documents."],
@@ -109,6 +122,7 @@ export const readMetrics: readonly ReadMetric[] = [
   gauge("heddle_documents_suspended", "Too dear, with nobody to blame.", ({ replica }) => {
     return replica.suspendedDocuments;
   }),
+  gauge("heddle_trial_bytes", "Bytes held for trials.", ({ replica }) => replica.trialBytes),
   gauge("heddle_parked_updates", "Updates that wait.", ({ replica }) => replica.parking.count),
   gauge("heddle_parked_bytes", "Bytes that wait.", ({ replica }) => replica.parking.bytes),
   gauge("heddle_parked_oldest_seconds", "Age of the oldest parked update.", oldestParkedSeconds),

@@ -1,4 +1,10 @@
 import { HeddleError, HeddleErrorCode, limits as formatLimits } from "@heddle/core";
+import {
+  defaultApplyBudget,
+  defaultDocumentBytesMax,
+  defaultTrialBytesMax,
+  type ReplicaOptions,
+} from "@heddle/replica";
 
 const kiB = 1024;
 const miB = 1024 * kiB;
@@ -75,7 +81,19 @@ const defaultBounds = {
   clientsPerAddressPerHour: 600,
   /** Shares of an address in a document that are remembered while they are not whole. */
   clientSharesMax: 100_000,
+  /** Of all its updates, joined where they can be; what nobody can load helps nobody. */
+  documentBytesMax: defaultDocumentBytesMax,
   clientsPerDocumentWarning: 2_000,
+
+  // Trials.
+  /** Updates that are tried or wait for it, and the documents they are tried on; of the process. */
+  trialBytesMax: defaultTrialBytesMax,
+  /** CPU time of one trial: for the smallest update, more for each MiB, and at most. */
+  trialMsMin: defaultApplyBudget.liveMs,
+  trialMsPerMiB: defaultApplyBudget.perKibMs * kiB,
+  trialMsMax: defaultApplyBudget.bulkMs,
+  /** Of each of the threads that try. */
+  trialHeapBytesMax: 512 * miB,
 
   // Presence.
   awarenessStateBytesMax: 8 * kiB,
@@ -157,9 +175,27 @@ export function assertLimitsMakeSense(limits: RelayLimits): void {
       `limit messageBytesMax=${limits.messageBytesMax}: an update has at most ${most} bytes`,
     );
   }
+  if (limits.trialBytesMax < 4 * limits.messageBytesMax) {
+    throw invalid("limit trialBytesMax: it must have room for four whole messages");
+  }
+  if (limits.trialHeapBytesMax < 32 * miB) {
+    throw invalid("limit trialHeapBytesMax: a thread needs 32 MiB to begin with");
+  }
   if (limits.receiveBytesPerConnectionMax < limits.messageBytesMax) {
     throw invalid("limit receiveBytesPerConnectionMax: it must have room for one whole message");
   }
+}
+
+/** The limits that the replica behind the relay keeps. */
+export function replicaLimitsOf(
+  limits: Partial<RelayLimits>,
+): Pick<ReplicaOptions, "applyBudget" | "trialBytesMax" | "documentBytesMax"> {
+  const { trialMsMin, trialMsMax, trialMsPerMiB, trialBytesMax, documentBytesMax } = {
+    ...defaultRelayLimits,
+    ...limits,
+  };
+  const applyBudget = { liveMs: trialMsMin, bulkMs: trialMsMax, perKibMs: trialMsPerMiB / kiB };
+  return { applyBudget, trialBytesMax, documentBytesMax };
 }
 
 function isRelayLimit(name: string): name is RelayLimit {

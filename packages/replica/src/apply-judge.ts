@@ -7,7 +7,7 @@ import type { LogTrials } from "./log-trials.ts";
  * finds, and it can do so late, when what it took in is encoded and loaded again.
  */
 export interface ApplyJudge {
-  /** Never rejects. Trials wait for each other; `urgent` ones only for other urgent ones. */
+  /** Never rejects. Trials wait for each other; those of one urgency not for those of another. */
   judge(trial: Trial): Promise<Verdict>;
   /** For one audit; whoever opens it closes it. Without it nobody is ever blamed (DOC-9). */
   openLog?(budget: AuditBudget): LogTrials;
@@ -15,18 +15,33 @@ export interface ApplyJudge {
 }
 
 export interface Trial {
-  readonly urgency: "urgent" | "idle";
+  /** Somebody waits: for an answer that should be quick, or for one that may take; or nobody does. */
+  readonly urgency: "urgent" | "bulk" | "idle";
   /**
    * Scratch documents may be kept under this key: a trial whose `base` is missing goes on from where
    * the last one of that key ended.
    */
   readonly key?: string;
+  /**
+   * With a key: the scratch document is kept as `to`, and `base` is what is new since it was kept as
+   * `from`. Without `from`, `base` is all of the document.
+   */
+  readonly version?: { readonly from: number | undefined; readonly to: number };
   /** V1 updates that add up to the document; what they cost is not held against the steps. */
   readonly base?: readonly Uint8Array[];
+  /** The judge may keep the memory of `base`: nobody else looks at it again. */
+  readonly isBaseOwned?: boolean;
   /** Updates to try, one after the other. */
   readonly steps: readonly Uint8Array[];
   /** For all steps together, and again for loading the result; CPU time where it can be had. */
   readonly budgetMs: number;
+  /** For the base alone, when less than what the judge would give by itself. */
+  readonly baseMsMax?: number;
+  /**
+   * In a thread of its own, with nothing left from others. The share of the usual heap, and of the time
+   * that loading the result may take.
+   */
+  readonly alone?: { readonly share: number };
 }
 
 export type Verdict =

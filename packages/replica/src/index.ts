@@ -20,7 +20,12 @@ export * from "./pending-updates.ts";
 export * from "./recovery.ts";
 export * from "./replica-counters.ts";
 export * from "./replica-document.ts";
-export type { ReplicaOptions, ReplicaState } from "./replica-options.ts";
+export {
+  defaultDocumentBytesMax,
+  defaultTrialBytesMax,
+  type ReplicaOptions,
+  type ReplicaState,
+} from "./replica-options.ts";
 export * from "./replica.ts";
 export * from "./telemetry.ts";
 export type { SubmitOutcome } from "./update-intake.ts";

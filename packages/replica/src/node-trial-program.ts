@@ -11,6 +11,7 @@ import type * as Yjs from "yjs";
 export interface TrialJob {
   readonly id: number;
   readonly key: string | undefined;
+  readonly version: { readonly from: number | undefined; readonly to: number } | undefined;
   readonly base: readonly Uint8Array[] | undefined;
   readonly steps: readonly Uint8Array[];
   /** Two shared 32-bit words: phase, index of the step. */
@@ -34,11 +35,14 @@ export interface TrialSetting {
   readonly depthMax: number;
   /** Sum of encoded sizes of the scratch documents that are kept. */
   readonly keptBytesMax: number;
+  /** Priority of the thread; left as it is where nothing is said. */
+  readonly niceness?: number;
 }
 
 interface Scratch {
   readonly doc: Yjs.Doc;
-  bytes: number;
+  readonly bytes: number;
+  readonly version: number | undefined;
 }
 
 interface Bench {
@@ -54,10 +58,11 @@ function runTrial(bench: Bench, job: TrialJob): TrialAnswer {
   const stepMs = new Float64Array(job.stepMs);
   const scratch = job.key === undefined ? undefined : kept.get(job.key);
   if (job.key !== undefined) kept.delete(job.key);
-  if (job.base === undefined && scratch === undefined) {
+  const goesOn = job.base === undefined || job.version?.from !== undefined;
+  if (goesOn && (scratch === undefined || scratch.version !== job.version?.from)) {
     return { id: job.id, outcome: "unknown-base" };
   }
-  const doc = job.base === undefined ? scratch!.doc : new Y.Doc();
+  const doc = goesOn ? scratch!.doc : new Y.Doc();
   for (const update of job.base ?? []) Y.applyUpdate(doc, update);
   progress[0] = 1;
   for (let index = 0; index < job.steps.length; index++) {
@@ -69,7 +74,9 @@ function runTrial(bench: Bench, job: TrialJob): TrialAnswer {
   progress[0] = 2;
   const state = Y.encodeStateAsUpdate(doc);
   const depth = checkLoads(bench, state);
-  if (job.key !== undefined) keepScratch(bench, job.key, { doc, bytes: state.length });
+  if (job.key !== undefined) {
+    keepScratch(bench, job.key, { doc, bytes: state.length, version: job.version?.to });
+  }
   return { id: job.id, outcome: "ok", depth };
 }
 
@@ -146,10 +153,15 @@ export const trialProgram = `"use strict";
 const { parentPort, workerData: setting } = require("node:worker_threads");
 const { readlinkSync } = require("node:fs");
 const { performance } = require("node:perf_hooks");
+const { setPriority } = require("node:os");
 ${functions.map(String).join("\n")}
 const Y = require(setting.yjsPath);
 let thread;
 try { thread = readlinkSync("/proc/thread-self"); } catch { /* only Linux has it */ }
+if (thread && setting.niceness) {
+  // On Linux a thread has a priority of its own; elsewhere this would be the priority of the process.
+  try { setPriority(Number(thread.split("/").pop()), setting.niceness); } catch { /* then as everybody */ }
+}
 serveTrials(parentPort, { Y, setting, kept: new Map() });
 parentPort.postMessage({ thread });
 `;

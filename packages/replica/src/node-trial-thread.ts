@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 
 import type { FailedTrial, Trial, Verdict } from "./apply-judge.ts";
-import { threadCpuMs } from "./node-thread-cpu.ts";
+import { TrialClock } from "./node-trial-clock.ts";
 import {
   Phase,
   trialProgram,
@@ -17,6 +17,8 @@ export interface TrialThreadOptions {
   readonly idleMs: number;
   readonly depthMax: number;
   readonly keptBytesMax: number;
+  /** Priority of the thread where threads have one: 0 as everybody, 19 only when nobody else wants. */
+  readonly niceness: number;
 }
 
 interface Waiting {
@@ -24,32 +26,20 @@ interface Waiting {
   readonly settle: (verdict: Verdict) => void;
 }
 
-/** A trial under way, and how its time is counted. */
+/** A trial under way. */
 interface Running extends Waiting {
   readonly id: number;
   readonly progress: Int32Array;
   readonly stepMs: Float64Array;
-  phase: number;
-  phaseStart: Reading;
-  baseMs: number;
-}
-
-/** CPU time where the system tells it, and wall time. */
-interface Reading {
-  readonly cpuMs: number | undefined;
-  readonly wallMs: number;
+  readonly clock: TrialClock;
 }
 
 /** How often a running trial is looked at: what a time-out may be late by. */
 const watchMs = 20;
-/** Loading what is in the log already; far more than any document that clients could still open. */
-const baseMsMax = 60_000;
-/** Wall time may pass without the thread being at fault, but not without bound. */
-const wallFactorMax = 20;
-
 /**
  * One worker thread that tries updates, one trial at a time. It is started when it is needed, ended
  * when it has been idle, and killed when a trial is over its bounds; the next trial gets a new one.
+ * A trial that wants to be alone gets one before and leaves none behind.
  */
 export class TrialThread {
   readonly #options: TrialThreadOptions;
@@ -91,35 +81,40 @@ export class TrialThread {
       this.#idle = setTimeout(() => void this.#end(), this.#options.idleMs).unref();
       return;
     }
-    const { key, base, steps } = next.trial;
+    const { key, version, alone, isBaseOwned } = next.trial;
     const progress = new SharedArrayBuffer(8);
-    const stepMs = new SharedArrayBuffer(8 * steps.length);
-    const job: TrialJob = { id: ++this.#trials, key, base, steps, progress, stepMs };
-    const worker = (this.#worker ??= this.#start());
+    const stepMs = new SharedArrayBuffer(8 * next.trial.steps.length);
+    // Copied once and handed over: a clone would be made twice, once on each side.
+    const base = isBaseOwned ? next.trial.base : next.trial.base?.map(copyOf);
+    const steps = next.trial.steps.map(copyOf);
+    const job: TrialJob = { id: ++this.#trials, key, version, base, steps, progress, stepMs };
+    if (alone) void this.#end();
+    const worker = (this.#worker ??= this.#start(alone?.share ?? 1));
     this.#running = {
       ...next,
       id: job.id,
       progress: new Int32Array(progress),
       stepMs: new Float64Array(stepMs),
-      phase: Phase.base,
-      phaseStart: this.#read(),
-      baseMs: 0,
+      clock: new TrialClock(next.trial, () => this.#thread),
     };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    worker.postMessage(job);
+    worker.postMessage(
+      job,
+      [...(base ?? []), ...steps].map(({ buffer }) => buffer as ArrayBuffer),
+    );
     worker.ref();
     this.#watch = setInterval(() => this.#look(), watchMs);
   }
 
-  #start(): Worker {
-    const { heapMb, depthMax, keptBytesMax } = this.#options;
+  #start(heapShare: number): Worker {
+    const { heapMb, depthMax, keptBytesMax, niceness } = this.#options;
     const yjsPath = createRequire(import.meta.url).resolve("yjs");
-    const workerData: TrialSetting = { yjsPath, depthMax, keptBytesMax };
+    const workerData: TrialSetting = { yjsPath, depthMax, keptBytesMax, niceness };
     const worker = new Worker(trialProgram, {
       eval: true,
       name: "heddle-trial",
       workerData,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapMb * heapShare) },
       // Yjs warns on consoles, and what an update makes it say is not the operator's business.
       stdout: true,
       stderr: true,
@@ -149,29 +144,25 @@ export class TrialThread {
     this.#next();
   }
 
-  /** Counts the time of each phase by itself, and ends a trial that takes too long. */
+  /** Ends a trial that takes too long. */
   #look(): void {
     const running = this.#running;
-    if (running === undefined) return;
-    const phase = running.progress[0]!;
-    if (phase !== running.phase) {
-      if (running.phase === Phase.base) running.baseMs = this.#elapsedMs(running).usedMs;
-      running.phase = phase;
-      running.phaseStart = this.#read();
-    }
-    // The last phase loads the base too, and not from where the processor has it warm.
-    const allowance = phase === Phase.late ? 3 * running.baseMs : 0;
-    const maxMs = phase === Phase.base ? baseMsMax : running.trial.budgetMs + allowance;
-    const { usedMs, wallMs } = this.#elapsedMs(running);
-    if (usedMs > maxMs || wallMs > maxMs * wallFactorMax) {
-      this.#fail("timeout", `over ${Math.round(maxMs)} ms`);
-    }
+    const exceeded = running?.clock.look(running.progress[0]!);
+    if (exceeded === undefined) return;
+    const reason = `over ${Math.round(exceeded.maxMs)} ms`;
+    if (exceeded.by === "trial") this.#fail("timeout", reason);
+    else this.#giveUp({ outcome: "overloaded" });
   }
 
   #fail(outcome: FailedTrial["outcome"], reason: string): void {
     const running = this.#running;
+    this.#giveUp(running ? failure(running, outcome, reason) : { outcome: "overloaded" });
+  }
+
+  /** Ends the thread and what runs in it. */
+  #giveUp(verdict: Verdict): void {
     void this.#end();
-    if (running !== undefined) this.#settle(failure(running, outcome, reason));
+    this.#settle(verdict);
     this.#next();
   }
 
@@ -180,6 +171,7 @@ export class TrialThread {
     this.#worker?.unref();
     const running = this.#running;
     this.#running = undefined;
+    if (running?.trial.alone) void this.#end();
     running?.settle(verdict);
   }
 
@@ -188,17 +180,6 @@ export class TrialThread {
     this.#worker = undefined;
     this.#thread = undefined;
     await worker?.terminate();
-  }
-
-  #read(): Reading {
-    return { cpuMs: threadCpuMs(this.#thread), wallMs: performance.now() };
-  }
-
-  #elapsedMs({ phaseStart }: Running): { usedMs: number; wallMs: number } {
-    const now = this.#read();
-    const wallMs = now.wallMs - phaseStart.wallMs;
-    const isTold = now.cpuMs !== undefined && phaseStart.cpuMs !== undefined;
-    return { usedMs: isTold ? now.cpuMs - phaseStart.cpuMs : wallMs, wallMs };
   }
 }
 
@@ -210,4 +191,9 @@ function failure(
   const [phase = 0, index = 0] = progress;
   const step = phase === Phase.base ? -1 : phase === Phase.steps ? index : undefined;
   return { outcome, reason: reason.slice(0, 200), step, stepMs: [...stepMs] };
+}
+
+/** A plain copy, whatever kind of view it is: a Buffer's `slice` is none. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }

@@ -76,6 +76,75 @@ describe("[DOC-7] a worker tries updates", () => {
   });
 });
 
+describe("[DOC-12] trials that take long", () => {
+  let judge: WorkerJudge;
+  beforeAll(() => {
+    judge = new WorkerJudge();
+  });
+  afterAll(() => judge.close());
+
+  test("are not in the way of those that do not", async () => {
+    const monster = rightOriginFan(60_000);
+    let isOver = false;
+    const slow = judge
+      .judge({ urgency: "bulk", base: [], steps: [monster], budgetMs: 3_000 })
+      .then((verdict) => {
+        isOver = true;
+        return verdict;
+      });
+    const quick = { urgency: "urgent", base: [], steps: [textOf("quick")], budgetMs: 250 } as const;
+    for (let index = 0; index < 5; index++) {
+      expect(await judge.judge(quick)).toMatchObject({ outcome: "ok" });
+    }
+    expect(isOver).toBe(false);
+    expect(await slow).toMatchObject({ outcome: "timeout", step: 0 });
+  });
+
+  test("take the memory that they are given and leave the sender his", async () => {
+    const steps = [textOf("x".repeat(1_000))];
+    const before = new Uint8Array(steps[0]!);
+    const base = [textOf("base")];
+    const trial = { urgency: "bulk", base, isBaseOwned: true, steps, budgetMs: 250 } as const;
+    expect(await judge.judge(trial)).toMatchObject({ outcome: "ok" });
+    expect(steps[0]).toEqual(before);
+    expect(base[0]!.length).toBe(0);
+  });
+
+  test("on a base that is slow by itself are told so", async () => {
+    const base = [rightOriginFan(30_000)];
+    const trial = { urgency: "urgent", base, steps: [], budgetMs: 250, baseMsMax: 100 } as const;
+    expect(await judge.judge(trial)).toMatchObject({ outcome: "timeout", step: -1 });
+  });
+});
+
+test("[DOC-13] a trial alone shares its heap with nobody, and leaves nothing", async () => {
+  const judge = new WorkerJudge({ heapMb: 96 });
+  const doc = new Y.Doc();
+  for (let index = 0; index < 80_000; index++) doc.getMap("m").set(`k${index}`, { v: index });
+  const steps = [Y.encodeStateAsUpdate(doc)];
+  const trial = { urgency: "bulk", key: "notes", base: [], steps, budgetMs: 60_000 } as const;
+  expect(await judge.judge({ ...trial, alone: { share: 1 } })).toMatchObject({ outcome: "ok" });
+  const { base: _, ...onward } = { ...trial, steps: [] };
+  expect(await judge.judge(onward)).toEqual({ outcome: "unknown-base" });
+  const cramped = await judge.judge({ ...trial, alone: { share: 0.25 } });
+  expect(cramped).toMatchObject({ outcome: "memory" });
+  await judge.close();
+});
+
+test("[DOC-7] a scratch document of another version is not gone on from", async () => {
+  const judge = new WorkerJudge();
+  const trial = { urgency: "bulk", key: "notes", budgetMs: 250 } as const;
+  const first = { ...trial, version: { from: undefined, to: 1 }, base: [], steps: [textOf("a")] };
+  expect(await judge.judge(first)).toMatchObject({ outcome: "ok" });
+  const other = { ...trial, version: { from: 2, to: 3 }, base: [], steps: [] };
+  expect(await judge.judge(other)).toEqual({ outcome: "unknown-base" });
+  const again = { ...first, version: { from: undefined, to: 4 } };
+  expect(await judge.judge(again)).toMatchObject({ outcome: "ok" });
+  const next = { ...trial, version: { from: 4, to: 5 }, base: [], steps: [textOf("b")] };
+  expect(await judge.judge(next)).toMatchObject({ outcome: "ok" });
+  await judge.close();
+});
+
 test("[DOC-7] who comes when too many wait is told so", async () => {
   const judge = new WorkerJudge({ queueMax: 2 });
   const trial = { urgency: "urgent", base: [], steps: [], budgetMs: 250 } as const;

@@ -4,9 +4,9 @@ import type { LogTrials } from "./log-trials.ts";
 import { LogThread } from "./node-log-thread.ts";
 import { TrialThread, type TrialThreadOptions } from "./node-trial-thread.ts";
 
-export type WorkerJudgeOptions = Partial<TrialThreadOptions>;
+export type WorkerJudgeOptions = Partial<Omit<TrialThreadOptions, "niceness">>;
 
-const defaults: TrialThreadOptions = {
+const defaults: Omit<TrialThreadOptions, "niceness"> = {
   heapMb: 512,
   queueMax: 64,
   idleMs: 15_000,
@@ -19,20 +19,29 @@ const defaults: TrialThreadOptions = {
 /** Payloads of one log under audit; a larger one is not searched for whom to blame. */
 const logBytesMax = 256 * 1024 * 1024;
 
-/** Tries updates in two worker threads of this process: one for updates that somebody waits for. */
+/** What may take long gives way to those who type, and to trials that are over soon. Audits compare times. */
+const lowNiceness = 5;
+
+/**
+ * Tries updates in worker threads of this process, one for each urgency: what takes long, and what
+ * nobody waits for, never stands before what is over soon. There are as many threads as have work, at
+ * most three beside the main one. What takes long runs at low priority, so that on two processors the
+ * main thread and the quick one get theirs.
+ */
 export class WorkerJudge implements ApplyJudge {
-  readonly #options: TrialThreadOptions;
-  readonly #urgent: TrialThread;
-  readonly #idle: TrialThread;
+  readonly #options: Omit<TrialThreadOptions, "niceness">;
+  readonly #threads: Readonly<Record<Trial["urgency"], TrialThread>>;
 
   constructor(options: WorkerJudgeOptions = {}) {
     this.#options = { ...defaults, ...options };
-    this.#urgent = new TrialThread(this.#options);
-    this.#idle = new TrialThread(this.#options);
+    const thread = (niceness: number): TrialThread => {
+      return new TrialThread({ ...this.#options, niceness });
+    };
+    this.#threads = { urgent: thread(0), bulk: thread(lowNiceness), idle: thread(0) };
   }
 
   judge(trial: Trial): Promise<Verdict> {
-    return (trial.urgency === "urgent" ? this.#urgent : this.#idle).judge(trial);
+    return this.#threads[trial.urgency].judge(trial);
   }
 
   openLog(budget: AuditBudget): LogTrials {
@@ -41,6 +50,6 @@ export class WorkerJudge implements ApplyJudge {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#urgent.close(), this.#idle.close()]);
+    await Promise.all(Object.values(this.#threads).map((thread) => thread.close()));
   }
 }

@@ -11,6 +11,8 @@ export interface UpdateSource {
   readonly tag?: Uint8Array | undefined;
   /** What the events of this source have in common; those about its updates carry them too. */
   readonly logFields?: LogFields;
+  /** Whose share of scarce things it uses; a source without one has a share of its own. */
+  readonly address?: string | undefined;
   /**
    * Asked before an update is read at all, with what its first bytes tell.
    *

@@ -14,6 +14,14 @@ export interface ReplicaCounters {
   resets: number;
   /** Updates that were tried on a scratch document before anything else. */
   judged: number;
+  /** There was no room for them among those that wait for a trial: refused for now. */
+  trialsRefused: number;
+  /** Their connection was gone before their trial began. */
+  trialsWithdrawn: number;
+  /** The document alone took too much of the bounds: refused for now. */
+  trialsSuspended: number;
+  /** Updates that a document had no room for. */
+  documentsFull: number;
   /** Refused for what they do to a document. */
   quarantined: number;
   /** Of these, the ones that there was no room to keep. */
@@ -36,6 +44,10 @@ export function newReplicaCounters(): ReplicaCounters {
     envelopes: 0,
     resets: 0,
     judged: 0,
+    trialsRefused: 0,
+    trialsWithdrawn: 0,
+    trialsSuspended: 0,
+    documentsFull: 0,
     quarantined: 0,
     quarantineOverflow: 0,
     audits: 0,

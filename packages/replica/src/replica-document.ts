@@ -16,7 +16,12 @@ import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
 import { ParkingAlarm } from "./parking-alarm.ts";
 import { payloadsOf } from "./burst-payloads.ts";
-import { PendingUpdates, type CreationStage, type UpdateSource } from "./pending-updates.ts";
+import {
+  PendingUpdates,
+  type CreationStage,
+  type UpdateBurst,
+  type UpdateSource,
+} from "./pending-updates.ts";
 import { UpdateIntake, type IntakeHost, type SubmitOutcome } from "./update-intake.ts";
 
 /** What was made durable in one round, ready to be shown. */
@@ -94,7 +99,8 @@ export class ReplicaDocument {
     this.#intake = new UpdateIntake(log, host, {
       outbox: this.#outbox,
       pending: () => this.#pending,
-      accepted: () => this.#accepted(),
+      accepted: (since) => this.#accepted(since),
+      pendingBytes: () => this.#underWay.reduce((sum, { bytes }) => sum + bytes, 0),
       isUntouched: () => !this.#isStored && !this.#inFlight && this.#isNothingWaiting,
       onCreating: (source) => {
         this.#creator = source;
@@ -161,6 +167,11 @@ export class ReplicaDocument {
   ): SubmitOutcome {
     if (this.#reset) throw this.#reset;
     return this.#intake.submit(bytes, source, onJudged);
+  }
+
+  /** `source` is gone: of what it sent, nothing that still waits for its trial is tried. */
+  withdraw(source: UpdateSource): void {
+    this.#intake.withdraw(source);
   }
 
   /** Runs `task` once everything that `source` has submitted was shown; at once if that is so. */
@@ -247,13 +258,16 @@ export class ReplicaDocument {
     this.#creator = undefined;
   }
 
-  /** Everything accepted, on disk or on its way there, as updates. */
-  #accepted(): Uint8Array[] {
-    const onTheirWay = [this.#inFlight?.updates, this.#pending].flatMap((updates) => {
-      const shown = updates?.bursts.filter(({ isHeld }) => !isHeld) ?? [];
-      return shown.map((burst) => mergeParsed(burst.updates));
-    });
-    return [this.#log.fold.encodeSince(), ...onTheirWay];
+  /** Everything accepted since a state vector, on disk or on its way there, as updates of their own. */
+  #accepted(since?: Uint8Array): Uint8Array[] {
+    // What one update is merged of is the update itself, and others use it.
+    const onTheirWay = this.#underWay.map(({ updates }) => new Uint8Array(mergeParsed(updates)));
+    return [this.#log.fold.encodeSince(since), ...onTheirWay];
+  }
+
+  get #underWay(): readonly UpdateBurst[] {
+    const bursts = [this.#inFlight?.updates, this.#pending].flatMap((u) => u?.bursts ?? []);
+    return bursts.filter(({ isHeld }) => !isHeld);
   }
 
   #seal(writer: LaneWriter, payload: Uint8Array, { principal, tag }: UpdateSource): Envelope {

@@ -4,6 +4,11 @@ import type { AuditBudget } from "./audit-budget.ts";
 import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 
+/** Room for a dozen of the largest updates at once. */
+export const defaultTrialBytesMax = 192 * 1024 * 1024;
+/** What browsers and trials still load; books have one or two. */
+export const defaultDocumentBytesMax = 64 * 1024 * 1024;
+
 export interface ReplicaOptions {
   /** Handed in open; whoever opened it closes it, after the replica. */
   readonly store: LogStore;
@@ -17,6 +22,10 @@ export interface ReplicaOptions {
   /** Tries what could harm those who open a document (DOC-7). Whoever made it closes it. */
   readonly judge?: ApplyJudge | undefined;
   readonly applyBudget?: Partial<ApplyBudget>;
+  /** Held in memory for trials, running and waiting, of all documents. */
+  readonly trialBytesMax?: number | undefined;
+  /** Above it a document grows no more; deletes are still taken. */
+  readonly documentBytesMax?: number | undefined;
   /** How long an audit waits after it was asked for. */
   readonly auditDelayMs?: number;
   readonly auditBudget?: Partial<AuditBudget>;

@@ -24,7 +24,13 @@ import { loadDocument } from "./load-document.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
 import { ReplicaDocument, type DocumentHost, type ParkingTotals } from "./replica-document.ts";
-import type { ReplicaOptions, ReplicaState } from "./replica-options.ts";
+import {
+  defaultDocumentBytesMax,
+  defaultTrialBytesMax,
+  type ReplicaOptions,
+  type ReplicaState,
+} from "./replica-options.ts";
+import { TrialQueue } from "./trial-queue.ts";
 
 interface Holding {
   readonly document: Promise<ReplicaDocument>;
@@ -48,6 +54,7 @@ export class Replica {
   readonly #holdings = new Map<DocumentId, Holding>();
   readonly #stopListening: () => void;
   readonly #auditor: Auditor | undefined;
+  readonly #trials: TrialQueue;
   readonly #host: DocumentHost;
   readonly #leaving = new LeavingDocuments();
   #committer: Committer;
@@ -62,6 +69,8 @@ export class Replica {
     this.#clock.observe(options.store.opening.lastHlc);
     this.#committer = this.#newCommitter();
     this.#auditor = this.#newAuditor();
+    const { trialBytesMax = defaultTrialBytesMax, environment } = options;
+    this.#trials = new TrialQueue(trialBytesMax, () => environment.clock.monotonicMs());
     this.#host = this.#newHost();
     this.#stopListening = options.store.onStateChange((state) => {
       if (state.name === "fenced") this.#suspend(state.error);
@@ -99,6 +108,11 @@ export class Replica {
       totals.oldestAtMs = Math.min(totals.oldestAtMs ?? Infinity, oldestAtMs);
     }
     return totals;
+  }
+
+  /** Bytes held for updates that are tried or wait for it. */
+  get trialBytes(): number {
+    return this.#trials.bytes;
   }
 
   /** Whether the document of that name is in memory, or on its way there. */
@@ -218,11 +232,14 @@ export class Replica {
 
   #newHost(): DocumentHost {
     const { environment, judge, applyBudget, parkedAlarmMs = 5 * 60_000 } = this.#options;
+    const { documentBytesMax = defaultDocumentBytesMax } = this.#options;
     return {
       environment,
       counters: this.counters,
       judge,
       applyBudget: { ...defaultApplyBudget, ...applyBudget },
+      trials: this.#trials,
+      documentBytesMax,
       parkedAlarmMs,
       requestRound: (document) => this.#committer.request(document),
       requestAudit: (document) => this.#auditor?.request(document),

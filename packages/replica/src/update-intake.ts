@@ -8,6 +8,7 @@ import {
 } from "@heddle/core";
 import {
   admitUpdate,
+  encodeStateVector,
   isRoutine,
   parseUpdate,
   type Admission,
@@ -21,7 +22,13 @@ import type { DocumentOutbox } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
 import type { PendingUpdates, UpdateFacts, UpdateSource } from "./pending-updates.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
-import { UpdateTrials, type TriedDocument, type UpdateCase } from "./update-trials.ts";
+import type { TrialQueue } from "./trial-queue.ts";
+import {
+  UpdateTrials,
+  type Candidate,
+  type TriedDocument,
+  type UpdateCase,
+} from "./update-trials.ts";
 
 export interface IntakeHost {
   readonly environment: Environment;
@@ -29,6 +36,10 @@ export interface IntakeHost {
   /** Without one, nothing is tried before it is logged. */
   readonly judge: ApplyJudge | undefined;
   readonly applyBudget: ApplyBudget;
+  /** Of all documents: who is tried next, and how much may wait for it. */
+  readonly trials: TrialQueue;
+  /** Above it a document grows no more. */
+  readonly documentBytesMax: number;
 }
 
 /** Where the intake of a document leaves what it has decided. */
@@ -36,8 +47,10 @@ export interface IntakeSink {
   readonly outbox: DocumentOutbox;
   /** What the next round seals. */
   pending(): PendingUpdates;
-  /** Everything accepted, on disk or on its way there, as updates. */
-  accepted(): readonly Uint8Array[];
+  /** Everything accepted since a state vector, on disk or on its way there, as updates of their own. */
+  accepted(since?: Uint8Array): Uint8Array[];
+  /** Of what is accepted and not in the fold yet. */
+  pendingBytes(): number;
   /** Nothing was ever written to the document, nor is on its way. */
   isUntouched(): boolean;
   /** The first of an untouched document is on its way to the disk. */
@@ -64,13 +77,16 @@ export class UpdateIntake {
   readonly #host: IntakeHost;
   readonly #sink: IntakeSink;
   readonly #trials: UpdateTrials | undefined;
+  /** Of the document; what is joined on the way to the fold is counted off when it matters. */
+  #bytesAtMost: number;
 
   constructor(log: LoadedLog, host: IntakeHost, sink: IntakeSink) {
     this.#log = log;
     this.#host = host;
     this.#sink = sink;
-    const { judge, applyBudget } = host;
-    this.#trials = judge && new UpdateTrials(judge, this.#triedDocument(), applyBudget);
+    this.#bytesAtMost = log.fold.byteLength;
+    const { judge, applyBudget: budget, trials: queue } = host;
+    this.#trials = judge && new UpdateTrials(this.#triedDocument(), { judge, queue, budget });
   }
 
   get isIdle(): boolean {
@@ -90,18 +106,33 @@ export class UpdateIntake {
     quarantine.assertNotHeld(parsed.bytes);
     const update = held.isEmpty ? parsed : held.without(knowledge, parsed);
     const admission = admitUpdate(knowledge, update);
+    if (admission.admitted) this.#assertRoom(admission.admitted);
     if (!admission.isDuplicate) this.#askSource(source, update, admission);
     if (admission.admitted === undefined || this.#isTrusted(admission.admitted)) {
       return this.#take({ update, source, receivedMs }, admission);
     }
-    this.#host.counters.judged++;
-    this.#trials?.add({ update, original: parsed.bytes, source, receivedMs, onEnd });
+    if (!this.#tryFirst({ update, original: parsed.bytes, source, receivedMs, onEnd })) {
+      const message = "too many updates wait for their trial";
+      throw new HeddleError(HeddleErrorCode.relayOverloaded, message);
+    }
     return "judging";
+  }
+
+  /** The source is gone: what it sent and nobody has begun to try is let go. It was not confirmed. */
+  withdraw(source: UpdateSource): void {
+    this.#host.counters.trialsWithdrawn += this.#trials?.withdraw(source) ?? 0;
   }
 
   /** Nothing more is tried. */
   stop(): void {
     this.#trials?.stop();
+  }
+
+  /** False when there is no room for it. */
+  #tryFirst(tried: UpdateCase): boolean {
+    const hasRoom = this.#trials?.add(tried) ?? false;
+    this.#host.counters[hasRoom ? "judged" : "trialsRefused"]++;
+    return hasRoom;
   }
 
   #isTrusted(admitted: ParsedUpdate): boolean {
@@ -115,6 +146,23 @@ export class UpdateIntake {
       clients: this.#log.knowledge.clientCount,
       clientsClaimed: claimedClients(bytes),
     });
+  }
+
+  /**
+   * What nobody can load helps nobody. Deletes pass: they are how a document is made smaller.
+   *
+   * @throws HeddleError `HEDDLE_DOCUMENT_TOO_LARGE`.
+   */
+  #assertRoom({ bytes, runs }: ParsedUpdate): void {
+    if (runs.length === 0) return;
+    const { documentBytesMax, counters } = this.#host;
+    if (this.#bytesAtMost + bytes.length > documentBytesMax) {
+      this.#bytesAtMost = this.#log.fold.byteLength + this.#sink.pendingBytes();
+    }
+    if (this.#bytesAtMost + bytes.length <= documentBytesMax) return;
+    counters.documentsFull++;
+    const message = `the document would have more than ${documentBytesMax} bytes`;
+    throw new HeddleError(HeddleErrorCode.documentTooLarge, message);
   }
 
   /** @throws HeddleError when a quota of the source is used up. */
@@ -152,6 +200,7 @@ export class UpdateIntake {
     }
     if (admitted) {
       knowledge.learn(admitted);
+      this.#bytesAtMost += admitted.bytes.length;
       const pending = this.#sink.pending();
       pending.add(admitted, source);
       pending.receivedMs ??= receivedMs;
@@ -168,7 +217,10 @@ export class UpdateIntake {
     const { outbox } = this.#sink;
     const review = parking.review(knowledge, learned, (update) => this.#isTrusted(update));
     const pending = this.#sink.pending();
-    for (const { update, source } of review.admitted) pending.add(update, source);
+    for (const { update, source } of review.admitted) {
+      pending.add(update, source);
+      this.#bytesAtMost += update.bytes.length;
+    }
     for (const id of review.released) outbox.release(id);
     for (const record of review.parked) outbox.park(record);
     this.#host.counters.released += review.admitted.length;
@@ -178,8 +230,8 @@ export class UpdateIntake {
         if (refusal) parking.reconsider(id);
       };
       const original = update.bytes;
-      this.#host.counters.judged++;
-      this.#trials?.add({ update, original, source, receivedMs, parkedId: id, onEnd });
+      const tried = { update, original, source, receivedMs, parkedId: id, onEnd };
+      if (!this.#tryFirst(tried)) parking.reconsider(id);
     }
   }
 
@@ -190,22 +242,39 @@ export class UpdateIntake {
 
   #triedDocument(): TriedDocument {
     return {
-      candidateOf: ({ update }) => {
-        const { admitted } = admitUpdate(this.#log.knowledge, update);
-        return admitted && !isRoutine(admitted)
-          ? { update: admitted.bytes, base: this.#sink.accepted() }
-          : undefined;
-      },
+      id: this.#log.entry.id,
+      byteLength: () => this.#log.fold.byteLength,
+      candidateOf: ({ update }) => this.#candidateOf(update),
       take: (tried, expected) => this.#takeTried(tried, expected),
       refuse: (tried, failure) => this.#quarantine(tried, failure),
       onBaseFailed: () => this.#sink.requestAudit(),
+      onBaseTooLarge: () => {
+        this.#host.counters.trialsSuspended++;
+        const { entry, fold } = this.#log;
+        const fields = { document: entry.id, bytes: fold.byteLength };
+        this.#host.environment.logger.warn("document.too_large_to_try", fields);
+      },
     };
   }
 
-  #takeTried(tried: UpdateCase, expected: Uint8Array | undefined): boolean {
+  #candidateOf(update: ParsedUpdate): Candidate | undefined {
+    const { knowledge } = this.#log;
+    const { admitted } = admitUpdate(knowledge, update);
+    if (admitted === undefined || isRoutine(admitted)) return undefined;
+    this.#assertRoom(admitted);
+    const clocks = new Map(knowledge.clocks);
+    for (const { client, endClock } of admitted.runs) clocks.set(client, endClock);
+    return {
+      update: admitted,
+      base: (since) => this.#sink.accepted(since),
+      vector: encodeStateVector(clocks),
+    };
+  }
+
+  #takeTried(tried: UpdateCase, expected: ParsedUpdate | undefined): boolean {
     const admission = admitUpdate(this.#log.knowledge, tried.update);
     const { admitted } = admission;
-    const isSame = admitted && expected && equalBytes(admitted.bytes, expected);
+    const isSame = admitted && expected && equalBytes(admitted.bytes, expected.bytes);
     if (admitted && !isSame && !isRoutine(admitted)) return false;
     try {
       // Others may have used up what there was room for when it was asked first.

@@ -1,8 +1,10 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import type { DocumentId, HeddleError } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
-import { budgetFor, type ApplyBudget, type ApplyJudge, type FailedTrial } from "./apply-judge.ts";
+import type { ApplyBudget, ApplyJudge, FailedTrial } from "./apply-judge.ts";
 import type { UpdateSource } from "./pending-updates.ts";
+import { TrialCase } from "./trial-case.ts";
+import type { TrialQueue } from "./trial-queue.ts";
 
 /** An update that is tried before anything else happens to it. */
 export interface UpdateCase {
@@ -17,86 +19,104 @@ export interface UpdateCase {
   readonly onEnd: (refusal?: HeddleError) => void;
 }
 
-/** What trials need of their document. */
-export interface TriedDocument {
-  /** The part that would be logged now, and the document to try it on; `undefined` when there is none. */
-  candidateOf(tried: UpdateCase): { update: Uint8Array; base: readonly Uint8Array[] } | undefined;
-  /** Takes the update in. False when what would be logged is no longer what was tried. */
-  take(tried: UpdateCase, update: Uint8Array | undefined): boolean;
-  refuse(tried: UpdateCase, failure: FailedTrial): void;
-  /** What is logged does not load in time: not the sender's fault. */
-  onBaseFailed(): void;
+/** What would be logged of a case, and what of the document it needs to be tried. */
+export interface Candidate {
+  readonly update: ParsedUpdate;
+  /**
+   * All of the document, or what is new since a state vector, as updates in memory of their own. Made
+   * when it is asked for, from what is accepted by then.
+   */
+  base(since?: Uint8Array): Uint8Array[];
+  /** Yjs state vector of what was accepted when the candidate was made, with the update. */
+  readonly vector: Uint8Array;
 }
 
-/** How often an update is tried again because the document has moved on meanwhile. */
-const roundsMax = 4;
+/** What trials need of their document. */
+export interface TriedDocument {
+  readonly id: DocumentId;
+  /** About what its updates take, in bytes. */
+  byteLength(): number;
+  /**
+   * What would be logged now; `undefined` when nothing is left that needs a trial.
+   *
+   * @throws HeddleError when it can no longer be taken in.
+   */
+  candidateOf(tried: UpdateCase): Candidate | undefined;
+  /** Takes the update in. False when what would be logged is no longer what was tried. */
+  take(tried: UpdateCase, update: ParsedUpdate | undefined): boolean;
+  refuse(tried: UpdateCase, failure: FailedTrial): void;
+  /** What is logged does not load: not the sender's fault. */
+  onBaseFailed(): void;
+  /** What is logged takes too much of the bounds by itself, so that nothing more can be tried on it. */
+  onBaseTooLarge(): void;
+}
+
+export interface TrialsHost {
+  readonly judge: ApplyJudge;
+  readonly queue: TrialQueue;
+  readonly budget: ApplyBudget;
+}
+
+/** The document as the last trial left it with the judge. */
+export interface KeptScratch {
+  readonly version: number;
+  /** Yjs state vector of what is in it. */
+  readonly vector: Uint8Array;
+}
 
 /**
- * Tries the updates of one document, one after the other: two that are harmless by themselves may not
- * slip through side by side. While an update is tried it is neither known, logged nor shown.
+ * The updates of one document that are tried. While an update is tried it is neither known, logged nor
+ * shown.
  */
 export class UpdateTrials {
-  readonly #judge: ApplyJudge;
   readonly #document: TriedDocument;
-  readonly #budget: ApplyBudget;
-  readonly #waiting: UpdateCase[] = [];
-  #isRunning = false;
-  #isStopped = false;
+  readonly #host: TrialsHost;
+  readonly #cases = new Set<TrialCase>();
+  #kept: KeptScratch | undefined;
 
-  constructor(judge: ApplyJudge, document: TriedDocument, budget: ApplyBudget) {
-    this.#judge = judge;
+  constructor(document: TriedDocument, host: TrialsHost) {
     this.#document = document;
-    this.#budget = budget;
+    this.#host = host;
   }
 
   get isIdle(): boolean {
-    return !this.#isRunning;
+    return this.#cases.size === 0;
   }
 
-  add(tried: UpdateCase): void {
-    this.#waiting.push(tried);
-    if (!this.#isRunning) void this.#run();
+  /** False when there is no room for it. */
+  add(tried: UpdateCase): boolean {
+    const trial: TrialCase = new TrialCase(tried, {
+      ...this.#host,
+      document: this.#document,
+      kept: () => this.#kept,
+      keep: (scratch) => {
+        this.#kept = scratch;
+      },
+      onEnd: () => this.#cases.delete(trial),
+    });
+    this.#cases.add(trial);
+    const hasRoom = this.#host.queue.add(trial);
+    if (!hasRoom) this.#cases.delete(trial);
+    return hasRoom;
+  }
+
+  /** Its connection is gone, and nobody was told that it has arrived. Returns how many were let go. */
+  withdraw(source: UpdateSource): number {
+    return this.#drop((trial) => trial.source === source);
   }
 
   /** Nothing more is tried, and nobody is told: the document is given up. */
   stop(): void {
-    this.#isStopped = true;
-    this.#waiting.length = 0;
+    this.#drop(() => true);
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      await this.#try(next);
-    }
-    this.#isRunning = false;
-  }
-
-  async #try(tried: UpdateCase): Promise<void> {
-    for (let round = 0; round < roundsMax; round++) {
-      const candidate = this.#document.candidateOf(tried);
-      if (candidate === undefined) {
-        this.#document.take(tried, undefined);
-        return;
-      }
-      const { update, base } = candidate;
-      const budgetMs = budgetFor(this.#budget, update.length);
-      const trial = { urgency: "urgent", base, steps: [update], budgetMs } as const;
-      const verdict = await this.#judge.judge(trial);
-      if (this.#isStopped) return;
-      if (verdict.outcome === "ok") {
-        if (this.#document.take(tried, update)) return;
-        continue;
-      }
-      if (!("reason" in verdict)) break;
-      if (verdict.step !== -1) {
-        this.#document.refuse(tried, verdict);
-        return;
-      }
-      this.#document.onBaseFailed();
-      break;
-    }
-    const message = "the update could not be tried now";
-    tried.onEnd(new HeddleError(HeddleErrorCode.relayOverloaded, message));
+  #drop(isGone: (trial: TrialCase) => boolean): number {
+    const gone = new Set([...this.#cases].filter(isGone));
+    for (const trial of gone) trial.abandon();
+    return this.#host.queue.withdraw((trial) => {
+      const isWaiting = gone.has(trial as TrialCase);
+      if (isWaiting) this.#cases.delete(trial as TrialCase);
+      return isWaiting;
+    });
   }
 }
