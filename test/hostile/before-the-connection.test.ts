@@ -1,8 +1,10 @@
+import { networkInterfaces } from "node:os";
+
 import { expect, test } from "vitest";
 
 import { memoryStore, startRelay } from "../integration/relay-under-test.ts";
 import { connect, sleep, synced, until } from "../integration/stock-client.ts";
-import { RawClient } from "./raw-client.ts";
+import { from, RawClient } from "./raw-client.ts";
 
 const counted = (relay: { relay: { counters: { limited: Map<string, number> } } }, limit: string) =>
   relay.relay.counters.limited.get(limit) ?? 0;
@@ -51,6 +53,54 @@ test("[RLY-11] one address has so many connections, and its next one fits when o
   using next = await RawClient.upgrade(relay.url);
   expect(next.status).toBe(101);
   for (const client of held) client.socket.destroy();
+});
+
+/** Of this machine, as others see it; where it has none there are still those of a proxy, below. */
+const ownAddresses = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .filter(({ family, internal }) => family === "IPv4" && !internal)
+  .map(({ address }) => ({ address, isBounded: true }));
+
+test.each([{ address: "127.0.0.1", isBounded: false }, ...ownAddresses.slice(0, 1)])(
+  "[RLY-11] bounds of an address hold for $address: $isBounded",
+  async ({ address, isBounded }) => {
+    await using relay = await startRelay(await memoryStore(), {
+      host: "0.0.0.0",
+      access: { open: true },
+      limits: { refusalDelayMs: 10, connectionsPerAddressMax: 2, documentsPerAddressPerHour: 1 },
+    });
+    const url = `ws://${address}:${relay.relay.port}`;
+    const held = [];
+    for (let count = 0; count < 3; count++) held.push(await RawClient.upgrade(url));
+    expect(held.map(({ status }) => status)).toEqual([101, 101, isBounded ? 429 : 101]);
+    // Sockets that say nothing at all are bounded too, twice as many.
+    const silent = await Promise.all(Array.from({ length: 8 }, () => RawClient.dial(url)));
+    const { limited } = relay.relay.counters;
+    const cutOff = isBounded ? 1 + 8 - 2 : 0;
+    const reached = (): number => limited.get("connectionsPerAddressMax") ?? 0;
+    await until(() => reached() >= cutOff, "those too many are cut off");
+    expect(reached()).toBe(cutOff);
+    for (const client of [...held, ...silent]) client.socket.destroy();
+  },
+);
+
+test("[RLY-11] behind a proxy every client has bounds of its own, and its word for its address counts for nothing", async () => {
+  const limits = { connectionsPerAddressMax: 2 };
+  await using relay = await startRelay(await memoryStore(), { limits, trustProxy: true });
+  const clients: RawClient[] = [];
+  const statusOf = async (forwarded: string): Promise<number> => {
+    clients.push(await RawClient.upgrade(relay.url, from(forwarded)));
+    return clients.at(-1)!.status;
+  };
+  const visits = ["203.0.113.1", "203.0.113.1", "198.51.100.7", "1.2.3.4, 203.0.113.1"];
+  const statuses: number[] = [];
+  for (const forwarded of visits) statuses.push(await statusOf(forwarded));
+  expect(statuses).toEqual([101, 101, 101, 429]);
+  // A whole IPv6 network is one.
+  statuses.length = 0;
+  for (const host of ["1", "2:3", "ffff"]) statuses.push(await statusOf(`2001:db8:0:1::${host}`));
+  expect([...statuses, await statusOf("2001:db8:0:2::1")]).toEqual([101, 101, 429, 101]);
+  for (const client of clients) client.socket.destroy();
 });
 
 test("[RLY-11] one address knocks so often a second, and again when time has passed", async () => {
