@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import * as Y from "yjs";
 
 import { admitUpdate } from "./admit-update.ts";
-import { blockersOf } from "./blockers.ts";
 import { DocumentKnowledge } from "./document-knowledge.ts";
 import { HeldClocks } from "./held-clocks.ts";
 import { parseUpdate } from "./parse-update.ts";
@@ -42,19 +41,4 @@ test("[DOC-9] what the log holds aside is dropped when it comes again, and asked
   held.hold(three!);
   expect(held.without(knowledge, parseUpdate(Y.encodeStateAsUpdate(doc))).runs).toEqual([]);
   expect([...decodeStateVector(held.encodeStateVector(knowledge))]).toEqual([[7, 13]]);
-});
-
-test("[DOC-6] a parked update waits for the clocks that it names, and for nothing else", () => {
-  const { parts, follower } = chain();
-  const [one, two, three] = parts;
-  const knowledge = new DocumentKnowledge();
-  expect([...blockersOf(knowledge, three!)]).toEqual([[7, 8]]);
-  expect([...blockersOf(knowledge, follower)]).toEqual([[7, 6]]);
-  knowledge.learn(one!);
-  expect([...blockersOf(knowledge, three!)]).toEqual([[7, 8]]);
-  knowledge.learn(two!);
-  expect([...blockersOf(knowledge, three!)]).toEqual([]);
-  expect(admitUpdate(knowledge, follower).parked).toBeUndefined();
-  const deletes = parseUpdate(Uint8Array.of(0, 1, 7, 2, 3, 2, 10, 1));
-  expect([...blockersOf(knowledge, deletes)]).toEqual([[7, 11]]);
 });

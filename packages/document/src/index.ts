@@ -1,6 +1,5 @@
 export { type Admission, admitUpdate } from "./admit-update.ts";
 export { isRoutine, routineMax } from "./apply-risk.ts";
-export { blockersOf } from "./blockers.ts";
 export { ClockRanges } from "./clock-ranges.ts";
 export { contentBytes, contentProgram } from "./content-digest.ts";
 export { DocumentKnowledge } from "./document-knowledge.ts";
@@ -18,3 +17,5 @@ export { decodeStateVector, encodeStateVector } from "./state-vector.ts";
 export { UpdateFold } from "./update-fold.ts";
 export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";
 export { suppressRemoteCleanup, yjsEngine } from "./yjs-engine.ts";
+export { WorkBudget } from "./waiting-part.ts";
+export { type FreedPart, WaitingUpdates } from "./waiting-updates.ts";

@@ -155,7 +155,7 @@ export class DocumentRoom implements DocumentListener, MemberSources {
     });
     if (outcome === "judging") this.#held.hold(connection);
     else quota.endFirstSync();
-    if (outcome !== "admitted") return;
+    if (outcome !== "admitted" && outcome !== "parked") return;
     connection.addUnsaved(length);
     this.document.afterCommitOf(connection, () => connection.addUnsaved(-length));
   }

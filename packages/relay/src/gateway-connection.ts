@@ -136,6 +136,10 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     this.#intake.resume("loading");
   }
 
+  onEvicted(refusal: HeddleError): void {
+    this.refuse(refusal);
+  }
+
   assertAffordable(claim: UpdateClaim): void {
     this.#listener?.quota.assertAffordable(claim);
   }

@@ -1,7 +1,6 @@
 export { AdminServer, type AdminOptions } from "./admin-server.ts";
 export { CloseCode, closeCodeOf } from "./close-code.ts";
 export {
-  parkedOldMs,
   readinessOf,
   type Finding,
   type ObservedRelay,

@@ -27,6 +27,9 @@ const ceilings: readonly RelayLimit[] = ["memoryBytesMax", "heapPercentMax", "ev
 const limitsOfReplica: ReadonlyMap<RelayLimit, (counters: ReplicaCounters) => number> = new Map([
   ["trialBytesMax", ({ trialsRefused }) => trialsRefused],
   ["documentBytesMax", ({ documentsFull }) => documentsFull],
+  ["parkedUpdatesMax", ({ parkingFull }) => parkingFull.get("updatesMax") ?? 0],
+  ["parkedBytesMax", ({ parkingFull }) => parkingFull.get("bytesMax") ?? 0],
+  ["parkedOldMs", ({ parkingAlarms }) => parkingAlarms],
 ]);
 
 const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).filter(
@@ -97,6 +100,8 @@ export const readMetrics: readonly ReadMetric[] = [
     quarantineOverflow: ["heddle_quarantine_overflow_total", "Refused, and no room to keep it."],
     audits: ["heddle_audits_total", "Looks at what many untried updates add up to."],
     recalled: ["heddle_envelopes_recalled_total", "Envelopes taken out of their documents."],
+    parkingRefused: ["heddle_parking_refused_total", "Parts of updates without room to wait."],
+    parkingEvicted: ["heddle_parking_evicted_total", "Parked updates that made room for others."],
     parkingAlarms: ["heddle_parking_alarms_total", "Times that something was parked too long."],
   }),
   gauge("heddle_connections_open", "Connections of clients.", ({ relay }) => relay.connectionCount),

@@ -37,9 +37,6 @@ export interface ReadinessReport {
   readonly degraded: readonly Finding[];
 }
 
-/** An honest gap is closed within seconds: by then its sender has gone, or never meant to. */
-export const parkedOldMs = 10 * 60_000;
-
 /**
  * Decides whether clients should come here. A relay that cannot write is not ready: it would refuse
  * everybody. One with damaged or waiting documents is, since all others work; so is one that is too busy for
@@ -84,7 +81,7 @@ function impairments({ relay, replica, store }: ObservedRelay, nowMs: number): F
   const damaged = replica.recovery.documentsDamaged.length;
   if (damaged > 0) findings.push({ reason: "documents-damaged", count: damaged });
   const { count, oldestAtMs = nowMs } = replica.parking;
-  if (nowMs - oldestAtMs > parkedOldMs) {
+  if (nowMs - oldestAtMs > replica.parkingBounds.oldMs) {
     const oldestSeconds = Math.round((nowMs - oldestAtMs) / 1_000);
     findings.push({ reason: "parked-old", count, oldestSeconds });
   }

@@ -2,6 +2,7 @@ import { HeddleError, HeddleErrorCode, limits as formatLimits } from "@heddle/co
 import {
   defaultApplyBudget,
   defaultDocumentBytesMax,
+  defaultParkingBounds,
   defaultTrialBytesMax,
   type ReplicaOptions,
 } from "@heddle/replica";
@@ -84,6 +85,10 @@ const defaultBounds = {
   /** Of all its updates, joined where they can be; what nobody can load helps nobody. */
   documentBytesMax: defaultDocumentBytesMax,
   clientsPerDocumentWarning: 2_000,
+  /** Updates that wait for earlier ones. */
+  parkedUpdatesMax: defaultParkingBounds.updatesMax,
+  parkedBytesMax: defaultParkingBounds.bytesMax,
+  parkedOldMs: defaultParkingBounds.oldMs,
 
   // Trials.
   /** Updates that are tried or wait for it, and the documents they are tried on; of the process. */
@@ -189,13 +194,16 @@ export function assertLimitsMakeSense(limits: RelayLimits): void {
 /** The limits that the replica behind the relay keeps. */
 export function replicaLimitsOf(
   limits: Partial<RelayLimits>,
-): Pick<ReplicaOptions, "applyBudget" | "trialBytesMax" | "documentBytesMax"> {
-  const { trialMsMin, trialMsMax, trialMsPerMiB, trialBytesMax, documentBytesMax } = {
-    ...defaultRelayLimits,
-    ...limits,
-  };
+): Pick<ReplicaOptions, "applyBudget" | "trialBytesMax" | "documentBytesMax" | "parking"> {
+  const bounds = { ...defaultRelayLimits, ...limits };
+  const { trialMsMin, trialMsMax, trialMsPerMiB, trialBytesMax, documentBytesMax } = bounds;
   const applyBudget = { liveMs: trialMsMin, bulkMs: trialMsMax, perKibMs: trialMsPerMiB / kiB };
-  return { applyBudget, trialBytesMax, documentBytesMax };
+  const parking = {
+    updatesMax: bounds.parkedUpdatesMax,
+    bytesMax: bounds.parkedBytesMax,
+    oldMs: bounds.parkedOldMs,
+  };
+  return { applyBudget, trialBytesMax, documentBytesMax, parking };
 }
 
 function isRelayLimit(name: string): name is RelayLimit {

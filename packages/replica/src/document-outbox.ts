@@ -25,22 +25,23 @@ export interface OutboxContent {
 
 /** What the next round writes beside envelopes. */
 export class DocumentOutbox {
-  #park: ParkedUpdate[] = [];
-  #release: string[] = [];
+  readonly #park = new Map<string, ParkedUpdate>();
+  readonly #release = new Set<string>();
   #quarantine: QuarantinedUpdate[] = [];
 
   get isEmpty(): boolean {
-    return this.#park.length + this.#release.length + this.#quarantine.length === 0;
+    return this.#park.size + this.#release.size + this.#quarantine.length === 0;
   }
 
   park(update: ParkedUpdate): void {
-    this.#park.push(update);
+    this.#park.set(update.id, update);
   }
 
   /** What was to be parked and is not any more is never written. */
   release(id: string): void {
-    this.#park = this.#park.filter((parked) => parked.id !== id);
-    this.#release.push(id);
+    this.#park.delete(id);
+    // It may lie on disk from an earlier round. A batch releases first, so it can be parked again.
+    this.#release.add(id);
   }
 
   quarantine(update: QuarantinedUpdate): void {
@@ -49,9 +50,10 @@ export class DocumentOutbox {
 
   take(): OutboxContent | undefined {
     if (this.isEmpty) return undefined;
-    const content = { park: this.#park, release: this.#release, quarantine: this.#quarantine };
-    this.#park = [];
-    this.#release = [];
+    const park = [...this.#park.values()];
+    const content = { park, release: [...this.#release], quarantine: this.#quarantine };
+    this.#park.clear();
+    this.#release.clear();
     this.#quarantine = [];
     return content;
   }

@@ -100,6 +100,11 @@ export function characterBefore(client: number, author: number, clock: number): 
   });
 }
 
+/** Deletes of a client, from `clock` on: eight bytes that need not have anything to delete yet. */
+export function deletesOf(client: number, clock: number, length = 1): Uint8Array {
+  return encoding.encode((encoder) => writeUints(encoder, [0, 1, client, 1, clock, length]));
+}
+
 function writeUints(encoder: encoding.Encoder, values: readonly number[]): void {
   for (const value of values) encoding.writeVarUint(encoder, value);
 }

@@ -16,6 +16,7 @@ export type {
   SourceSummary,
   TriedEnvelope,
 } from "./log-trials.ts";
+export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 export * from "./pending-updates.ts";
 export * from "./recovery.ts";
 export * from "./replica-counters.ts";

@@ -1,12 +1,13 @@
 import type { DocumentId, Environment } from "@heddle/core";
 
+import type { ParkingBounds } from "./parking-bounds.ts";
 import type { Parking } from "./parking.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 
 export interface ParkingAlarmHost {
   readonly environment: Environment;
   readonly counters: ReplicaCounters;
-  readonly parkedAlarmMs: number;
+  readonly parkingBounds: Pick<ParkingBounds, "oldMs">;
 }
 
 /** Says so when an update of a document has waited too long for what it depends on (DOC-10). */
@@ -26,9 +27,9 @@ export class ParkingAlarm {
   arm(): void {
     const { oldestAtMs } = this.#parking;
     if (this.#cancel || oldestAtMs === undefined) return;
-    const { environment, parkedAlarmMs } = this.#host;
+    const { environment, parkingBounds } = this.#host;
     const ageMs = Math.max(0, environment.clock.nowMs() - oldestAtMs);
-    this.#schedule(Math.max(0, parkedAlarmMs - ageMs));
+    this.#schedule(Math.max(0, parkingBounds.oldMs - ageMs));
   }
 
   cancel(): void {
@@ -44,15 +45,15 @@ export class ParkingAlarm {
     this.#cancel = undefined;
     const { count, bytes, oldestAtMs } = this.#parking;
     if (oldestAtMs === undefined) return;
-    const { environment, counters, parkedAlarmMs } = this.#host;
+    const { environment, counters, parkingBounds } = this.#host;
     const waitedMs = environment.clock.nowMs() - oldestAtMs;
-    if (waitedMs < parkedAlarmMs) {
-      this.#schedule(parkedAlarmMs - waitedMs);
+    if (waitedMs < parkingBounds.oldMs) {
+      this.#schedule(parkingBounds.oldMs - waitedMs);
       return;
     }
     counters.parkingAlarms++;
     const fields = { document: this.#document, count, bytes, waitedMs };
     environment.logger.warn("parking.stalled", fields);
-    this.#schedule(parkedAlarmMs);
+    this.#schedule(parkingBounds.oldMs);
   }
 }

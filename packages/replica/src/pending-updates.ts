@@ -1,4 +1,4 @@
-import type { LogFields } from "@heddle/core";
+import type { HeddleError, LogFields } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
 import { RoundReferences } from "./round-references.ts";
@@ -13,6 +13,8 @@ export interface UpdateSource {
   readonly logFields?: LogFields;
   /** Whose share of scarce things it uses; a source without one has a share of its own. */
   readonly address?: string | undefined;
+  /** What it had brought, and what still waited, had to make room: it must be brought again. */
+  onEvicted?(refusal: HeddleError): void;
   /**
    * Asked before an update is read at all, with what its first bytes tell.
    *
@@ -91,6 +93,8 @@ export class PendingUpdates {
   readonly sources = new Map<UpdateSource, number>();
   /** Made for the second source: until then nothing can stand before what it builds on. */
   #references: RoundReferences | undefined;
+  /** Those whose updates are written in the same round, and shown to nobody yet. */
+  readonly parkedBy = new Set<UpdateSource>();
   readonly #afterCommit: (() => void)[] = [];
 
   get isEmpty(): boolean {
@@ -105,6 +109,11 @@ export class PendingUpdates {
     burst.types += update.typeCount;
     this.#references?.note(update, index);
     this.sources.set(source, index);
+  }
+
+  /** Whether anything of `source` is written with these. */
+  holds(source: UpdateSource): boolean {
+    return this.sources.has(source) || this.parkedBy.has(source);
   }
 
   afterCommit(task: () => void): void {

@@ -1,3 +1,5 @@
+import type { ParkingBound } from "./make-room.ts";
+
 /** What became of the updates that were handed in. Counts since the replica was opened. */
 export interface ReplicaCounters {
   admitted: number;
@@ -32,6 +34,12 @@ export interface ReplicaCounters {
   recalled: number;
   /** Times that something had been parked for too long. */
   parkingAlarms: number;
+  /** Parts of updates for which there was no room. */
+  parkingRefused: number;
+  /** Parked updates that had to make room for somebody who has less parked. */
+  parkingEvicted: number;
+  /** How often each bound of a document's parking was met. */
+  readonly parkingFull: Map<ParkingBound, number>;
 }
 
 export function newReplicaCounters(): ReplicaCounters {
@@ -53,5 +61,12 @@ export function newReplicaCounters(): ReplicaCounters {
     audits: 0,
     recalled: 0,
     parkingAlarms: 0,
+    parkingRefused: 0,
+    parkingEvicted: 0,
+    parkingFull: new Map(),
   };
+}
+
+export function countParkingBound({ parkingFull }: ReplicaCounters, bound: ParkingBound): void {
+  parkingFull.set(bound, (parkingFull.get(bound) ?? 0) + 1);
 }

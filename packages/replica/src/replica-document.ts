@@ -49,7 +49,6 @@ export interface ParkingTotals {
 
 /** What a document needs of its replica. */
 export interface DocumentHost extends IntakeHost {
-  readonly parkedAlarmMs: number;
   requestRound(document: ReplicaDocument): void;
   /** Enough was logged untried, or what is logged no longer loads in time. */
   requestAudit(document: ReplicaDocument): void;
@@ -158,7 +157,8 @@ export class ReplicaDocument {
    * @param onJudged told the end of "judging": nothing when the update was taken in, or what its sender
    * is refused with. Until then nothing else of this source may be submitted, or the order is lost.
    * @throws HeddleError `HEDDLE_UPDATE_MALFORMED`, `HEDDLE_UPDATE_TOO_LARGE`,
-   * `HEDDLE_UPDATE_REFUSED` (DOC-8) or `HEDDLE_RELAY_OVERLOADED`; nothing has changed then.
+   * `HEDDLE_UPDATE_REFUSED` (DOC-8) or a quota of the source, and nothing has changed then;
+   * `HEDDLE_RELAY_OVERLOADED` when there is no room for what must wait, and the rest was taken in.
    */
   submit(
     bytes: Uint8Array,
@@ -174,10 +174,10 @@ export class ReplicaDocument {
     this.#intake.withdraw(source);
   }
 
-  /** Runs `task` once everything that `source` has submitted was shown; at once if that is so. */
+  /** Runs `task` once everything that `source` has submitted is on disk; at once if that is so. */
   afterCommitOf(source: UpdateSource, task: () => void): void {
-    if (this.#pending.sources.has(source)) this.#pending.afterCommit(task);
-    else if (this.#inFlight?.updates.sources.has(source)) this.#inFlight.updates.afterCommit(task);
+    if (this.#pending.holds(source)) this.#pending.afterCommit(task);
+    else if (this.#inFlight?.updates.holds(source)) this.#inFlight.updates.afterCommit(task);
     else task();
   }
 
@@ -228,7 +228,7 @@ export class ReplicaDocument {
 
   /** Resolves when everything submitted so far is on disk; at once if that is so. */
   whenSettled(): Promise<void> {
-    const last = this.#pending.isEmpty && this.#outbox.isEmpty ? undefined : this.#pending;
+    const last = this.#isNothingWaiting ? undefined : this.#pending;
     const round = last ?? this.#inFlight?.updates;
     return new Promise((resolve) => (round ? round.afterCommit(resolve) : resolve()));
   }

@@ -2,6 +2,7 @@ import type { Environment, HeddleError, LogStore, Signer } from "@heddle/core";
 
 import type { AuditBudget } from "./audit-budget.ts";
 import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
+import type { ParkingBounds } from "./parking-bounds.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 
 /** Room for a dozen of the largest updates at once. */
@@ -29,8 +30,7 @@ export interface ReplicaOptions {
   /** How long an audit waits after it was asked for. */
   readonly auditDelayMs?: number;
   readonly auditBudget?: Partial<AuditBudget>;
-  /** How long something may be parked before the operator hears of it (DOC-10). */
-  readonly parkedAlarmMs?: number;
+  readonly parking?: Partial<ParkingBounds>;
 }
 
 export type ReplicaState =

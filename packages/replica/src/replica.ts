@@ -21,6 +21,7 @@ import { Committer } from "./committer.ts";
 import { damageOf } from "./document-damage.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument } from "./load-document.ts";
+import { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
 import { ReplicaDocument, type DocumentHost, type ParkingTotals } from "./replica-document.ts";
@@ -48,6 +49,8 @@ interface Holding {
 export class Replica {
   readonly space: SpaceId;
   readonly recovery: RecoveryReport;
+  /** What may wait in each document. */
+  readonly parkingBounds: ParkingBounds;
   readonly counters = newReplicaCounters();
   readonly #options: ReplicaOptions;
   readonly #clock: HybridClock;
@@ -64,6 +67,7 @@ export class Replica {
     this.#options = options;
     this.recovery = recovery;
     this.space = openSpaceId(options.environment.hash);
+    this.parkingBounds = { ...defaultParkingBounds, ...options.parking };
     this.#clock = new HybridClock(options.environment.clock);
     // Observed, not set: a reading from a wrong clock, once stored, must not pull ours along for ever.
     this.#clock.observe(options.store.opening.lastHlc);
@@ -231,8 +235,12 @@ export class Replica {
   }
 
   #newHost(): DocumentHost {
-    const { environment, judge, applyBudget, parkedAlarmMs = 5 * 60_000 } = this.#options;
-    const { documentBytesMax = defaultDocumentBytesMax } = this.#options;
+    const {
+      environment,
+      judge,
+      applyBudget,
+      documentBytesMax = defaultDocumentBytesMax,
+    } = this.#options;
     return {
       environment,
       counters: this.counters,
@@ -240,7 +248,7 @@ export class Replica {
       applyBudget: { ...defaultApplyBudget, ...applyBudget },
       trials: this.#trials,
       documentBytesMax,
-      parkedAlarmMs,
+      parkingBounds: this.parkingBounds,
       requestRound: (document) => this.#committer.request(document),
       requestAudit: (document) => this.#auditor?.request(document),
     };

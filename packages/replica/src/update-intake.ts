@@ -20,8 +20,10 @@ import { claimedClients } from "./claimed-clients.ts";
 import { countNewClients } from "./count-new-clients.ts";
 import type { DocumentOutbox } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
+import type { ParkingBounds } from "./parking-bounds.ts";
 import type { PendingUpdates, UpdateFacts, UpdateSource } from "./pending-updates.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
+import { ParkingReview } from "./parking-review.ts";
 import type { TrialQueue } from "./trial-queue.ts";
 import {
   UpdateTrials,
@@ -40,6 +42,7 @@ export interface IntakeHost {
   readonly trials: TrialQueue;
   /** Above it a document grows no more. */
   readonly documentBytesMax: number;
+  readonly parkingBounds: ParkingBounds;
 }
 
 /** Where the intake of a document leaves what it has decided. */
@@ -77,6 +80,7 @@ export class UpdateIntake {
   readonly #host: IntakeHost;
   readonly #sink: IntakeSink;
   readonly #trials: UpdateTrials | undefined;
+  readonly #review: ParkingReview;
   /** Of the document; what is joined on the way to the fold is counted off when it matters. */
   #bytesAtMost: number;
 
@@ -87,10 +91,17 @@ export class UpdateIntake {
     this.#bytesAtMost = log.fold.byteLength;
     const { judge, applyBudget: budget, trials: queue } = host;
     this.#trials = judge && new UpdateTrials(this.#triedDocument(), { judge, queue, budget });
+    this.#review = new ParkingReview(log, host, sink, {
+      isTrusted: (update) => this.#isTrusted(update),
+      tryFirst: (tried) => this.#tryFirst(tried),
+      onReleased: ({ bytes }) => {
+        this.#bytesAtMost += bytes.length;
+      },
+    });
   }
 
   get isIdle(): boolean {
-    return this.#trials?.isIdle ?? true;
+    return (this.#trials?.isIdle ?? true) && this.#review.isIdle;
   }
 
   submit(
@@ -123,8 +134,9 @@ export class UpdateIntake {
     this.#host.counters.trialsWithdrawn += this.#trials?.withdraw(source) ?? 0;
   }
 
-  /** Nothing more is tried. */
+  /** Nothing more is tried or released. */
   stop(): void {
+    this.#review.stop();
     this.#trials?.stop();
   }
 
@@ -180,64 +192,34 @@ export class UpdateIntake {
     };
   }
 
+  /** @throws HeddleError when what must wait has no room; what is admissible was taken in all the same. */
   #take(incoming: Incoming, admission: Admission): SubmitOutcome {
     const { update, source, receivedMs, parkedId } = incoming;
     const { admitted, parked } = admission;
     assertSize(admitted?.bytes);
     assertSize(parked);
-    const { knowledge, parking } = this.#log;
     const { outbox } = this.#sink;
-    if (parkedId !== undefined) this.#release(parkedId);
-    const record = parked && parking.add(parked, source);
-    if (admitted || record) {
-      const facts = this.#factsOf(update, admission);
-      source.onTaken?.(facts);
-      if (facts.isFirst) this.#sink.onCreating(source);
-    }
-    if (record) {
-      outbox.park(record);
-      this.#sink.onParked();
-    }
+    const facts = this.#factsOf(update, admission);
     if (admitted) {
-      knowledge.learn(admitted);
+      this.#log.knowledge.learn(admitted);
       this.#bytesAtMost += admitted.bytes.length;
       const pending = this.#sink.pending();
       pending.add(admitted, source);
       pending.receivedMs ??= receivedMs;
-      if (parking.count > 0) this.#reviewParked(admitted);
     }
+    if (parkedId !== undefined) this.#review.takeTried(parkedId);
+    const { isTaken, refusal } = this.#review.park(parked, source);
+    if (admitted || isTaken) {
+      source.onTaken?.(facts);
+      if (facts.isFirst) this.#sink.onCreating(source);
+    }
+    this.#review.review(admitted);
     if (admitted || !outbox.isEmpty) this.#sink.requestRound();
     const outcome = admitted ? "admitted" : parked ? "parked" : "duplicate";
-    this.#host.counters[outcome]++;
+    if (admitted && parkedId !== undefined) this.#host.counters.released++;
+    else if (admitted || !refusal) this.#host.counters[outcome]++;
+    if (refusal) throw refusal;
     return outcome;
-  }
-
-  #reviewParked(learned: ParsedUpdate): void {
-    const { knowledge, parking } = this.#log;
-    const { outbox } = this.#sink;
-    const review = parking.review(knowledge, learned, (update) => this.#isTrusted(update));
-    const pending = this.#sink.pending();
-    for (const { update, source } of review.admitted) {
-      pending.add(update, source);
-      this.#bytesAtMost += update.bytes.length;
-    }
-    for (const id of review.released) outbox.release(id);
-    for (const record of review.parked) outbox.park(record);
-    this.#host.counters.released += review.admitted.length;
-    const receivedMs = this.#host.environment.clock.monotonicMs();
-    for (const { id, update, source } of review.suspects) {
-      const onEnd = (refusal?: HeddleError): void => {
-        if (refusal) parking.reconsider(id);
-      };
-      const original = update.bytes;
-      const tried = { update, original, source, receivedMs, parkedId: id, onEnd };
-      if (!this.#tryFirst(tried)) parking.reconsider(id);
-    }
-  }
-
-  #release(parkedId: string): void {
-    this.#log.parking.drop(parkedId);
-    this.#sink.outbox.release(parkedId);
   }
 
   #triedDocument(): TriedDocument {
@@ -299,7 +281,7 @@ export class UpdateIntake {
       if (this.#sink.isUntouched()) this.#sink.onCreating(source);
       this.#sink.outbox.quarantine(record);
     } else counters.quarantineOverflow++;
-    if (parkedId !== undefined) this.#release(parkedId);
+    if (parkedId !== undefined) this.#review.giveUp(parkedId);
     counters.quarantined++;
     const { id: document } = this.#log.entry;
     const fields = { ...source.logFields, document, reason: why, bytes: original.length };
