@@ -125,7 +125,7 @@ export async function surveyStore(
   let store: LogStore | undefined;
   survey["open"] = await outcomeOf(async () => {
     store = await openLevelStore(folder, { environment });
-    return "open";
+    return store.opening.rollback?.reason ?? "open";
   });
   if (!store) return survey;
   survey["readLanes"] = await outcomeOf(() => collect(store!.readLanes()));
@@ -141,6 +141,27 @@ export async function surveyStore(
 }
 
 export const corrupt = HeddleErrorCode.storageCorrupt;
+
+/** The same store with every document dirty: what a lost digest or marker makes of it. */
+export function allDirty(survey: Survey): Survey {
+  const parts = Object.entries(survey);
+  return Object.fromEntries(
+    parts.map(([part, text]) => [part, text.replaceAll('"dirty":false', '"dirty":true')]),
+  );
+}
+
+/** The parts that read otherwise. Where opening fails, nothing else was read and that is all. */
+export function differences(before: Survey, after: Survey): string[] {
+  return Object.keys(after).filter((part) => after[part] !== before[part]);
+}
+
+export function flipAnyBit(bytes: Uint8Array, { random }: TestEnvironment): Uint8Array {
+  const draw = new DataView(random.bytes(4).buffer).getUint32(0);
+  const copy = Uint8Array.from(bytes);
+  const bit = draw % (copy.length * 8);
+  copy[bit >> 3]! ^= 1 << (bit & 7);
+  return copy;
+}
 
 async function outcomeOf(read: () => Promise<unknown>): Promise<string> {
   try {

@@ -2,6 +2,7 @@ import { isHeddleError } from "@heddle/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 
 import type { CommandIo } from "./command-io.ts";
+import { addStoreCommands } from "./store-commands.ts";
 import { replayFlags, type ReplayArguments } from "./replay/replay-options.ts";
 import { version } from "./version.ts";
 
@@ -48,6 +49,7 @@ function newProgram(io: CommandIo, stop: AbortSignal, done: (status: number) => 
   addRelay(program, io, stop, done);
   addReplay(program, io, done);
   addInspect(program, io, done);
+  addStoreCommands(program, io, done);
   return program;
 }
 

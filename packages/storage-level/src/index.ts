@@ -8,6 +8,11 @@ export {
   type OpenDatabase,
   type Operation,
 } from "./level-database.ts";
-export { logFolderName, openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
+export type { Finding, FindingPart, VerifiedTotals } from "./finding.ts";
+export { openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
+export * from "./store-layout.ts";
 export { markerName, storeFormat } from "./store-marker.ts";
 export { readWitness, witnessName, writeWitness, type Witness } from "./witness.ts";
+export { verifyFolder, type FolderReport, type VerifyFolderOptions } from "./verify-folder.ts";
+export { snapshotLog, type SnapshotWay } from "./snapshot-log.ts";
+export { verifyStore, type StoreVerification } from "./verify-store.ts";

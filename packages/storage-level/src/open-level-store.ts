@@ -15,6 +15,7 @@ import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
 import { storeKey } from "./record-keys.ts";
 import { putStoreId, readStoreId, type LogMark } from "./records.ts";
+import { logFolderName } from "./store-layout.ts";
 import { lockFolder } from "./store-lock.ts";
 import {
   makeFolder,
@@ -38,9 +39,6 @@ export interface LevelStoreOptions {
   /** Opens the database in place of LevelDB; for tests of faults. */
   readonly openDatabase?: OpenDatabase;
 }
-
-/** Where LevelDB keeps its files, within the data folder. */
-export const logFolderName = "log";
 
 /**
  * Opens the store in `directory`, or makes one when the folder is empty or missing.

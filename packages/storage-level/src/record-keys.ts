@@ -181,6 +181,9 @@ export const laneAliasKeys = keysUnder(Uint8Array.of(Prefix.laneAlias));
 export const documentKeys = keysUnder(Uint8Array.of(Prefix.document));
 export const dirtyKeys = keysUnder(Uint8Array.of(Prefix.dirty));
 export const vectorKeys = keysUnder(Uint8Array.of(Prefix.vector));
+export const envelopeKeys = keysUnder(Uint8Array.of(Prefix.envelope));
+export const parkedKeys = keysUnder(Uint8Array.of(Prefix.parked));
+export const quarantineKeys = keysUnder(Uint8Array.of(Prefix.quarantine));
 export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
 export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
 export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
@@ -229,6 +232,11 @@ export function attributionKeysOf(document: DocumentId): KeyRange {
 function refusalKeysOf(document: DocumentId, kind: number): KeyRange {
   const writer = new KeyWriter(Prefix.quarantine, 17).id(document);
   return keysUnder(writer.bytes(Uint8Array.of(kind)).key);
+}
+
+/** Tells the two keys of kind Q apart. */
+export function isQuarantineUpdateKey(key: Uint8Array): boolean {
+  return key[17] === QuarantineKind.update;
 }
 
 /** The id in a key of kind Q. */
@@ -319,12 +327,15 @@ const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.attribution,
 ]);
 
+/** Whether {@link documentOfKey} has an answer. */
+export function hasDocument(key: Uint8Array): boolean {
+  return prefixesWithDocument.has(key[0]!) && key.length >= 17;
+}
+
 /** What a person reads when a record is damaged: its kind, and its document when it has one. */
 export function describeKey(key: Uint8Array): string {
   const kind = kindByPrefix.get(key[0] ?? 0) ?? "unknown";
-  return prefixesWithDocument.has(key[0]!) && key.length >= 17
-    ? `${kind} record of document ${documentOfKey(key)}`
-    : `${kind} record`;
+  return hasDocument(key) ? `${kind} record of document ${documentOfKey(key)}` : `${kind} record`;
 }
 
 /** Keys live until their batch is written, or their read is done. */

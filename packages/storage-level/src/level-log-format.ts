@@ -1,0 +1,109 @@
+import { concatBytes } from "@heddle/core";
+
+import { crc32c, maskedCrc32c } from "./crc32c.ts";
+
+/**
+ * The format of LevelDB's own logs and manifests, read without LevelDB: blocks of 32 KiB with records
+ *
+ *   masked CRC-32C uint32 • length uint16 • type uint8 • payload      (little-endian)
+ *
+ * LevelDB drops what it cannot read up to the end of the block and says so to nobody who calls it.
+ */
+const blockBytes = 32 * 1024;
+const headerBytes = 7;
+const RecordType = { zero: 0, full: 1, first: 2, middle: 3, last: 4 } as const;
+
+export interface LevelLogReading {
+  /** Payloads of the whole records, in their order. */
+  readonly records: readonly Uint8Array[];
+  /** Where bytes were dropped that should be a record. */
+  readonly faults: readonly LevelLogFault[];
+}
+
+export interface LevelLogFault {
+  readonly offset: number;
+  readonly why: string;
+  /** Nothing whole follows: it may be what a crash left of a write that nobody waited for. */
+  readonly isAtEnd: boolean;
+}
+
+export function readLevelLog(file: Uint8Array): LevelLogReading {
+  const reader = new LevelLogReader(file);
+  reader.read();
+  return reader;
+}
+
+class LevelLogReader implements LevelLogReading {
+  readonly records: Uint8Array[] = [];
+  readonly #file: Uint8Array;
+  readonly #view: DataView;
+  readonly #found: { offset: number; why: string; recordsBefore: number }[] = [];
+  #parts: Uint8Array[] = [];
+  #partsFrom = 0;
+
+  constructor(file: Uint8Array) {
+    this.#file = file;
+    this.#view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  }
+
+  get faults(): LevelLogFault[] {
+    return this.#found.map(({ offset, why, recordsBefore }) => {
+      return { offset, why, isAtEnd: recordsBefore === this.records.length };
+    });
+  }
+
+  read(): void {
+    for (let start = 0; start < this.#file.length; start += blockBytes) {
+      this.#readBlock(start, Math.min(start + blockBytes, this.#file.length));
+    }
+    if (this.#parts.length > 0) this.#fault(this.#partsFrom, "a record has no end");
+  }
+
+  #readBlock(start: number, end: number): void {
+    let offset = start;
+    while (offset < end) {
+      if (end - offset < headerBytes) {
+        // The writer fills a block that has no room for a header with zeros.
+        if (!isZero(this.#file.subarray(offset, end))) this.#fault(offset, "a header is cut");
+        return;
+      }
+      const length = this.#view.getUint16(offset + 4, true);
+      const type = this.#view.getUint8(offset + 6);
+      if (type === RecordType.zero && length === 0 && isZero(this.#file.subarray(offset, end))) {
+        // Room that was set aside and never written, or a block that a power cut left without content.
+        this.#fault(offset, "a stretch of zeros");
+        return;
+      }
+      const next = offset + headerBytes + length;
+      if (next > end) return this.#fault(offset, "a record is cut");
+      const crc = maskedCrc32c(crc32c(this.#file.subarray(offset + 6, next)));
+      if (crc !== this.#view.getUint32(offset, true)) {
+        return this.#fault(offset, "the checksum of a record differs");
+      }
+      this.#add(type, offset, this.#file.subarray(offset + headerBytes, next));
+      offset = next;
+    }
+  }
+
+  #add(type: number, offset: number, payload: Uint8Array): void {
+    const begins = type === RecordType.full || type === RecordType.first;
+    if (begins && this.#parts.length > 0) this.#fault(this.#partsFrom, "a record has no end");
+    if (!begins && this.#parts.length === 0) {
+      return this.#fault(offset, "a record has no beginning");
+    }
+    if (begins) this.#partsFrom = offset;
+    this.#parts.push(payload);
+    if (type !== RecordType.full && type !== RecordType.last) return;
+    this.records.push(concatBytes(this.#parts));
+    this.#parts = [];
+  }
+
+  #fault(offset: number, why: string): void {
+    this.#parts = [];
+    this.#found.push({ offset, why, recordsBefore: this.records.length });
+  }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}

@@ -1,0 +1,168 @@
+import type { StoreId } from "@heddle/core";
+
+import { readIncarnation, readJournalEntry, readRepairRequest } from "./history-records.ts";
+import type { Entry } from "./level-database.ts";
+import { openRecord } from "./record-codec.ts";
+import {
+  arrivalKeys,
+  describeKey,
+  dirtyKeys,
+  documentKeys,
+  envelopeKeys,
+  headKey,
+  incarnationKeys,
+  isQuarantineUpdateKey,
+  journalKeys,
+  laneAliasKeys,
+  laneKeys,
+  markKey,
+  numberOfKey,
+  openingOfKey,
+  parkedKeys,
+  quarantineKeys,
+  repairKeys,
+  storeKey,
+  vectorKeys,
+  type KeyRange,
+} from "./record-keys.ts";
+import { checked, type RecordVerification } from "./record-verification.ts";
+import { emptyTail, readParkedRecord, readStoreId, type LogTail } from "./records.ts";
+import { readQuarantined, readRecall } from "./refusal-records.ts";
+import { verifyDocuments } from "./verify-documents.ts";
+import { verifyGroups } from "./verify-groups.ts";
+import { verifyLanes } from "./verify-lanes.ts";
+
+export interface VerifiedRecords {
+  readonly records: number;
+  readonly lanes: number;
+  readonly documents: number;
+  readonly envelopes: number;
+  readonly tail: LogTail;
+}
+
+/** Everything that has its own place in the checks; what else is in the log only has a checksum. */
+const knownRanges: readonly KeyRange[] = [
+  arrivalKeys,
+  documentKeys,
+  envelopeKeys,
+  laneKeys,
+  quarantineKeys,
+  repairKeys,
+  vectorKeys,
+  journalKeys,
+  dirtyKeys,
+  incarnationKeys,
+  laneAliasKeys,
+  { gte: headKey, lt: Uint8Array.of(...headKey, 0) },
+  { gte: markKey, lt: Uint8Array.of(...markKey, 0) },
+  { gte: storeKey, lt: Uint8Array.of(...storeKey, 0) },
+  parkedKeys,
+];
+
+/**
+ * Reads every record of a log and compares what it says with all others: checksums, sequences without
+ * gaps, chains of groups and lanes, vectors and digests. Finds what LevelDB lost as well as what it
+ * changed. Goes on after each finding, and writes nothing.
+ *
+ * @param onStage names what is read next, for whoever has to say where LevelDB ended its process.
+ */
+export async function verifyRecords(
+  verification: RecordVerification,
+  storeId: StoreId | undefined,
+  onStage: (stage: string) => void,
+): Promise<VerifiedRecords> {
+  let records = 0;
+  const counting: RecordVerification = {
+    ...verification,
+    pace: async (bytes) => {
+      records++;
+      await verification.pace(bytes);
+    },
+  };
+  onStage("meta");
+  await verifyStoreId(counting, storeId);
+  onStage("lanes");
+  const lanes = await verifyLanes(counting);
+  onStage("groups");
+  const groups = await verifyGroups(counting, lanes);
+  onStage("documents");
+  const documents = await verifyDocuments(counting, lanes, groups);
+  onStage("history");
+  await verifyDense(counting, incarnationKeys, openingOfKey, readIncarnation);
+  await verifyDense(counting, journalKeys, numberOfKey, readJournalEntry);
+  onStage("notes");
+  await verifyEach(counting, parkedKeys, readParkedRecord);
+  await verifyEach(counting, quarantineKeys, (key, record) => {
+    return isQuarantineUpdateKey(key) ? readQuarantined(key, record) : readRecall(key, record);
+  });
+  await verifyEach(counting, repairKeys, readRepairRequest);
+  for (const range of between(knownRanges)) await verifyEach(counting, range, openRecord);
+  const { count, envelopes } = documents;
+  return {
+    records,
+    lanes: lanes.count,
+    documents: count,
+    envelopes,
+    tail: groups.tail ?? emptyTail,
+  };
+}
+
+async function verifyStoreId(
+  { database, report }: RecordVerification,
+  storeId: StoreId | undefined,
+): Promise<void> {
+  const record = await database.get(storeKey);
+  if (!record) {
+    report({ severity: "damage", part: "record", what: "the record of the store id is missing" });
+    return;
+  }
+  const found = checked(report, storeKey, () => readStoreId(record));
+  if (found !== undefined && storeId !== undefined && found !== storeId) {
+    report({ severity: "damage", part: "record", what: "the log belongs to another store" });
+  }
+}
+
+async function verifyEach(
+  { database, report, pace }: RecordVerification,
+  range: KeyRange,
+  read: (...entry: Entry) => unknown,
+): Promise<void> {
+  for await (const chunk of database.entries(range)) {
+    for (const [key, record] of chunk) {
+      await pace(record.length);
+      checked(report, key, () => read(key, record));
+    }
+  }
+}
+
+/** As {@link verifyEach}, for records that are numbered from 1 without gaps. */
+async function verifyDense(
+  verification: RecordVerification,
+  range: KeyRange,
+  numberOf: (key: Uint8Array) => number,
+  read: (...entry: Entry) => unknown,
+): Promise<void> {
+  const { report } = verification;
+  let number = 0;
+  await verifyEach(verification, range, (key, record) => {
+    read(key, record);
+    const found = numberOf(key);
+    if (found !== number + 1) {
+      const what = `${describeKey(key)}s ${number + 1} to ${found - 1} are missing`;
+      report({ severity: "damage", part: "history", what });
+    }
+    number = found;
+  });
+}
+
+/** The ranges of keys that none of `ranges` covers. */
+function between(ranges: readonly KeyRange[]): KeyRange[] {
+  const sorted = ranges.toSorted((a, b) => Buffer.compare(a.gte, b.gte));
+  let gte: Uint8Array = new Uint8Array();
+  const gaps: KeyRange[] = [];
+  for (const range of sorted) {
+    if (Buffer.compare(gte, range.gte) < 0) gaps.push({ gte, lt: range.gte });
+    gte = range.lt;
+  }
+  return [...gaps, { gte, lt: Uint8Array.of(0xff, 0xff) }];
+}
