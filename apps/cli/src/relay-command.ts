@@ -16,6 +16,7 @@ import { nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/nod
 import { openLevelStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
+import { deviceKeyName } from "./device-key-name.ts";
 import { openLogger, type LogLevel } from "./logger.ts";
 import { version } from "./version.ts";
 
@@ -112,7 +113,7 @@ async function startRelay(
   options: RelayCommandOptions,
   { store, environment, admin, limits, judge }: Ground,
 ): Promise<ObservedRelay> {
-  const signer = await openDeviceKey(path.join(path.resolve(options.data), "device-key.pem"));
+  const signer = await openDeviceKey(path.join(path.resolve(options.data), deviceKeyName));
   const engine = `heddle/${version}`;
   const telemetry = admin?.telemetry;
   const idleMs = limits.documentIdleMs ?? defaultRelayLimits.documentIdleMs;

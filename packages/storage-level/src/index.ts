@@ -11,8 +11,20 @@ export {
 export type { Finding, FindingPart, VerifiedTotals } from "./finding.ts";
 export { openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
 export * from "./store-layout.ts";
-export { markerName, storeFormat } from "./store-marker.ts";
+export { markerName, readMarker, storeFormat } from "./store-marker.ts";
 export { readWitness, witnessName, writeWitness, type Witness } from "./witness.ts";
 export { verifyFolder, type FolderReport, type VerifyFolderOptions } from "./verify-folder.ts";
 export { snapshotLog, type SnapshotWay } from "./snapshot-log.ts";
 export { verifyStore, type StoreVerification } from "./verify-store.ts";
+export {
+  backupListName,
+  backupStore,
+  beginFolder,
+  finishFolder,
+  restoreStore,
+  type Backup,
+  type BackupReport,
+} from "./backup-store.ts";
+export { compactStore, type CompactReport } from "./compact-store.ts";
+export { SalvagedStore, type SalvagedDocument, type SalvagedLane } from "./salvaged-store.ts";
+export { lockFolder, type StoreLock } from "./store-lock.ts";

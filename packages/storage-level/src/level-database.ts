@@ -51,6 +51,28 @@ export const openLevelDatabase: OpenDatabase = async (folder, { createIfMissing 
   return new LevelDatabase(level);
 };
 
+/** Rewrites all tables in `folder`, which nobody has open. */
+export async function compactLevel(folder: string): Promise<void> {
+  const options = { keyEncoding: "view", valueEncoding: "view", createIfMissing: false };
+  const level = new Level<Uint8Array, Uint8Array>(folder, options);
+  try {
+    await level.open();
+  } catch (cause) {
+    throw openError(cause, "the log could not be opened");
+  }
+  try {
+    // The type leaves out what only LevelDB itself can do.
+    const classic = level as unknown as {
+      compactRange(from: Uint8Array, to: Uint8Array): Promise<void>;
+    };
+    await classic.compactRange(Uint8Array.of(0), Uint8Array.of(0xff, 0xff));
+  } catch (cause) {
+    throw storageError(cause, "the log could not be compacted");
+  } finally {
+    await level.close();
+  }
+}
+
 class LevelDatabase implements LogDatabase {
   readonly #level: Level<Uint8Array, Uint8Array>;
 

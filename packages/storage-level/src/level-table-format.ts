@@ -30,7 +30,19 @@ export function checkTable(file: Uint8Array): string[] {
   }
 }
 
-function checkBlocks(file: Uint8Array): string[] {
+/**
+ * Contents of the data blocks that are whole.
+ *
+ * @throws Error when not even the index can be read.
+ */
+export function* blocksOf(file: Uint8Array): Iterable<Uint8Array> {
+  const { index } = readFooter(file);
+  for (const handle of handlesIn(blockAt(file, index, "index"))) {
+    if (faultIn(file, handle).length === 0) yield blockAt(file, handle, "block");
+  }
+}
+
+function readFooter(file: Uint8Array): { readonly metaindex: Handle; readonly index: Handle } {
   if (file.length === 0) throw new Error("it is empty");
   if (file.length < footerBytes) throw new Error("it is shorter than its footer");
   const footer = file.subarray(file.length - footerBytes);
@@ -38,7 +50,11 @@ function checkBlocks(file: Uint8Array): string[] {
   if (view.getBigUint64(footerBytes - 8, true) !== magic) throw new Error("its footer is damaged");
   const decoder = decoding.createDecoder(footer);
   const metaindex = readHandle(decoder);
-  const index = readHandle(decoder);
+  return { metaindex, index: readHandle(decoder) };
+}
+
+function checkBlocks(file: Uint8Array): string[] {
+  const { metaindex, index } = readFooter(file);
   const known = [metaindex, index];
   known.push(...handlesIn(blockAt(file, metaindex, "metaindex")));
   const data = handlesIn(blockAt(file, index, "index"));
