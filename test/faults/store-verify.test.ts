@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat, truncate, unlink, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import {
@@ -10,7 +10,13 @@ import {
   witnessName,
   type Entry,
 } from "@heddle/storage-level";
-import { testEnvironment, testHash } from "@heddle/testkit";
+import {
+  testCheckpoint,
+  testDocument,
+  testEnvironment,
+  testHash,
+  TestWriter,
+} from "@heddle/testkit";
 import { expect, test } from "vitest";
 
 import { runHeddle } from "../processes/heddle-command.ts";
@@ -114,6 +120,37 @@ test("[STO-10] finds nothing where nothing is wrong", async () => {
   const { findings, totals } = await verifyFolder(place.folder, { hash: testHash });
   expect(findings).toEqual([]);
   expect(totals).toMatchObject({ tables: 1, documents: 4, envelopes: 16, lanes: 2 });
+});
+
+test("[STO-10] knows what pruning took from what was lost", async () => {
+  await using place = await StoreFolder.make();
+  const environment = testEnvironment("pruned");
+  const store = await openLevelStore(place.folder, { environment });
+  const notes = testDocument(environment, "notes");
+  const writer = await TestWriter.open(environment);
+  await store.append({ lanes: [writer.lane], documents: [notes] });
+  for (let index = 0; index < 8; index++) {
+    await store.append({ envelopes: [writer.seal(notes.id)] });
+  }
+  const vector = writer.vector(notes.id);
+  await store.append({ checkpoints: [testCheckpoint(notes, 1, vector)] });
+  const floors = new Map([[writer.lane.id, 6]]);
+  await store.append({ prune: [{ document: notes.id, floors }] });
+  await store.append({ envelopes: [writer.seal(notes.id)] });
+  await store.close();
+  const whole = await verifyFolder(place.folder, { hash: testHash });
+  expect(whole).toMatchObject({ findings: [], totals: { envelopes: 3 } });
+  for (const [kind, what] of [
+    ["c", /a part of checkpoint 1 is missing/],
+    ["E", /missing from/],
+    ["f", /envelopes 1 to 6 of lane/],
+  ] as const) {
+    await using copy = await StoreFolder.make();
+    await cp(place.folder, copy.folder, { recursive: true });
+    await drop(kind, 0)(copy);
+    const { findings } = await verifyFolder(copy.folder, { hash: testHash });
+    expect(findings.map((finding) => finding.what).join("; ")).toMatch(what);
+  }
 });
 
 test("[STO-10] names what is lost, so that somebody else can be asked for it", async () => {

@@ -209,6 +209,9 @@ export function recallKeysOf(document: DocumentId): KeyRange {
   return refusalKeysOf(document, QuarantineKind.envelope);
 }
 
+export const checkpointChunkKeys = keysUnder(Uint8Array.of(Prefix.checkpointChunk));
+export const floorKeys = keysUnder(Uint8Array.of(Prefix.floor));
+export const attributionKeys = keysUnder(Uint8Array.of(Prefix.attribution));
 export const checkpointKeys = keysUnder(Uint8Array.of(Prefix.checkpoint));
 
 export function checkpointKeysOf(document: DocumentId): KeyRange {
@@ -273,6 +276,11 @@ export function numberOfKey(key: Uint8Array): number {
 /** The number in a key of kind C or c. */
 export function checkpointNumberOfKey(key: Uint8Array): number {
   return viewOf(key).getUint32(17);
+}
+
+/** The kind in a key of kind c. */
+export function chunkKindOfKey(key: Uint8Array): number | undefined {
+  return key[21];
 }
 
 /** The index in a key of kind c. */

@@ -10,11 +10,17 @@ import {
 
 import type { Finding } from "./finding.ts";
 import type { Entry } from "./level-database.ts";
+import { readFloor } from "./attribution-records.ts";
+import { readCheckpointRecord, readChunk } from "./checkpoint-records.ts";
+import { CheckpointChunks } from "./verify-checkpoints.ts";
 import {
+  checkpointChunkKeys,
+  checkpointKeys,
   dirtyKeys,
   documentKeys,
   documentOfKey,
   envelopeKeys,
+  floorKeys,
   isVectorDigestKey,
   laneIxOfKey,
   numberOfKey,
@@ -42,10 +48,15 @@ export async function verifyDocuments(
   lanes: VerifiedLanes,
   groups: VerifiedGroups,
 ): Promise<VerifiedDocuments> {
-  const columns = [documentKeys, dirtyKeys, vectorKeys, envelopeKeys].map((range) => {
-    return new Column(verification, range);
-  });
-  const [entries, markers, vectors, envelopes] = columns as [Column, Column, Column, Column];
+  const column = (range: KeyRange): Column => new Column(verification, range);
+  const entries = column(documentKeys);
+  const markers = column(dirtyKeys);
+  const vectors = column(vectorKeys);
+  const floors = column(floorKeys);
+  const checkpoints = column(checkpointKeys);
+  const chunks = column(checkpointChunkKeys);
+  const envelopes = column(envelopeKeys);
+  const columns = [entries, markers, vectors, floors, checkpoints, chunks, envelopes];
   const expected = new Set(groups.lastSeqs.keys());
   const totals = { count: 0, envelopes: 0 };
   for (;;) {
@@ -59,6 +70,9 @@ export async function verifyDocuments(
     for await (const entry of entries.of(document)) check.entry(entry);
     for await (const entry of markers.of(document)) check.marker(entry);
     for await (const entry of vectors.of(document)) check.vector(entry);
+    for await (const entry of floors.of(document)) check.floor(entry);
+    for await (const entry of checkpoints.of(document)) check.checkpoint(entry);
+    for await (const entry of chunks.of(document)) check.chunk(entry);
     for await (const entry of envelopes.of(document)) check.envelope(entry);
     totals.envelopes += check.finish();
   }
@@ -120,9 +134,12 @@ class DocumentCheck {
   readonly #context: DocumentContext;
   readonly #kept = new Map<number, Position>();
   readonly #inLog = new Map<number, Position | undefined>();
+  /** The floor of a lane until its first envelope above it. */
   readonly #lastSeqs = new Map<number, number>();
+  readonly #checkpoints = new CheckpointChunks();
   #hasEntry = false;
   #isDirty = false;
+  #isPruned = false;
   #digest: Uint8Array | undefined;
   #isKeptWhole = true;
   #envelopes = 0;
@@ -151,6 +168,22 @@ class DocumentCheck {
     const position = this.#checked(key, () => readPosition(key, record));
     if (position) this.#kept.set(laneIxOfKey(key), position);
     else this.#isKeptWhole = false;
+  }
+
+  floor([key, record]: Entry): void {
+    const floor = this.#checked(key, () => readFloor(key, record));
+    this.#isPruned = true;
+    if (floor !== undefined) this.#lastSeqs.set(laneIxOfKey(key), floor);
+  }
+
+  checkpoint([key, record]: Entry): void {
+    const checkpoint = this.#checked(key, () => readCheckpointRecord(key, record));
+    this.#checkpoints.expect(key, checkpoint);
+  }
+
+  chunk([key, record]: Entry): void {
+    this.#checked(key, () => readChunk(key, record));
+    this.#checkpoints.count(key);
   }
 
   envelope([key, record]: Entry): void {
@@ -189,6 +222,7 @@ class DocumentCheck {
     const { document, groups } = this.#context;
     if (!this.#hasEntry) this.#report({ what: `the record of document ${document} is missing` });
     this.#checkVector();
+    for (const what of this.#checkpoints.faults(this.#isPruned)) this.#report({ what });
     const named = groups.lastSeqs.get(document) ?? new Map<number, number>();
     const lanes = new Set([...named.keys(), ...this.#kept.keys(), ...this.#lastSeqs.keys()]);
     for (const laneIx of [...lanes].toSorted((a, b) => a - b)) {

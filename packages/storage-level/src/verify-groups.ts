@@ -1,8 +1,15 @@
 import { equalBytes, type DocumentId } from "@heddle/core";
 
 import { decodeRuns, nextChain, readArrival, type StoredRun } from "./arrival-record.ts";
-import { arrivalKeys, headKey, markKey, numberOfKey } from "./record-keys.ts";
-import { emptyTail, readHead, readMark, type LogTail } from "./records.ts";
+import { arrivalKeys, feedFloorKey, headKey, markKey, numberOfKey } from "./record-keys.ts";
+import {
+  emptyTail,
+  readFeedFloor,
+  readHead,
+  readMark,
+  type LogMark,
+  type LogTail,
+} from "./records.ts";
 import type { VerifiedLanes } from "./verify-lanes.ts";
 import { checked, type RecordVerification } from "./record-verification.ts";
 
@@ -11,7 +18,7 @@ export interface VerifiedGroups {
   readonly tail: LogTail | undefined;
   /** Highest seq that the change feed names, by document and number of the lane. */
   readonly lastSeqs: ReadonlyMap<DocumentId, ReadonlyMap<number, number>>;
-  /** Every group can be read: what it does not name was never written. */
+  /** Every group is there and can be read: what they do not name was never written. */
   readonly isComplete: boolean;
 }
 
@@ -20,8 +27,11 @@ export async function verifyGroups(
   verification: RecordVerification,
   lanes: VerifiedLanes,
 ): Promise<VerifiedGroups> {
-  const walk = new GroupWalk(verification, lanes);
   const { database, pace } = verification;
+  const floorRecord = await database.get(feedFloorKey);
+  const floor =
+    floorRecord && checked(verification.report, feedFloorKey, () => readFeedFloor(floorRecord));
+  const walk = new GroupWalk(verification, lanes, floor ?? emptyTail);
   for await (const chunk of database.entries(arrivalKeys)) {
     for (const [key, record] of chunk) {
       await pace(record.length);
@@ -37,14 +47,18 @@ class GroupWalk {
   readonly #verification: RecordVerification;
   readonly #lanes: VerifiedLanes;
   readonly #lastSeqs = new Map<DocumentId, Map<number, number>>();
-  #number = 0;
+  #number: number;
   /** Of the last group; `undefined` behind one that could not be read. */
-  #chain: Uint8Array | undefined = emptyTail.chain;
-  #isComplete = true;
+  #chain: Uint8Array | undefined;
+  #isComplete: boolean;
 
-  constructor(verification: RecordVerification, lanes: VerifiedLanes) {
+  /** @param floor the last group that was dropped, which vouches for the next one. */
+  constructor(verification: RecordVerification, lanes: VerifiedLanes, floor: LogMark) {
     this.#verification = verification;
     this.#lanes = lanes;
+    this.#number = floor.number;
+    this.#chain = floor.chain;
+    this.#isComplete = floor.number === 0;
   }
 
   visit(key: Uint8Array, record: Uint8Array): void {

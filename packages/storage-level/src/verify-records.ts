@@ -1,19 +1,26 @@
-import type { StoreId } from "@heddle/core";
+import type { LaneId, StoreId } from "@heddle/core";
 
 import { readIncarnation, readJournalEntry, readRepairRequest } from "./history-records.ts";
 import type { Entry } from "./level-database.ts";
 import { openRecord } from "./record-codec.ts";
+import { readAttribution } from "./attribution-records.ts";
 import {
   arrivalKeys,
+  attributionKeys,
+  checkpointChunkKeys,
+  checkpointKeys,
   describeKey,
   dirtyKeys,
   documentKeys,
   envelopeKeys,
+  feedFloorKey,
+  floorKeys,
   headKey,
   incarnationKeys,
   isQuarantineUpdateKey,
   journalKeys,
   laneAliasKeys,
+  laneIxOfKey,
   laneKeys,
   markKey,
   numberOfKey,
@@ -40,6 +47,9 @@ export interface VerifiedRecords {
   readonly tail: LogTail;
 }
 
+/** An attribution says whose lane it is of by its key; that it is unknown was reported before. */
+const unknownLane = "0".repeat(32) as LaneId;
+
 /** Everything that has its own place in the checks; what else is in the log only has a checksum. */
 const knownRanges: readonly KeyRange[] = [
   arrivalKeys,
@@ -53,6 +63,11 @@ const knownRanges: readonly KeyRange[] = [
   dirtyKeys,
   incarnationKeys,
   laneAliasKeys,
+  checkpointKeys,
+  checkpointChunkKeys,
+  floorKeys,
+  attributionKeys,
+  { gte: feedFloorKey, lt: Uint8Array.of(...feedFloorKey, 0) },
   { gte: headKey, lt: Uint8Array.of(...headKey, 0) },
   { gte: markKey, lt: Uint8Array.of(...markKey, 0) },
   { gte: storeKey, lt: Uint8Array.of(...storeKey, 0) },
@@ -94,6 +109,9 @@ export async function verifyRecords(
   await verifyEach(counting, parkedKeys, readParkedRecord);
   await verifyEach(counting, quarantineKeys, (key, record) => {
     return isQuarantineUpdateKey(key) ? readQuarantined(key, record) : readRecall(key, record);
+  });
+  await verifyEach(counting, attributionKeys, (key, record) => {
+    return readAttribution(key, record, lanes.byIx.get(laneIxOfKey(key)) ?? unknownLane);
   });
   await verifyEach(counting, repairKeys, readRepairRequest);
   for (const range of between(knownRanges)) await verifyEach(counting, range, openRecord);
