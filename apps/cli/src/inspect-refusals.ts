@@ -1,4 +1,4 @@
-import type { DocumentId, LogStore, RefusalNote } from "@heddle/core";
+import { isReleased, toHex, type DocumentId, type LogStore, type RefusalNote } from "@heddle/core";
 
 import type { CommandIo } from "./command-io.ts";
 import { visibleText } from "./visible-text.ts";
@@ -19,6 +19,12 @@ interface RefusalDetails {
   /** Of the update; envelopes are counted with the log. */
   readonly bytes?: number;
   readonly principal?: string | undefined;
+  /** Which connection it came from, as the log of the relay that refused it says. */
+  readonly source?: string | undefined;
+  /** False when only this note is kept. */
+  readonly isKept?: boolean;
+  /** Set when it is not in force any more. */
+  readonly released?: { readonly at: string; readonly by: string } | undefined;
 }
 
 export async function readRefusals(store: LogStore, document: DocumentId): Promise<Refusals> {
@@ -27,7 +33,9 @@ export async function readRefusals(store: LogStore, document: DocumentId): Promi
   return {
     quarantine: quarantine.map((refused) => {
       return Object.assign(detailsOf(refused), {
-        bytes: refused.update.length,
+        bytes: refused.size,
+        isKept: refused.update !== undefined,
+        source: refused.sourceTag && toHex(refused.sourceTag),
         principal: refused.principal && Buffer.from(refused.principal).toString("utf8"),
       });
     }),
@@ -38,17 +46,33 @@ export async function readRefusals(store: LogStore, document: DocumentId): Promi
 }
 
 export function printRefusals({ quarantine, recalled }: Refusals, io: CommandIo): void {
-  for (const { id, at, bytes, reason, principal } of quarantine) {
+  for (const { id, at, bytes, reason, principal, source, isKept, released } of quarantine) {
+    const from = source === undefined ? "" : ` from source ${source}`;
+    const kept = isKept ? "" : " (not kept)";
     const by = principal === undefined ? "" : ` from ${visibleText(JSON.stringify(principal))}`;
-    io.out(`    quarantined ${id} at ${at}, ${bytes} bytes${by}: ${reason}`);
+    io.out(
+      `    quarantined ${id} at ${at}, ${bytes} bytes${kept}${by}${from}: ${reason}${wordOf(released)}`,
+    );
   }
-  for (const { id, at, lane, seq, reason } of recalled) {
-    io.out(`    recalled ${id} at ${at}, envelope ${seq} of lane ${lane}: ${reason}`);
+  for (const { id, at, lane, seq, reason, released } of recalled) {
+    io.out(
+      `    recalled ${id} at ${at}, envelope ${seq} of lane ${lane}: ${reason}${wordOf(released)}`,
+    );
   }
+}
+
+function wordOf(released: RefusalDetails["released"]): string {
+  return released
+    ? `; released at ${released.at} by ${visibleText(JSON.stringify(released.by))}`
+    : "";
 }
 
 type IdentifiedNote = RefusalNote & { readonly id: string };
 
-function detailsOf({ id, reason, validatorVersion, atMs }: IdentifiedNote): RefusalDetails {
-  return { id, reason, validatorVersion, at: new Date(atMs).toISOString() };
+function detailsOf(note: IdentifiedNote): RefusalDetails {
+  const { id, reason, validatorVersion, atMs, release } = note;
+  const released = release &&
+    isReleased(note) && { at: new Date(release.atMs).toISOString(), by: release.by };
+  const at = new Date(atMs).toISOString();
+  return { id, reason, validatorVersion, at, ...(released && { released }) };
 }

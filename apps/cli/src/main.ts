@@ -50,6 +50,7 @@ function newProgram(io: CommandIo, stop: AbortSignal, done: (status: number) => 
   addReplay(program, io, done);
   addInspect(program, io, done);
   addStoreCommands(program, io, done);
+  addQuarantine(program, io, done);
   return program;
 }
 
@@ -106,6 +107,42 @@ function addInspect(program: Command, io: CommandIo, done: Done): void {
     .action(async (data: string, options: { doc?: string; json?: boolean }) => {
       const { inspectCommand } = await import("./inspect-command.ts");
       done(await inspectCommand(data, options, io));
+    });
+}
+
+/** All of them on a closed store: its lock keeps a running relay from being changed under. */
+function addQuarantine(program: Command, io: CommandIo, done: Done): void {
+  const command = program
+    .command("quarantine")
+    .description("list, release and export what was refused; the relay must not be running");
+  command
+    .command("list")
+    .argument("<data>", "data folder of a relay")
+    .option("--json", "print one JSON object for each document")
+    .action(async (data: string, options: { json?: boolean }) => {
+      const { quarantineList } = await import("./quarantine-command.ts");
+      done(await quarantineList(data, options, io));
+    });
+  command
+    .command("release")
+    .argument("<data>", "data folder of a relay")
+    .argument("[id...]", "ids as `list` says them, 8 digits or more")
+    .requiredOption("--doc <name>", "the document that they belong to")
+    .requiredOption("--by <who>", "who decides this, and why; kept beside it")
+    .option("--all", "everything of the document")
+    .action(async (data: string, ids: string[], options) => {
+      const { quarantineRelease } = await import("./quarantine-command.ts");
+      done(await quarantineRelease(data, ids, options, io));
+    });
+  command
+    .command("export")
+    .argument("<data>", "data folder of a relay")
+    .argument("<id>", "as `list` says it, 8 digits or more")
+    .requiredOption("--doc <name>", "the document that it belongs to")
+    .requiredOption("--out <file>", "a new file for the Yjs V1 update")
+    .action(async (data: string, id: string, options) => {
+      const { quarantineExport } = await import("./quarantine-command.ts");
+      done(await quarantineExport(data, id, options, io));
     });
 }
 

@@ -214,14 +214,33 @@ export interface RefusalNote {
   /** Of the validator that it had passed. */
   readonly validatorVersion: number;
   readonly atMs: number;
+  /** Somebody's word that it is to come back. It holds until the same thing is refused again. */
+  readonly release?: RefusalRelease | undefined;
+}
+
+export interface RefusalRelease {
+  /** Not before the `atMs` of what it releases. */
+  readonly atMs: number;
+  /** Who says so, for people; at most `limits.reasonBytesMax` bytes of UTF-8 are kept. */
+  readonly by: string;
+}
+
+/** Whether a refusal is not in force any more. */
+export function isReleased({ release, atMs }: RefusalNote): boolean {
+  return release !== undefined && release.atMs >= atMs;
 }
 
 /** An update that was refused for what it does to a document. Adding it again renews its note. */
 export interface QuarantinedUpdate extends RefusalNote {
   /** As in a {@link ParkedUpdate}. */
   readonly id: string;
-  readonly update: Uint8Array;
+  /** Missing when there was no room for more than the note. */
+  readonly update?: Uint8Array | undefined;
+  /** Bytes of the update, kept or not. */
+  readonly size: number;
   readonly principal?: Uint8Array | undefined;
+  /** As in an envelope. */
+  readonly sourceTag?: Uint8Array | undefined;
 }
 
 /** An envelope that was logged before it turned out to break its document. */

@@ -328,9 +328,19 @@ function copyOfParked(parked: ParkedUpdate): ParkedUpdate {
 }
 
 function copyOfQuarantined(quarantined: QuarantinedUpdate): QuarantinedUpdate {
-  const { id, reason, validatorVersion, atMs, update, principal } = quarantined;
-  const copy = { id, reason, validatorVersion, atMs, update: copyOf(update) };
-  return principal ? { ...copy, principal: copyOf(principal) } : copy;
+  const { id, reason, validatorVersion, atMs, size, release } = quarantined;
+  const { update, principal, sourceTag } = quarantined;
+  return {
+    id,
+    reason,
+    validatorVersion,
+    atMs,
+    size,
+    ...(update && { update: copyOf(update) }),
+    ...(principal && { principal: copyOf(principal) }),
+    ...(sourceTag && { sourceTag: copyOf(sourceTag) }),
+    ...(release && { release: { ...release } }),
+  };
 }
 
 type IdentifiedNote = RefusalNote & { readonly id: string };

@@ -2,6 +2,7 @@ import {
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
+  isReleased,
   PayloadCodec,
   toHex,
   type DocumentEntry,
@@ -97,7 +98,8 @@ export class LogReading {
 
   static async open(store: LogStore, document: StoredDocument | undefined): Promise<LogReading> {
     const recalls = document ? await store.readRecalls(document.id) : [];
-    return new LogReading(new Set(recalls.map(({ id }) => id)));
+    const inForce = recalls.filter((recall) => !isReleased(recall));
+    return new LogReading(new Set(inForce.map(({ id }) => id)));
   }
 
   /** Returns what of it belongs to the document. */

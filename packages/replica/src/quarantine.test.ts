@@ -5,8 +5,9 @@ import * as Y from "yjs";
 import type { ApplyJudge, Trial, Verdict } from "./apply-judge.ts";
 import { characterOf, rightOriginFan, subdocumentWithoutGuid, textOf } from "./hostile.fixture.ts";
 import { quarantineCountMax } from "./quarantine.ts";
-import { notes, openReplica, settled } from "./replica.fixture.ts";
+import { environment, notes, openReplica, settled, signer } from "./replica.fixture.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
+import { Replica } from "./replica.ts";
 import { WorkerJudge } from "./node-worker-judge.ts";
 
 function judged(document: ReplicaDocument, update: Uint8Array): Promise<HeddleError | undefined> {
@@ -147,7 +148,7 @@ describe("[DOC-7] while an update is tried", () => {
     expect(await store.readQuarantine(document.entry.id)).toEqual([]);
   });
 
-  test("[DOC-8] a full quarantine keeps no more, and counts what it could not keep", async () => {
+  test("[DOC-8] a full quarantine drops bytes, never the note that they were refused", async () => {
     const judge: ApplyJudge = {
       judge: async () => ({ outcome: "exception", reason: "odd", step: 0, stepMs: [] }),
       close: async () => undefined,
@@ -158,7 +159,20 @@ describe("[DOC-7] while an update is tried", () => {
       const refusal = await judged(document, subdocumentWithoutGuid(client));
       expect(refusal).toMatchObject({ code: "HEDDLE_UPDATE_REFUSED" });
     }
-    expect(await store.readQuarantine(document.entry.id)).toHaveLength(quarantineCountMax);
+    const kept = await store.readQuarantine(document.entry.id);
+    expect(kept).toHaveLength(quarantineCountMax + 3);
+    expect(kept.filter(({ update }) => update !== undefined)).toHaveLength(quarantineCountMax);
+    // Of the others only the bytes are gone: what they were, and that they are refused, is on disk.
+    const note = kept.find(({ update }) => update === undefined)!;
+    expect(note).toMatchObject({
+      size: subdocumentWithoutGuid(300).length,
+      reason: "exception: odd",
+    });
     expect(replica.counters.quarantineOverflow).toBe(3);
+    const last = subdocumentWithoutGuid(quarantineCountMax + 3);
+    await replica.close();
+    const reopened = await Replica.open({ store, environment, signer, engine: "test", judge });
+    const again = await reopened.acquire(notes);
+    expect(() => again.submit(last, {})).toThrow(/quarantine/);
   });
 });

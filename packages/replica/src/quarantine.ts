@@ -1,6 +1,7 @@
 import {
   HeddleError,
   HeddleErrorCode,
+  isReleased,
   toHex,
   type Environment,
   type QuarantinedUpdate,
@@ -12,16 +13,24 @@ import type { UpdateSource } from "./pending-updates.ts";
 /** Bounds per document: what a stranger's bad updates may take of the disk. */
 export const quarantineBytesMax = 32 * 1024 * 1024;
 export const quarantineCountMax = 256;
+/** Of all that was ever refused, with or without its bytes. */
+export const quarantineNotesMax = 4096;
 
 /** The updates of one document that were refused for what they do to it (DOC-8). */
 export class Quarantine {
   readonly #environment: Environment;
   readonly #ids = new Set<string>();
   #bytes = 0;
+  #notes: number;
+  #updates = 0;
 
   constructor(environment: Environment, stored: readonly QuarantinedUpdate[]) {
     this.#environment = environment;
-    for (const { id, update } of stored) this.#hold(id, update);
+    this.#notes = stored.length;
+    for (const refused of stored) {
+      this.#count(refused.update);
+      if (!isReleased(refused)) this.#ids.add(refused.id);
+    }
   }
 
   get count(): number {
@@ -38,18 +47,27 @@ export class Quarantine {
     throw new HeddleError(HeddleErrorCode.updateRefused, "this update is in quarantine");
   }
 
-  /** The record to keep; `undefined` when it is kept already, or when there is no room for it. */
+  /**
+   * The record to keep, without the update when there is only room for a note; `undefined` when it is
+   * kept already, or when there is no room at all.
+   */
   add(update: Uint8Array, source: UpdateSource, reason: string): QuarantinedUpdate | undefined {
     const id = this.#idOf(update);
-    if (this.#ids.has(id) || this.#ids.size >= quarantineCountMax) return undefined;
-    if (this.#bytes + update.length > quarantineBytesMax) return undefined;
-    this.#hold(id, update);
+    if (this.#ids.has(id) || this.#notes >= quarantineNotesMax) return undefined;
+    const isFull = this.#bytes + update.length > quarantineBytesMax;
+    const isKept = !isFull && this.#updates < quarantineCountMax;
+    this.#ids.add(id);
+    this.#notes++;
+    if (isKept) this.#count(update);
     const atMs = this.#environment.clock.nowMs();
-    return { id, update, reason, validatorVersion, atMs, principal: source.principal };
+    const { principal, tag: sourceTag } = source;
+    const note = { reason, validatorVersion, atMs, principal, sourceTag };
+    return { id, size: update.length, ...note, update: isKept ? update : undefined };
   }
 
-  #hold(id: string, update: Uint8Array): void {
-    this.#ids.add(id);
+  #count(update: Uint8Array | undefined): void {
+    if (update === undefined) return;
+    this.#updates++;
     this.#bytes += update.length;
   }
 

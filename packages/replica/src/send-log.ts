@@ -1,4 +1,4 @@
-import { toHex, type DocumentId, type Environment, type LogStore } from "@heddle/core";
+import { isReleased, toHex, type DocumentId, type Environment, type LogStore } from "@heddle/core";
 import type { Envelope, RecalledEnvelope } from "@heddle/core";
 
 import type { LogTrials, TriedEnvelope } from "./log-trials.ts";
@@ -30,7 +30,7 @@ export async function sendLog(sending: LogSending): Promise<readonly EnvelopePla
   const { clock, hash, scheduler } = environment;
   const stored = await store.readDocument(document);
   if (stored === undefined) return [];
-  const recalled = new Set((await store.readRecalls(document)).map(({ id }) => id));
+  const recalls = new Map((await store.readRecalls(document)).map((recall) => [recall.id, recall]));
   const places: EnvelopePlace[] = [];
   let chunk: TriedEnvelope[] = [];
   let bytes = 0;
@@ -39,7 +39,10 @@ export async function sendLog(sending: LogSending): Promise<readonly EnvelopePla
     const { lane, seq, payload } = envelope;
     const id = toHex(envelope.id);
     places.push({ id, lane, seq });
-    chunk.push({ ...triedFrom(envelope), isRecalled: recalled.has(id), isReleased: false });
+    const recall = recalls.get(id);
+    const isOperators = recall !== undefined && isReleased(recall);
+    const isRecalled = recall !== undefined && !isOperators;
+    chunk.push({ ...triedFrom(envelope), isRecalled, isReleased: isOperators });
     bytes += payload.length;
     if (bytes >= chunkMax.bytes || chunk.length >= chunkMax.envelopes) {
       await trials.add(chunk);

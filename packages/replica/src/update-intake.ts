@@ -280,7 +280,8 @@ export class UpdateIntake {
     if (record) {
       if (this.#sink.isUntouched()) this.#sink.onCreating(source);
       this.#sink.outbox.quarantine(record);
-    } else counters.quarantineOverflow++;
+    }
+    if (record?.update === undefined) counters.quarantineOverflow++;
     if (parkedId !== undefined) this.#review.giveUp(parkedId);
     counters.quarantined++;
     const { id: document } = this.#log.entry;

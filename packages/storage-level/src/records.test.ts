@@ -12,7 +12,15 @@ import {
   readRepairRequest,
 } from "./history-records.ts";
 import type { Operation } from "./level-database.ts";
-import { arrivalKey, dirtyKey, envelopeKey, parkedKey, repairKey } from "./record-keys.ts";
+import {
+  arrivalKey,
+  dirtyKey,
+  envelopeKey,
+  parkedKey,
+  quarantineKey,
+  recallKey,
+  repairKey,
+} from "./record-keys.ts";
 import { openRecord } from "./record-codec.ts";
 import {
   encodeParked,
@@ -35,6 +43,7 @@ import {
   readStoreId,
   readVectorDigest,
 } from "./records.ts";
+import { encodeQuarantined, encodeRecall, readQuarantined, readRecall } from "./refusal-records.ts";
 
 const environment = testEnvironment("golden records");
 const document = documentId(new Uint8Array(16).fill(0xd0));
@@ -80,6 +89,14 @@ const arrived = [76, 77].map((seq) => {
 const runs = encodeRuns(arrived);
 const envelope = Uint8Array.of(1, 1, 2, 3, 4);
 const keyOfParked = parkedKey(document, update.id)!;
+
+const note = { reason: "timeout: über 250 ms", validatorVersion: 1, atMs: 1_795_000_001_000 };
+const release = { atMs: 1_795_000_002_000, by: "ada" };
+const refused = { id: update.id, size: 3, ...note };
+const sourceTag = new Uint8Array(8).fill(0x5e);
+const recalled = { id: "e1".repeat(32), lane: lane.id, seq: 77, ...note };
+const keyOfQuarantined = quarantineKey(document, refused.id)!;
+const keyOfRecall = recallKey(document, recalled.id)!;
 
 type Decode = (key: Uint8Array, record: Uint8Array) => unknown;
 
@@ -143,6 +160,40 @@ const kinds: Record<string, Kind> = {
     operation: putRecord(keyOfParked, encodeParked(update, order)),
     decode: readParkedRecord,
     value: { order, update },
+  },
+  "quarantined update": {
+    operation: putRecord(
+      keyOfQuarantined,
+      encodeQuarantined({ ...refused, update: update.update, principal: update.principal }),
+    ),
+    decode: readQuarantined,
+    value: { ...refused, update: update.update, principal: update.principal },
+  },
+  "quarantined update, its bytes dropped": {
+    operation: putRecord(
+      keyOfQuarantined,
+      encodeQuarantined({ ...refused, size: 70_000, sourceTag }),
+    ),
+    decode: readQuarantined,
+    value: { ...refused, size: 70_000, sourceTag },
+  },
+  "quarantined update, released": {
+    operation: putRecord(
+      keyOfQuarantined,
+      encodeQuarantined({ ...refused, update: update.update, release }),
+    ),
+    decode: readQuarantined,
+    value: { ...refused, update: update.update, release },
+  },
+  recall: {
+    operation: putRecord(keyOfRecall, encodeRecall(recalled)),
+    decode: readRecall,
+    value: recalled,
+  },
+  "recall, released": {
+    operation: putRecord(keyOfRecall, encodeRecall({ ...recalled, release })),
+    decode: readRecall,
+    value: { ...recalled, release },
   },
   incarnation: {
     operation: putIncarnation(incarnation),
@@ -214,6 +265,26 @@ const golden: Record<string, readonly [key: string, record: string]> = {
     "70d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0abababababababababababababababab",
     "680100000014fd94ddf102ac02040206c8bfd9f29e3409030102030b0161",
   ],
+  "quarantined update": [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
+    "6801000000284fdec801031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3409030102030b0161",
+  ],
+  "quarantined update, its bytes dropped": [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
+    "68010000002e3c111988031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3440f0a20443085e5e5e5e5e5e5e5e",
+  ],
+  "quarantined update, released": [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
+    "680100000031dc2223a2031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3409030102030cd0cbd9f29e344503616461",
+  ],
+  recall: [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",
+    "680100000034b899eebd031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e340910c338001ffca6c0a17c7a5b95fc6791fa0a4d",
+  ],
+  "recall, released": [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",
+    "680100000040ea3d43f5031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e340910c338001ffca6c0a17c7a5b95fc6791fa0a4d0cd0cbd9f29e344503616461",
+  ],
   incarnation: [
     "690000000c",
     "68010000001cd264eceb0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c404ad020695c2d9f29e34",
@@ -232,6 +303,8 @@ const golden: Record<string, readonly [key: string, record: string]> = {
   ],
 };
 
+const knowsItsKey: ReadonlySet<string> = new Set(["store id", "head", "mark"]);
+
 describe("records, version 1", () => {
   it.each(Object.keys(kinds))("%s keeps its bytes", (kind) => {
     const { operation } = kinds[kind]!;
@@ -243,6 +316,20 @@ describe("records, version 1", () => {
     const { decode, value } = kinds[kind]!;
     const [key, record] = golden[kind]!.map((hex) => Uint8Array.from(Buffer.from(hex, "hex")));
     expect(decode(key!, record!)).toEqual(value);
+  });
+
+  it.each(Object.keys(kinds))("[STO-3] %s with any one bit flipped is refused", (kind) => {
+    const { decode } = kinds[kind]!;
+    const [key, record] = golden[kind]!.map((hex) => Uint8Array.from(Buffer.from(hex, "hex")));
+    for (const bytes of [key!, record!]) {
+      for (let bit = 0; bit < bytes.length * 8; bit++) {
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+        // Some readers know their key by heart, so that only the record can be damaged for them.
+        const isOwnKey = bytes === key && knowsItsKey.has(kind);
+        if (!isOwnKey) expect(() => decode(key!, record!)).toThrow(/damaged/);
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+      }
+    }
   });
 
   it("folds neighbours of one lane into one run", () => {

@@ -15,26 +15,41 @@ import { refusedIdOfKey } from "./record-keys.ts";
 /** Records of kind Q, written and read as those of records.ts. Tags are never reused. */
 
 const NoteTag = { reason: 1, validatorVersion: 2, atMs: 3 } as const;
-const QuarantineTag = { ...NoteTag, update: 4, principal: 5 } as const;
-const RecallTag = { ...NoteTag, lane: 4, seq: 5 } as const;
+/** A reader that does not know of releases must not take the refusal for one in force: below 32. */
+const ReleaseTag = { releasedAtMs: 6, releasedBy: 34 } as const;
+const QuarantineTag = {
+  ...NoteTag,
+  update: 4,
+  principal: 5,
+  ...ReleaseTag,
+  size: 32,
+  sourceTag: 33,
+} as const;
+const RecallTag = { ...NoteTag, lane: 4, seq: 5, ...ReleaseTag } as const;
 
 export function encodeQuarantined(quarantined: QuarantinedUpdate): Uint8Array {
   return encodeFields({
     ...noteFields(quarantined),
     [QuarantineTag.update]: quarantined.update,
     [QuarantineTag.principal]: quarantined.principal,
+    [QuarantineTag.size]: quarantined.update ? 0 : quarantined.size,
+    [QuarantineTag.sourceTag]: quarantined.sourceTag,
   });
 }
 
 export function readQuarantined(key: Uint8Array, record: Uint8Array): QuarantinedUpdate {
   return decodeRecord(key, record, QuarantineTag, (fields) => {
     const principal = fields.optionalBytes(QuarantineTag.principal, limits.principalBytesMax);
-    const update = {
+    const sourceTag = fields.optionalBytes(QuarantineTag.sourceTag, limits.sourceTagBytesMax);
+    const update = fields.optionalBytes(QuarantineTag.update, limits.updateBytesMax);
+    return {
       id: toHex(refusedIdOfKey(key)),
-      update: fields.optionalBytes(QuarantineTag.update, limits.updateBytesMax) ?? new Uint8Array(),
+      size: update?.length ?? fields.uint(QuarantineTag.size),
       ...noteOf(fields),
+      ...(update && { update }),
+      ...(principal && { principal }),
+      ...(sourceTag && { sourceTag }),
     };
-    return principal ? { ...update, principal } : update;
   });
 }
 
@@ -55,8 +70,10 @@ export function readRecall(key: Uint8Array, record: Uint8Array): RecalledEnvelop
   }));
 }
 
-function noteFields({ reason, validatorVersion, atMs }: RefusalNote) {
+function noteFields({ reason, validatorVersion, atMs, release }: RefusalNote) {
   return {
+    [ReleaseTag.releasedAtMs]: release?.atMs ?? 0,
+    [ReleaseTag.releasedBy]: release && cutUtf8(release.by, limits.reasonBytesMax),
     [NoteTag.reason]: cutUtf8(reason, limits.reasonBytesMax),
     [NoteTag.validatorVersion]: validatorVersion,
     [NoteTag.atMs]: atMs,
@@ -67,11 +84,15 @@ type NoteFields = Parameters<Parameters<typeof decodeRecord>[3]>[0];
 
 function noteOf(fields: NoteFields): RefusalNote {
   const reason = fields.optionalBytes(NoteTag.reason, limits.reasonBytesMax) ?? new Uint8Array();
-  return {
+  const note = {
     reason: decodeUtf8(reason),
     validatorVersion: fields.uint(NoteTag.validatorVersion),
     atMs: fields.uint(NoteTag.atMs),
   };
+  const releasedAtMs = fields.uint(ReleaseTag.releasedAtMs);
+  if (releasedAtMs === 0) return note;
+  const by = fields.optionalBytes(ReleaseTag.releasedBy, limits.reasonBytesMax);
+  return { ...note, release: { atMs: releasedAtMs, by: decodeUtf8(by ?? new Uint8Array()) } };
 }
 
 /** At most `bytesMax` bytes of `text`, cut between characters: half of one could not be read again. */

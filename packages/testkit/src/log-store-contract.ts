@@ -283,7 +283,8 @@ function describeRefusals(harness: LogStoreHarness): void {
   const bench = Bench.use(harness);
   const quarantined = (byte: number, atMs = 2000 + byte): QuarantinedUpdate => {
     const { id, update, principal } = bench.parked(byte);
-    return { id, update, principal, reason: `over ${byte} ms`, validatorVersion: 1, atMs };
+    const size = update.length;
+    return { id, update, size, principal, reason: `over ${byte} ms`, validatorVersion: 1, atMs };
   };
   const recalled = (byte: number): RecalledEnvelope => {
     const id = byte.toString(16).padStart(2, "0").repeat(32);
@@ -319,6 +320,23 @@ function describeRefusals(harness: LogStoreHarness): void {
     await store.append({ quarantine: [{ document: notes.id, update: first! }] });
     await store.append({ quarantine: [{ document: notes.id, update: second! }] });
     expect(await store.readQuarantine(notes.id)).toEqual([second]);
+  });
+
+  it("[STO-8] keeps a note without the update, and whose word released what", async () => {
+    const { store, writer, notes } = bench;
+    await store.append({ envelopes: [writer.seal(notes.id)] });
+    const { update: _dropped, ...rest } = quarantined(4);
+    const kept = { ...rest, size: 70_000, sourceTag: Uint8Array.of(1, 2) };
+    const release = { atMs: 9000, by: "ada" };
+    const updates = [kept, { ...quarantined(5), release }];
+    const envelope = { ...recalled(1), release };
+    await store.append({
+      quarantine: updates.map((update) => ({ document: notes.id, update })),
+      recall: [{ document: notes.id, envelope }],
+    });
+    await bench.reopen();
+    expect(await bench.store.readQuarantine(notes.id)).toEqual(updates);
+    expect(await bench.store.readRecalls(notes.id)).toEqual([envelope]);
   });
 
   it("[STO-8] keeps recalls beside a log that they do not change", async () => {
