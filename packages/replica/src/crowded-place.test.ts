@@ -43,7 +43,7 @@ function flood(sourceOf: (client: number) => string): Flood {
   let received: Uint8Array[] = [];
   receive(characterOf(author, 0, "~".repeat(clientsOfTheFlood)), sourceOf(1));
   for (let client = 1; client <= clientsOfTheFlood; client++) {
-    receive(characterBefore(client, author, client - 1), sourceOf(client));
+    receive(characterBefore(client, author, clientsOfTheFlood - client), sourceOf(client));
     if (client % 50 > 0) continue;
     for (const payload of received) Y.applyUpdate(doc, payload);
     received = [];
