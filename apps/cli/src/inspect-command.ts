@@ -45,6 +45,8 @@ interface DocumentDetails extends DocumentSummary {
   readonly digestL: string;
   readonly digestS: string;
   readonly stateBytes: number;
+  /** In the log and out of the document, because of recalls: the recalled ones and what builds on them. */
+  readonly heldEnvelopes: number;
   readonly laneDetails: readonly { lane: string; seq: number; head: string }[];
 }
 
@@ -146,6 +148,10 @@ async function showDocument(
   io.out(
     `  ${details.envelopes} envelopes, ${details.bytes} bytes; state ${details.stateBytes} bytes`,
   );
+  const { heldEnvelopes, parked } = details;
+  if (heldEnvelopes + parked > 0) {
+    io.out(`  ${heldEnvelopes} of the envelopes held aside, ${parked} updates parked`);
+  }
   io.out(`  digest L ${details.digestL}`);
   io.out(`  digest S ${details.digestS}`);
   for (const { lane, seq, head } of details.laneDetails) {
@@ -159,7 +165,7 @@ async function describe(
   { store, environment }: OpenStore,
   document: StoredDocument,
 ): Promise<DocumentDetails> {
-  const { positions, fold } = await loadDocument(store, environment, document);
+  const { positions, fold, heldEnvelopes } = await loadDocument(store, environment, document);
   const loaded = yjsEngine.fold([fold.encodeSince()]);
   try {
     return {
@@ -167,6 +173,7 @@ async function describe(
       createdAt: new Date(document.createdAt.wallMs).toISOString(),
       digestL: toHex(logDigest(nodeHash, positions)),
       digestS: toHex(loaded.digestS(nodeHash)),
+      heldEnvelopes,
       stateBytes: loaded.encodeState().length,
       laneDetails: [...positions].map(([lane, { seq, head }]) => ({
         lane,

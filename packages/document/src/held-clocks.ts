@@ -45,6 +45,19 @@ export class HeldClocks {
     return parseStored(encodeUpdate(pieces.toSorted(comparePieces), deletes));
   }
 
+  /** Whether the update waits for something that is held: it will not come, unless it is released. */
+  holdsBack(knowledge: DocumentKnowledge, { runs, requires, deletes }: ParsedUpdate): boolean {
+    const isNeeded = (client: number, clock: number): boolean => {
+      return clock >= knowledge.clockOf(client) && clock < (this.#ends.get(client) ?? 0);
+    };
+    return (
+      // What follows on held structs of its own client, or is one of them.
+      runs.some(({ client }) => isNeeded(client, knowledge.clockOf(client))) ||
+      [...requires].some(([client, clock]) => isNeeded(client, clock)) ||
+      deletes.some(({ client }) => isNeeded(client, knowledge.clockOf(client)))
+    );
+  }
+
   /** State vector of everything in the log: what a peer need not send. */
   encodeStateVector(knowledge: DocumentKnowledge): Uint8Array {
     const clocks = new Map(knowledge.clocks);

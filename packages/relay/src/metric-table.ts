@@ -17,7 +17,7 @@ export interface ReadMetric {
   readonly read: (observed: ObservedRelay, nowMs: number) => number | LabelledValues;
 }
 
-const outcomes = ["admitted", "duplicate", "parked", "quarantined"] as const;
+const outcomes = ["admitted", "duplicate", "parked", "held", "quarantined"] as const;
 type UpdateOutcome = (typeof outcomes)[number];
 
 /** What the load gauge looks at. */

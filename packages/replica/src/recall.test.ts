@@ -1,4 +1,4 @@
-import { MemoryDisk } from "@heddle/core";
+import { MemoryDisk, toHex } from "@heddle/core";
 import { afterEach, expect, test } from "vitest";
 import * as Y from "yjs";
 
@@ -6,9 +6,10 @@ import type { ApplyJudge } from "./apply-judge.ts";
 import { auditAfter } from "./audit-tail.ts";
 import { characterOf, nestedArrays, slowInsertions } from "./hostile.fixture.ts";
 import type { LogTrials } from "./log-trials.ts";
-import { notes, openReplica, settled } from "./replica.fixture.ts";
+import { environment, notes, openReplica, settled } from "./replica.fixture.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
 import { WorkerJudge } from "./node-worker-judge.ts";
+import { walkLog } from "./walk-log.ts";
 
 let judge: WorkerJudge;
 afterEach(() => judge.close());
@@ -71,7 +72,7 @@ test(
     // A client that has the recalled part sends it again with everything else, in all honesty.
     for (const update of nested) Y.applyUpdate(doc, update);
     const before = Y.encodeStateVector(load(again));
-    expect(again.submit(Y.encodeStateAsUpdate(doc, before), {})).toBe("duplicate");
+    expect(again.submit(Y.encodeStateAsUpdate(doc, before), {})).toBe("held");
     doc.getText("text").insert(0, "more ");
     expect(again.submit(Y.encodeStateAsUpdate(doc, before), {})).toBe("admitted");
     const asked = Y.diffUpdate(Y.encodeStateAsUpdate(doc), again.encodeStateVector());
@@ -115,6 +116,53 @@ test("[DOC-9] routine updates that are slow together are recalled, and honest on
   const held = Y.decodeStateVector(Y.encodeStateVector(loaded));
   for (const [client, clock] of honestIds) expect(held.get(client)).toBe(clock);
 }, 180_000);
+
+test("[DOC-9] what builds on a recalled part is kept and counted as held, and shown once that is released", async () => {
+  judge = new WorkerJudge();
+  const disk = new MemoryDisk();
+  const { updates } = writing(2);
+  const first = await openReplica(disk);
+  const before = await first.replica.acquire(notes);
+  await logEach(before, [characterOf(7), ...updates]);
+  const { id } = before.entry;
+  const stored = await first.store.readDocument(id);
+  const { hash } = environment;
+  for await (const envelope of walkLog({
+    store: first.store,
+    hash,
+    document: stored!,
+    positions: new Map(),
+  })) {
+    const { lane, seq } = envelope;
+    const note = { reason: "timeout: odd", validatorVersion: 1, atMs: 1 };
+    const recalled = { id: toHex(envelope.id), lane, seq, ...note };
+    if (seq === 1) await first.store.append({ recall: [{ document: id, envelope: recalled }] });
+  }
+  await first.replica.close();
+  await first.store.close();
+
+  const second = await openReplica(disk);
+  const document = await second.replica.acquire(notes);
+  const next = characterOf(7, 1, "z");
+  expect(document.submit(next, {})).toBe("held");
+  expect(document.submit(next, {})).toBe("held");
+  expect(document.submit(characterOf(7), {})).toBe("held");
+  expect(document.submit(updates[0]!, {})).toBe("duplicate");
+  await settled();
+  expect(second.replica.counters).toMatchObject({ held: 3, parked: 0, duplicate: 1 });
+  expect(load(document).getText("text").toString()).toBe("10");
+  const [recall] = await second.store.readRecalls(id);
+  const release = { atMs: 2, by: "ada" };
+  await second.store.append({ recall: [{ document: id, envelope: { ...recall!, release } }] });
+  await second.replica.close();
+  await second.store.close();
+
+  const { replica } = await openReplica(disk);
+  const released = await replica.acquire(notes);
+  expect(released.submit(characterOf(8, 0, "!"), {})).toBe("admitted");
+  await settled();
+  expect([...load(released).getText("text").toString()].toSorted().join("")).toBe("!01yz");
+});
 
 test("[DOC-9] a document that fails with nobody to blame is suspended: served as it is, looked at again", async () => {
   let searches = 0;

@@ -6,6 +6,8 @@ export interface ReplicaCounters {
   /** Held everything already; nothing was logged. */
   duplicate: number;
   parked: number;
+  /** Are, or build on, what was recalled: kept, and shown to nobody. */
+  held: number;
   /** Parts of parked updates that were admitted later. */
   released: number;
   /** Commit rounds that reached the disk. */
@@ -47,6 +49,7 @@ export function newReplicaCounters(): ReplicaCounters {
     admitted: 0,
     duplicate: 0,
     parked: 0,
+    held: 0,
     released: 0,
     rounds: 0,
     envelopes: 0,

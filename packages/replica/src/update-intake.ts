@@ -10,6 +10,7 @@ import {
   admitUpdate,
   encodeStateVector,
   isRoutine,
+  parseStored,
   parseUpdate,
   type Admission,
   type ParsedUpdate,
@@ -63,9 +64,13 @@ export interface IntakeSink {
   onParked(): void;
 }
 
-export type SubmitOutcome = "admitted" | "duplicate" | "parked" | "judging";
+/** "held": it is, or builds on, what was recalled; kept on disk, and shown to nobody (DOC-9). */
+export type SubmitOutcome = "admitted" | "duplicate" | "parked" | "held" | "judging";
 
-type Incoming = Pick<UpdateCase, "update" | "source" | "receivedMs" | "parkedId">;
+interface Incoming extends Pick<UpdateCase, "update" | "source" | "receivedMs" | "parkedId"> {
+  /** A part of it lies in the log already, held. */
+  readonly hasHeldPart?: boolean;
+}
 
 /** Yjs writes it where there is nothing to say. */
 const emptyUpdateBytes = 2;
@@ -81,6 +86,7 @@ export class UpdateIntake {
   readonly #sink: IntakeSink;
   readonly #trials: UpdateTrials | undefined;
   readonly #review: ParkingReview;
+  readonly #heldOf = new WeakSet<UpdateSource>();
   /** Of the document; what is joined on the way to the fold is counted off when it matters. */
   #bytesAtMost: number;
 
@@ -120,7 +126,8 @@ export class UpdateIntake {
     if (admission.admitted) this.#assertRoom(admission.admitted);
     if (!admission.isDuplicate) this.#askSource(source, update, admission);
     if (admission.admitted === undefined || this.#isTrusted(admission.admitted)) {
-      return this.#take({ update, source, receivedMs }, admission);
+      const hasHeldPart = update !== parsed;
+      return this.#take({ update, source, receivedMs, hasHeldPart }, admission);
     }
     if (!this.#tryFirst({ update, original: parsed.bytes, source, receivedMs, onEnd })) {
       const message = "too many updates wait for their trial";
@@ -215,11 +222,28 @@ export class UpdateIntake {
     }
     this.#review.review(admitted);
     if (admitted || !outbox.isEmpty) this.#sink.requestRound();
-    const outcome = admitted ? "admitted" : parked ? "parked" : "duplicate";
+    const isHeld = incoming.hasHeldPart === true || this.#isHeldBack(parked);
+    if (isHeld) this.#noteHeld(source);
+    const rest = isHeld ? "held" : parked ? "parked" : "duplicate";
+    const outcome = admitted ? "admitted" : rest;
     if (admitted && parkedId !== undefined) this.#host.counters.released++;
     else if (admitted || !refusal) this.#host.counters[outcome]++;
     if (refusal) throw refusal;
     return outcome;
+  }
+
+  #isHeldBack(parked: Uint8Array | undefined): boolean {
+    const { held, knowledge } = this.#log;
+    if (parked === undefined || held.isEmpty) return false;
+    return held.holdsBack(knowledge, parseStored(parked));
+  }
+
+  /** Its author sees it and nobody else does: the operator hears of it, once for each of them. */
+  #noteHeld(source: UpdateSource): void {
+    if (this.#heldOf.has(source)) return;
+    this.#heldOf.add(source);
+    const { id: document } = this.#log.entry;
+    this.#host.environment.logger.warn("update.held", { ...source.logFields, document });
   }
 
   #triedDocument(): TriedDocument {
