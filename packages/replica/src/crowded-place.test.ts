@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => judge.close());
 
-const clientsOfTheFlood = 3_000;
+const clientsOfTheFlood = 2_000;
 /** Wrote the text that all of them insert into. */
 const author = 4_000_000;
 /** So small that the flood is far above it on any machine, and the rest far below. */
