@@ -9,7 +9,7 @@ export function arrivalRunsOf(
   for (const { document, lane, seq } of envelopes) {
     const last = runs.at(-1);
     if (last && last.document === document && last.lane === lane && last.toSeq + 1 === seq) {
-      runs[runs.length - 1] = { ...last, toSeq: seq };
+      runs[runs.length - 1] = { document, lane, fromSeq: last.fromSeq, toSeq: seq };
     } else {
       runs.push({ document, lane, fromSeq: seq, toSeq: seq });
     }

@@ -131,7 +131,26 @@ export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
   if (reason) writer.bytesField(Tag.reason, reason);
   if (sourceTag) writer.bytesField(Tag.sourceTag, sourceTag);
   const id = hash.sha256(room.subarray(0, writer.length));
-  return { ...content, id, bytes: room.subarray(idDomain.length, writer.length) };
+  return {
+    kind: content.kind,
+    flags: content.flags,
+    space: content.space,
+    document: content.document,
+    lane: content.lane,
+    seq: content.seq,
+    prev: content.prev,
+    hlc: content.hlc,
+    epoch: content.epoch,
+    schema: content.schema,
+    codec: content.codec,
+    payload,
+    correlationId,
+    principal,
+    reason,
+    sourceTag,
+    id,
+    bytes: room.subarray(idDomain.length, writer.length),
+  };
 }
 
 /** Room for the domain of the id and all fields but the payload and those that may be left out. */

@@ -17,6 +17,8 @@ export interface ConnectionIntakeOptions {
   readonly environment: Environment;
   readonly counters: RelayCounters;
   readonly limits: RelayLimits;
+  /** A whole message, after it was counted. */
+  readonly onMessage: (data: Buffer, isBinary: boolean) => void;
   /** The sender went so far over a limit that slowing it down does not help. */
   readonly onBreach: (limit: RelayLimit) => void;
 }
@@ -34,13 +36,16 @@ export class ConnectionIntake {
   constructor(options: ConnectionIntakeOptions) {
     this.#options = options;
     this.#heardMs = this.#nowMs;
-    const { webSocket, socket, meter } = options;
-    const onMessage = (data: { readonly length: number }): void => {
+    const { webSocket, socket, meter, onMessage } = options;
+    const count = (data: { readonly length: number }): void => {
       meter.onMessage(data.length, this.#nowMs);
     };
-    webSocket.on("message", (data) => onMessage(data as Buffer));
-    webSocket.on("ping", onMessage);
-    webSocket.on("pong", onMessage);
+    webSocket.on("message", (data, isBinary) => {
+      count(data as Buffer);
+      onMessage(data as Buffer, isBinary);
+    });
+    webSocket.on("ping", count);
+    webSocket.on("pong", count);
     // ws listens too, and was first: when this runs, the messages in the chunk have been told of.
     socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
     socket.once("close", () => meter.end());
@@ -60,6 +65,7 @@ export class ConnectionIntake {
 
   /** What still arrives is not listened to: its sender keeps it, and sends it again. */
   get isDeaf(): boolean {
+    if (this.#reasons.size === 0) return false;
     return this.#reasons.has("draining") || this.#reasons.has("refused");
   }
 
@@ -69,7 +75,8 @@ export class ConnectionIntake {
   }
 
   resume(reason: PauseReason): void {
-    if (!this.#reasons.delete(reason) || this.#reasons.size > 0) return;
+    if (this.#reasons.size === 0 || !this.#reasons.delete(reason)) return;
+    if (this.#reasons.size > 0) return;
     this.#options.meter.excuse(this.#nowMs);
     this.#options.webSocket.resume();
   }
@@ -89,13 +96,14 @@ export class ConnectionIntake {
 
   #onChunk(chunk: Buffer): void {
     const { socket, meter, limits, onBreach } = this.#options;
-    this.#heardMs = this.#nowMs;
+    const nowMs = this.#nowMs;
+    this.#heardMs = nowMs;
     // After a bad frame ws lets the rest flow into nothing; it can as well stay with its sender.
-    if (this.#reasons.has("refused") && !this.#isEnding) {
+    if (this.#reasons.size > 0 && this.#reasons.has("refused") && !this.#isEnding) {
       socket.pause();
       return;
     }
-    const overdrawn = meter.onChunk(chunk.length, this.#nowMs);
+    const overdrawn = meter.onChunk(chunk.length, nowMs);
     const debt = meter.debt(this.#nowMs);
     const broken = overdrawn ?? (debt.ms > limits.rateDebtMsMax ? "rateDebtMsMax" : undefined);
     if (broken && this.#isEnding) socket.destroy();

@@ -65,7 +65,13 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   readonly tag: Uint8Array;
   readonly id: number;
   readonly address: string | undefined;
-  readonly #options: GatewayConnectionOptions;
+  // Fields, not the options: an object made for each connection is slow to read from.
+  readonly #webSocket: GatewayWebSocket;
+  readonly #socket: Duplex;
+  readonly #corked: CorkedSockets;
+  readonly #environment: Environment;
+  readonly #counters: RelayCounters;
+  readonly #limits: RelayLimits;
   readonly #intake: ConnectionIntake;
   readonly #progress: SendProgress;
   #listener: ConnectionListener | undefined;
@@ -80,10 +86,21 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     this.id = options.id;
     this.tag = options.tag;
     this.address = options.address;
-    this.#options = options;
-    const { webSocket, socket, environment } = options;
+    const { webSocket, socket, environment, counters, limits, meter } = options;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#corked = options.corked;
+    this.#environment = environment;
+    this.#counters = counters;
+    this.#limits = limits;
     this.#intake = new ConnectionIntake({
-      ...options,
+      webSocket,
+      socket,
+      meter,
+      environment,
+      counters,
+      limits,
+      onMessage: (data, isBinary) => this.#receive(data, isBinary),
       onBreach: (limit) => this.#breach(limit),
     });
     this.#progress = new SendProgress(socket, this.#nowMs);
@@ -92,16 +109,16 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     webSocket.onFrameRefused = (error) => this.refuse(error);
     // Without a listener a single bad frame of a stranger would end the process.
     webSocket.on("error", (error) => {
-      options.counters.socketErrors++;
+      counters.socketErrors++;
       const limit = limitBrokenBy(error);
-      if (limit) countLimit(options.counters, limit);
+      if (limit) countLimit(counters, limit);
       environment.logger.debug("connection.error", { ...this.logFields, error: String(error) });
     });
     this.#logLifetime();
   }
 
   get isOpen(): boolean {
-    return this.#options.webSocket.readyState === 1 && !this.#isRefused;
+    return this.#webSocket.readyState === 1 && !this.#isRefused;
   }
 
   /** When anything was last heard of the client. */
@@ -111,7 +128,7 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
 
   /** What was written and has not left. */
   get bufferedBytes(): number {
-    return this.#options.socket.writableLength;
+    return this.#socket.writableLength;
   }
 
   /** What ties together the events of one connection. */
@@ -123,16 +140,14 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   enter(document: DocumentId): void {
     this.#document = document;
     const fields = { ...this.logFields, source: toHex(this.tag) };
-    this.#options.environment.logger.info("connection.entered", fields);
+    this.#environment.logger.info("connection.entered", fields);
   }
 
   /** Starts reading. */
   listen(listener: ConnectionListener): void {
-    const { webSocket, socket } = this.#options;
     this.#listener = listener;
-    webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    webSocket.once("close", () => listener.onClose());
-    socket.on("drain", () => listener.onDrain());
+    this.#webSocket.once("close", () => listener.onClose());
+    this.#socket.on("drain", () => listener.onDrain());
     this.#intake.resume("loading");
   }
 
@@ -166,10 +181,9 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
    */
   sendFrame(frame: Uint8Array): void {
     if (!this.isOpen) return;
-    const { socket, corked, counters } = this.#options;
-    counters.bytesSent += frame.length;
+    this.#counters.bytesSent += frame.length;
     this.#bytesSent += frame.length;
-    corked.write(socket, frame);
+    this.#corked.write(this.#socket, frame);
   }
 
   pauseReading(reason: PauseReason): void {
@@ -183,21 +197,21 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   /** Counts bytes on their way to disk, and stops reading from a writer who is too far ahead. */
   addUnsaved(bytes: number): void {
     this.#unsavedBytes += bytes;
-    const { unsavedBytesMax } = this.#options.limits;
+    const { unsavedBytesMax } = this.#limits;
     if (this.#unsavedBytes > unsavedBytesMax) {
-      if (!this.#intake.isPausedFor("unsaved"))
-        countLimit(this.#options.counters, "unsavedBytesMax");
+      if (!this.#intake.isPausedFor("unsaved")) countLimit(this.#counters, "unsavedBytesMax");
       this.#intake.pause("unsaved");
     } else if (this.#unsavedBytes < unsavedBytesMax / 2) this.#intake.resume("unsaved");
   }
 
   /** Hears nothing more and closes after a while, so that clients without back-off do not storm. */
-  refuse(error: HeddleError, delayMs = this.#options.limits.refusalDelayMs): void {
+  refuse(error: HeddleError, delayMs = this.#limits.refusalDelayMs): void {
     if (this.#isRefused) return;
     this.#isRefused = true;
     this.#intake.pause("refused");
-    const { environment, counters } = this.#options;
-    counters.refused.set(error.code, (counters.refused.get(error.code) ?? 0) + 1);
+    const environment = this.#environment;
+    const { refused } = this.#counters;
+    refused.set(error.code, (refused.get(error.code) ?? 0) + 1);
     const fields = { ...this.logFields, code: error.code, message: error.message };
     environment.logger.info("connection.refused", fields);
     const close = (): void => this.close(closeCodeOf(error.code), error.code);
@@ -207,17 +221,17 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
 
   close(code: CloseCode, reason: string): void {
     this.#intake.end();
-    this.#options.webSocket.close(code, reason);
+    this.#webSocket.close(code, reason);
   }
 
   terminate(): void {
-    this.#options.webSocket.terminate();
+    this.#webSocket.terminate();
   }
 
   /** The client does not read: it is told to come back, and what waits for it is let go. */
   giveUp(limit: RelayLimit): void {
     if (!this.isOpen) return;
-    this.#options.counters.slowConsumersClosed++;
+    this.#counters.slowConsumersClosed++;
     this.#dismiss(limit, "the client reads too slowly; it catches up when it comes back");
   }
 
@@ -225,7 +239,7 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   probe(): void {
     if (!this.isOpen) return;
     if (!this.#isPingUnanswered) this.#pingedMs = this.#nowMs;
-    this.#options.webSocket.ping();
+    this.#webSocket.ping();
   }
 
   /** Pings; ends a connection whose last ping was never answered. */
@@ -234,8 +248,8 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     if (this.bufferedBytes > 0 || this.#intake.isPaused) return;
     if (!this.#isPingUnanswered) this.probe();
     // Somebody may have asked for a sign of life only just now.
-    else if (this.#nowMs - this.#pingedMs > this.#options.limits.pingIntervalMs / 2) {
-      countLimit(this.#options.counters, "pingIntervalMs");
+    else if (this.#nowMs - this.#pingedMs > this.#limits.pingIntervalMs / 2) {
+      countLimit(this.#counters, "pingIntervalMs");
       this.terminate();
     }
   }
@@ -245,8 +259,8 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     if (!this.isOpen) return;
     this.#intake.pulse();
     // Who is not read from is not heard hanging up; but a write to who has hung up fails.
-    if (this.#intake.isPaused) this.#options.webSocket.ping();
-    const { stallMsMax } = this.#options.limits;
+    if (this.#intake.isPaused) this.#webSocket.ping();
+    const { stallMsMax } = this.#limits;
     if (this.#progress.stalledMs(this.#nowMs) > stallMsMax) this.giveUp("stallMsMax");
   }
 
@@ -258,7 +272,7 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
     if (this.#isRefused || this.#intake.isDeaf) return;
     try {
       if (!isBinary || !(data instanceof Uint8Array)) throw notBinary();
-      this.#options.counters.bytesReceived += data.length;
+      this.#counters.bytesReceived += data.length;
       this.#bytesReceived += data.length;
       this.#listener?.onMessage(data);
     } catch (error) {
@@ -273,17 +287,15 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
 
   #dismiss(limit: RelayLimit, message: string): void {
     if (!this.isOpen) return;
-    const { counters, environment, limits } = this.#options;
-    countLimit(counters, limit);
+    countLimit(this.#counters, limit);
     this.refuse(new HeddleError(HeddleErrorCode.relayOverloaded, message), 0);
-    environment.scheduler.after(limits.lastWordsMs, () => this.terminate());
+    this.#environment.scheduler.after(this.#limits.lastWordsMs, () => this.terminate());
   }
 
   #logLifetime(): void {
-    const { webSocket, environment } = this.#options;
-    const { logger } = environment;
+    const { logger } = this.#environment;
     const openedMs = this.#nowMs;
-    webSocket.once("close", (code) => {
+    this.#webSocket.once("close", (code) => {
       const durationMs = Math.round(this.#nowMs - openedMs);
       const bytes = { bytesReceived: this.#bytesReceived, bytesSent: this.#bytesSent };
       logger.info("connection.closed", { ...this.logFields, code, durationMs, ...bytes });
@@ -291,7 +303,7 @@ export class GatewayConnection implements UpdateSource, PresenceOwner {
   }
 
   get #nowMs(): number {
-    return this.#options.environment.clock.monotonicMs();
+    return this.#environment.clock.monotonicMs();
   }
 }
 
