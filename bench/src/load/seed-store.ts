@@ -4,6 +4,7 @@ import { ephemeralDeviceKey, nodeEnvironment } from "@heddle/replica/node";
 import { openLevelStore } from "@heddle/storage-level";
 import * as Y from "yjs";
 import type { Sample, SeedStoreJob } from "./jobs.ts";
+import { seededName } from "./seeded-name.ts";
 import { clientIdOf } from "./typing.ts";
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -30,10 +31,6 @@ export async function runSeedStore(job: SeedStoreJob): Promise<Sample> {
   }
   await store.close();
   return { lanes: job.lanes };
-}
-
-export function seededName(index: number): string {
-  return `seeded-${index}`;
 }
 
 /** Writers take turns by lane, each a client of its own; a lane goes on where its document ended. */

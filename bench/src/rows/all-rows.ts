@@ -1,4 +1,6 @@
 import { coldOpen } from "./cold-open.ts";
+import { curveClients } from "./curve-clients.ts";
+import { curveDocuments, curveLanes, curveSize } from "./curve-store.ts";
 import { documents } from "./documents.ts";
 import { durability } from "./durability.ts";
 import { fanOut, fanOutAtRate } from "./fan-out.ts";
@@ -17,4 +19,8 @@ export const allRows: readonly Row[] = [
   library,
   coldOpen,
   idle,
+  curveClients,
+  curveDocuments,
+  curveSize,
+  curveLanes,
 ];

@@ -1,0 +1,4 @@
+/** The name of a document that `seed-store` writes. */
+export function seededName(index: number): string {
+  return `seeded-${index}`;
+}
