@@ -19,6 +19,7 @@ import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
 import { openLevelStore, markerName } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
+import { printCheckpoints, readCheckpoints, type Checkpoints } from "./inspect-checkpoints.ts";
 import { printRefusals, readRefusals, type Refusals } from "./inspect-refusals.ts";
 import { openLogger } from "./logger.ts";
 import { visibleText } from "./visible-text.ts";
@@ -28,7 +29,7 @@ export interface InspectOptions {
   readonly json?: boolean;
 }
 
-interface DocumentSummary extends Refusals {
+interface DocumentSummary extends Refusals, Checkpoints {
   readonly name: string;
   readonly id: string;
   readonly lanes: number;
@@ -41,9 +42,10 @@ interface DocumentSummary extends Refusals {
 
 interface DocumentDetails extends DocumentSummary {
   readonly createdAt: string;
-  /** Digests in hex: L of the log, S of the Yjs state. */
+  /** Digests in hex: L of the log, S of the Yjs state, C of its content. */
   readonly digestL: string;
   readonly digestS: string;
+  readonly digestC: string;
   readonly stateBytes: number;
   /** In the log and out of the document, because of recalls: the recalled ones and what builds on them. */
   readonly heldEnvelopes: number;
@@ -101,6 +103,7 @@ async function listDocuments(
     io.out(
       `  ${visibleText(name)}  ${envelopes} envelopes in ${lanes} lanes, ${bytes} bytes${waiting}`,
     );
+    printCheckpoints(document, io);
     printRefusals(document, io);
   }
 }
@@ -119,7 +122,9 @@ async function summarise(store: LogStore, document: StoredDocument): Promise<Doc
   const parked = (await store.readParked(document.id)).length;
   const { name, id, dirty } = document;
   const refusals = await readRefusals(store, id);
-  return { name, id, lanes: lanes.size, envelopes, bytes, parked, dirty, ...refusals };
+  const checkpoints = await readCheckpoints(store, document);
+  const counts = { lanes: lanes.size, envelopes, bytes, parked };
+  return { name, id, ...counts, dirty, ...refusals, ...checkpoints };
 }
 
 interface OpenStore {
@@ -154,9 +159,11 @@ async function showDocument(
   }
   io.out(`  digest L ${details.digestL}`);
   io.out(`  digest S ${details.digestS}`);
+  io.out(`  digest C ${details.digestC}`);
   for (const { lane, seq, head } of details.laneDetails) {
     io.out(`  lane ${lane} up to ${seq}, head ${head.slice(0, 16)}…`);
   }
+  printCheckpoints(details, io);
   printRefusals(details, io);
   return 0;
 }
@@ -173,6 +180,7 @@ async function describe(
       createdAt: new Date(document.createdAt.wallMs).toISOString(),
       digestL: toHex(logDigest(nodeHash, positions)),
       digestS: toHex(loaded.digestS(nodeHash)),
+      digestC: toHex(loaded.digestC(nodeHash)),
       heldEnvelopes,
       stateBytes: loaded.encodeState().length,
       laneDetails: [...positions].map(([lane, { seq, head }]) => ({

@@ -69,6 +69,7 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
     .option("--allow-origin <origin...>", "web pages that may connect; * for all")
     .option("--open", "everybody who reaches the address may read and write")
     .option("--limit <name=value...>", "change a bound; docs/limits.md lists them all")
+    .addOption(historyOption())
     .option("--limit-loopback", "bounds of one address hold for this machine too")
     .option("--trust-proxy", "a proxy stands in front and sets X-Forwarded-For")
     .option("--admin-port <n>", "serve health and metrics there; 0 takes a free one", port)
@@ -151,6 +152,12 @@ function adminTokenOption(): Option {
   return new Option("--admin-token <secret>", "asked for by the admin port as a bearer token").env(
     "HEDDLE_ADMIN_TOKEN",
   );
+}
+
+function historyOption(): Option {
+  return new Option("--history <choice>", "of new documents: what checkpoints cover stays, or goes")
+    .choices(["keep", "prune"])
+    .default("keep");
 }
 
 function logLevelOption(): Option {

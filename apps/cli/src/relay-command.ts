@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 
-import type { Environment } from "@heddle/core";
+import type { DocumentHistory, Environment } from "@heddle/core";
 import {
   AdminServer,
   defaultRelayLimits,
@@ -11,8 +11,8 @@ import {
   type ObservedRelay,
   type RelayLimits,
 } from "@heddle/relay";
-import { Replica, type ApplyJudge } from "@heddle/replica";
-import { nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
+import { Replica, type ApplyJudge, type StateFolder } from "@heddle/replica";
+import { FoldThread, nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
 import { openLevelStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
@@ -24,6 +24,8 @@ export interface RelayCommandOptions {
   readonly host: string;
   readonly port: number;
   readonly data: string;
+  /** Of documents that are new; what is there keeps what was decided for it. */
+  readonly history: DocumentHistory;
   readonly app?: string;
   readonly token?: string;
   readonly allowOrigin?: string[];
@@ -57,14 +59,17 @@ export async function relayCommand(
     const store = await openLevelStore(path.resolve(options.data), { environment });
     const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
     const judge = new WorkerJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
+    const folder = new FoldThread();
     try {
-      const observed = await startRelay(options, { store, environment, admin, limits, judge });
+      const ground = { store, environment, admin, limits, judge, folder };
+      const observed = await startRelay(options, ground);
       admin?.watch(observed);
       announce(options, io, { ...observed, admin });
       await aborted(stop);
       await drain(options, io, { ...observed, admin });
     } finally {
       await judge.close();
+      await folder.close();
       await store.close();
     }
   } finally {
@@ -105,19 +110,22 @@ async function drain(
 
 interface Ground extends Pick<Parts, "store" | "admin"> {
   readonly judge: ApplyJudge;
+  readonly folder: StateFolder;
   readonly environment: Environment;
   readonly limits: Partial<RelayLimits>;
 }
 
 async function startRelay(
   options: RelayCommandOptions,
-  { store, environment, admin, limits, judge }: Ground,
+  { store, environment, admin, limits, judge, folder }: Ground,
 ): Promise<ObservedRelay> {
   const signer = await openDeviceKey(path.join(path.resolve(options.data), deviceKeyName));
   const engine = `heddle/${version}`;
   const telemetry = admin?.telemetry;
   const idleMs = limits.documentIdleMs ?? defaultRelayLimits.documentIdleMs;
-  const parts = { store, environment, signer, engine, telemetry, judge, idleMs };
+  const { history } = options;
+  const ports = { store, environment, signer, telemetry, judge, folder };
+  const parts = { ...ports, engine, idleMs, history };
   const replica = await Replica.open({ ...parts, ...replicaLimitsOf(limits) });
   const relay = await Relay.start({
     replica,

@@ -47,10 +47,18 @@ export interface Logger {
   error(event: string, fields?: LogFields): void;
 }
 
+/** Raw deflate (RFC 1951), for what is stored and not for what is sent. */
+export interface Compression {
+  deflateRaw(bytes: Uint8Array): Promise<Uint8Array>;
+  /** Stops at `lengthMax` bytes, before more is allocated; rejects then, and when it is no deflate. */
+  inflateRaw(bytes: Uint8Array, lengthMax: number): Promise<Uint8Array>;
+}
+
 export interface Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly scheduler: Scheduler;
   readonly hash: Hash;
+  readonly compression: Compression;
   readonly logger: Logger;
 }

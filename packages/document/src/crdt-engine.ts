@@ -1,5 +1,7 @@
 import type { Hash } from "@heddle/core";
 
+import type { ClientDeletes } from "./parsed-update.ts";
+
 /** A document in memory, built by an engine. After a throw from `apply` only `destroy` may follow. */
 export interface LoadedDocument {
   /**
@@ -13,6 +15,8 @@ export interface LoadedDocument {
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when the vector cannot be read. */
   encodeSince(stateVector?: Uint8Array): Uint8Array;
   encodeStateVector(): Uint8Array;
+  /** What is deleted, derived deletes included. */
+  deletes(): ClientDeletes[];
   /** Something applied refers to what is not there yet. */
   readonly hasPending: boolean;
   /**

@@ -2,7 +2,7 @@ import type { DocumentKnowledge } from "./document-knowledge.ts";
 import type { ParsedUpdate } from "./parsed-update.ts";
 import { parseStored } from "./parse-update.ts";
 import { cutBefore, pieceOf, type StructPiece } from "./struct-piece.ts";
-import { encodeStateVector } from "./state-vector.ts";
+import { decodeStateVector, encodeStateVector } from "./state-vector.ts";
 import { comparePieces, encodeUpdate } from "./update-writer.ts";
 
 /**
@@ -27,6 +27,18 @@ export class HeldClocks {
     for (const { client, endClock } of update.runs) {
       if (endClock > (this.#ends.get(client) ?? 0)) this.#ends.set(client, endClock);
     }
+  }
+
+  /** Takes up what {@link encodeEnds} wrote. */
+  restore(ends: Uint8Array): void {
+    for (const [client, end] of decodeStateVector(ends)) {
+      if (end > (this.#ends.get(client) ?? 0)) this.#ends.set(client, end);
+    }
+  }
+
+  /** Where what is held ends, for each client: a Yjs V1 state vector. */
+  encodeEnds(): Uint8Array {
+    return encodeStateVector(this.#ends);
   }
 
   /** The update without the structs that are held; the same object when it has none. */

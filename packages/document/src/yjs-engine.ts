@@ -80,7 +80,7 @@ export class YjsDocument implements LoadedDocument {
 
   digestS(hash: Hash): Uint8Array {
     assert(!this.hasPending, "a digest is taken of complete documents only");
-    return digestState(hash, Y.decodeStateVector(this.encodeStateVector()), this.#deletes());
+    return digestState(hash, Y.decodeStateVector(this.encodeStateVector()), this.deletes());
   }
 
   digestC(hash: Hash): Uint8Array {
@@ -88,11 +88,7 @@ export class YjsDocument implements LoadedDocument {
     return digestContent(hash, this.ydoc);
   }
 
-  destroy(): void {
-    this.ydoc.destroy();
-  }
-
-  #deletes(): ClientDeletes[] {
+  deletes(): ClientDeletes[] {
     const deletes: ClientDeletes[] = [];
     for (const [client, items] of Y.createDeleteSetFromStructStore(this.ydoc.store).clients) {
       const ranges = new ClockRanges();
@@ -100,5 +96,9 @@ export class YjsDocument implements LoadedDocument {
       deletes.push({ client, ranges: ranges.pairs });
     }
     return deletes;
+  }
+
+  destroy(): void {
+    this.ydoc.destroy();
   }
 }

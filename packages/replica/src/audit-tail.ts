@@ -27,10 +27,13 @@ export class AuditTail {
   #isKept = true;
   #typesMax: number = auditAfter.types;
 
-  /** @param loaded what the log held when the document was loaded; it counts as never audited. */
-  constructor(loaded: LogSize) {
+  /**
+   * @param loaded what the log held when the document was loaded; it counts as never audited.
+   * @param hasBase there was a checkpoint below it.
+   */
+  constructor(loaded: LogSize, hasBase = false) {
     this.#size = loaded;
-    this.#isWhole = loaded.envelopes === 0;
+    this.#isWhole = loaded.envelopes === 0 && !hasBase;
   }
 
   get isDue(): boolean {

@@ -3,6 +3,7 @@ import { validatorVersion } from "@heddle/document";
 
 import type { ApplyJudge, Verdict } from "./apply-judge.ts";
 import { auditBudgetMs, type AuditBudget } from "./audit-budget.ts";
+import type { DocumentAccess } from "./document-access.ts";
 import { findCulprits, type Findings } from "./find-culprits.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
@@ -14,6 +15,7 @@ export interface AuditorOptions {
   readonly store: LogStore;
   readonly environment: Environment;
   readonly counters: ReplicaCounters;
+  readonly access: DocumentAccess;
   /** How long a document is left alone after it asked for an audit. */
   readonly delayMs: number;
   readonly budget: AuditBudget;
@@ -102,10 +104,14 @@ export class Auditor {
     if (findings.outcome === "unclear") this.#suspensions.begin(document, findings.reason);
     if (findings.outcome !== "blamed") return;
     const atMs = this.#options.environment.clock.nowMs();
-    const recalls = [...findings.culprits].map(([place, reason]): RecalledEnvelope => {
-      const { id, lane, seq } = envelopes[place]!;
-      return { id, lane, seq, reason, validatorVersion, atMs };
+    const recalls = [...findings.culprits].flatMap(([place, reason]): RecalledEnvelope[] => {
+      const envelope = envelopes[place];
+      return envelope ? [{ ...envelope, reason, validatorVersion, atMs }] : [];
     });
+    if (recalls.length === 0) {
+      this.#suspensions.begin(document, "the state of its checkpoint fails");
+      return;
+    }
     for (const { id, reason } of recalls) {
       logger.debug("envelope.recalled", { ...fields, envelope: id, reason });
     }
@@ -118,16 +124,18 @@ export class Auditor {
 
   async #search(document: ReplicaDocument): Promise<{
     readonly findings: Findings;
-    readonly envelopes: readonly EnvelopePlace[];
+    readonly envelopes: readonly (EnvelopePlace | undefined)[];
   }> {
-    const { judge, store, environment, budget } = this.#options;
+    const { judge, store, environment, budget, access } = this.#options;
+    const { id } = document.entry;
     const trials = judge.openLog?.(budget);
     if (trials === undefined) {
       const reason = "there is nobody to try the log without parts of it";
       return { findings: { outcome: "unclear", reason }, envelopes: [] };
     }
     try {
-      const envelopes = await sendLog({ store, environment, document: document.entry.id, trials });
+      const sending = { store, environment, document: id, trials };
+      const envelopes = await access.reading(id, () => sendLog(sending));
       return { findings: await findCulprits(trials), envelopes };
     } finally {
       await trials.close();

@@ -6,6 +6,14 @@ export {
   type Trial,
   type Verdict,
 } from "./apply-judge.ts";
+export { attributionsMax, attributionWindowMs, coalesce } from "./attribution-journal.ts";
+export { type BuildOutcome, buildCheckpoint, type CheckpointBuilder } from "./build-checkpoint.ts";
+export {
+  type CheckpointPolicy,
+  checkpointFromMs,
+  defaultCheckpointPolicy,
+} from "./checkpoint-policy.ts";
+export { checkpointDocument, type CheckpointOutcome, pruneDocument } from "./checkpointer.ts";
 export type { DocumentRound } from "./document-outbox.ts";
 export { loadDocument, type LoadedLog } from "./load-document.ts";
 export { defaultAuditBudget, type AuditBudget } from "./audit-budget.ts";
@@ -17,7 +25,14 @@ export type {
   TriedEnvelope,
 } from "./log-trials.ts";
 export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
+export { EngineFolder } from "./engine-folder.ts";
 export * from "./pending-updates.ts";
+export {
+  type CheckpointTools,
+  readCheckpoint,
+  type VerifiedCheckpoint,
+  verifyCheckpoint,
+} from "./read-checkpoint.ts";
 export * from "./recovery.ts";
 export * from "./replica-counters.ts";
 export * from "./replica-document.ts";
@@ -28,6 +43,8 @@ export {
   type ReplicaState,
 } from "./replica-options.ts";
 export * from "./replica.ts";
+export { stateCacheBytesMax } from "./state-cache.ts";
+export * from "./state-folder.ts";
 export * from "./telemetry.ts";
 export type { SubmitOutcome } from "./update-intake.ts";
 export * from "./walk-log.ts";

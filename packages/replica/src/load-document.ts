@@ -1,30 +1,20 @@
-import {
-  HeddleError,
-  HeddleErrorCode,
-  isHeddleError,
-  isReleased,
-  PayloadCodec,
-  toHex,
-  type DocumentEntry,
-  type Envelope,
-  type Environment,
-  type LaneId,
-  type LanePosition,
-  type LogStore,
-  type StoredDocument,
+import type {
+  DocumentEntry,
+  DocumentHistory,
+  Environment,
+  LaneId,
+  LanePosition,
+  LogStore,
 } from "@heddle/core";
-import {
-  admitUpdate,
-  DocumentKnowledge,
-  HeldClocks,
-  parseStored,
-  UpdateFold,
-  type ParsedUpdate,
-} from "@heddle/document";
+import type { DocumentKnowledge, HeldClocks, UpdateFold } from "@heddle/document";
 
-import { LogSize } from "./log-size.ts";
+import { LogReading } from "./log-reading.ts";
+import type { LogSize } from "./log-size.ts";
 import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
+import { openBase, readCheckpoint } from "./read-checkpoint.ts";
+import { recallsInForce } from "./recalls-in-force.ts";
+import type { StateCache } from "./state-cache.ts";
 import { walkLog } from "./walk-log.ts";
 
 /** What the log says about a document, as loaded. */
@@ -45,11 +35,16 @@ export interface LoadedLog {
   readonly held: HeldClocks;
   /** Envelopes that are held aside, in whole or in part. */
   readonly heldEnvelopes: number;
+  /** Of the log that was read: what lies above the checkpoint, when there is one. */
   readonly size: LogSize;
+  readonly history: DocumentHistory;
+  /** Bytes of the checkpoint that the document was loaded from, as stored; 0 without one. */
+  readonly checkpointBytes: number;
 }
 
 /**
- * Reads a document from its log into memory, without a Y.Doc. A document that the store has never
+ * Reads a document into memory, without a Y.Doc: from its newest checkpoint and the log above that, or
+ * from its whole log. A document that the store has never
  * heard of loads empty, and stays unknown to the store until something is written.
  *
  * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` when the log does not prove itself.
@@ -58,10 +53,15 @@ export async function loadDocument(
   store: LogStore,
   environment: Environment,
   entry: DocumentEntry,
+  cache?: StateCache,
 ): Promise<LoadedLog> {
   const stored = await store.readDocument(entry.id);
-  const positions = new Map<LaneId, LanePosition>();
-  const reading = await LogReading.open(store, stored);
+  const recalls = stored ? await recallsInForce(store, entry.id) : [];
+  const reading = new LogReading(new Set(recalls.map(({ id }) => id)));
+  const tools = { store, environment };
+  const checkpoint = stored && (await readCheckpoint(tools, entry.id, recalls));
+  if (checkpoint) reading.begin(await openBase(tools, checkpoint, cache));
+  const positions = new Map<LaneId, LanePosition>(checkpoint?.vector);
   if (stored) {
     const walk = { store, hash: environment.hash, document: stored, positions };
     for await (const envelope of walkLog(walk)) reading.add(envelope);
@@ -79,65 +79,7 @@ export async function loadDocument(
     held,
     heldEnvelopes,
     size,
+    history: (stored ?? entry).history ?? "keep",
+    checkpointBytes: checkpoint?.header.payloadBytes ?? 0,
   };
-}
-
-/** Adds up envelopes in the order of the log; skips recalled ones and what depends on them (DOC-9). */
-export class LogReading {
-  readonly knowledge = new DocumentKnowledge();
-  readonly fold = new UpdateFold();
-  readonly held = new HeldClocks();
-  heldEnvelopes = 0;
-  readonly size = new LogSize();
-  readonly #recalled: ReadonlySet<string>;
-
-  /** @param recalled ids of envelopes in hex. */
-  constructor(recalled: ReadonlySet<string>) {
-    this.#recalled = recalled;
-  }
-
-  static async open(store: LogStore, document: StoredDocument | undefined): Promise<LogReading> {
-    const recalls = document ? await store.readRecalls(document.id) : [];
-    const inForce = recalls.filter((recall) => !isReleased(recall));
-    return new LogReading(new Set(inForce.map(({ id }) => id)));
-  }
-
-  /** Returns what of it belongs to the document. */
-  add(envelope: Envelope): ParsedUpdate | undefined {
-    if (envelope.codec !== PayloadCodec.yjsV1) return undefined;
-    const update = parsePayload(envelope);
-    this.size.addEnvelope(envelope.payload);
-    this.size.addUpdate(update);
-    const part = this.#recalled.size === 0 ? update : this.#partOf(envelope, update);
-    if (part === undefined) return undefined;
-    this.knowledge.learn(part);
-    this.fold.append(part);
-    return part;
-  }
-
-  #partOf(envelope: Envelope, update: ParsedUpdate): ParsedUpdate | undefined {
-    if (this.#recalled.has(toHex(envelope.id))) {
-      this.#hold(update);
-      return undefined;
-    }
-    const { admitted, parked } = admitUpdate(this.knowledge, update);
-    if (parked) this.#hold(parseStored(parked));
-    return admitted;
-  }
-
-  #hold(update: ParsedUpdate): void {
-    this.held.hold(update);
-    this.heldEnvelopes++;
-  }
-}
-
-/** Its size was checked when it was admitted; what it was cut to may be a few bytes longer. */
-function parsePayload({ payload, lane, seq, document }: Envelope): ParsedUpdate {
-  try {
-    return parseStored(payload);
-  } catch (cause) {
-    if (!isHeddleError(cause)) throw cause;
-    const message = `envelope ${seq} of lane ${lane} in document ${document} holds no valid update`;
-    throw new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause });
-  }
 }

@@ -23,6 +23,10 @@ import {
   type Verifier,
 } from "@heddle/core";
 
+import { nodeCompression } from "./node-compression.ts";
+
+export { nodeCompression } from "./node-compression.ts";
+export { FoldThread, type FoldThreadOptions } from "./node-fold-thread.ts";
 export { WorkerJudge, type WorkerJudgeOptions } from "./node-worker-judge.ts";
 
 /** The ports of `@heddle/core` on Node's own clock, randomness, timers and cryptography. */
@@ -38,6 +42,7 @@ export function nodeEnvironment(logger: Logger): Environment {
       },
     },
     hash: nodeHash,
+    compression: nodeCompression,
     logger,
   };
 }

@@ -5,12 +5,13 @@ import {
   type DocumentId,
   type DocumentVector,
   type Environment,
-  type Hash,
   type LogStore,
   type VersionVector,
 } from "@heddle/core";
 
 import { damageOf } from "./document-damage.ts";
+import { readCheckpoint } from "./read-checkpoint.ts";
+import { recallsInForce } from "./recalls-in-force.ts";
 import { walkLog } from "./walk-log.ts";
 
 export interface RecoveryReport {
@@ -33,7 +34,7 @@ const vectorsPerBatch = 256;
  * documents, proves their chains, and keeps the vectors, so that the next start has nothing to do.
  */
 export async function recover(store: LogStore, environment: Environment): Promise<RecoveryReport> {
-  const { clock, hash, logger } = environment;
+  const { clock, logger } = environment;
   const startedMs = clock.monotonicMs();
   const counts = { documentsRead: 0, documentsRecovered: 0, envelopesVerified: 0 };
   const documentsDamaged: DocumentId[] = [];
@@ -41,7 +42,7 @@ export async function recover(store: LogStore, environment: Environment): Promis
   for (const id of await store.readDirtyDocuments()) {
     counts.documentsRead++;
     try {
-      const vector = await proveTail(store, hash, id, () => counts.envelopesVerified++);
+      const vector = await proveTail(store, environment, id, () => counts.envelopesVerified++);
       counts.documentsRecovered++;
       vectors.push({ document: id, vector });
     } catch (cause) {
@@ -60,10 +61,13 @@ export async function recover(store: LogStore, environment: Environment): Promis
   return { ...counts, documents, documentsDamaged, tookMs: clock.monotonicMs() - startedMs };
 }
 
-/** The vector at the end of a document's log, which is proved from the kept vector on. */
+/**
+ * The vector at the end of a document's log, which is proved from the kept vector on, or from the
+ * checkpoint that the log was pruned below since.
+ */
 async function proveTail(
   store: LogStore,
-  hash: Hash,
+  environment: Environment,
   id: DocumentId,
   onEnvelope: () => void,
 ): Promise<VersionVector> {
@@ -73,6 +77,14 @@ async function proveTail(
     throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
   }
   const positions = new Map(document.vector);
+  if ((await store.readFloors(id)).size > 0) {
+    const recalls = await recallsInForce(store, id);
+    const checkpoint = await readCheckpoint({ store, environment }, id, recalls);
+    for (const [lane, position] of checkpoint?.vector ?? []) {
+      if (position.seq > (positions.get(lane)?.seq ?? 0)) positions.set(lane, position);
+    }
+  }
+  const { hash } = environment;
   for await (const _ of walkLog({ store, hash, document, positions })) onEnvelope();
   return positions;
 }

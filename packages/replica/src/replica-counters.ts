@@ -42,6 +42,11 @@ export interface ReplicaCounters {
   parkingEvicted: number;
   /** How often each bound of a document's parking was met. */
   readonly parkingFull: Map<ParkingBound, number>;
+  checkpoints: number;
+  /** Builds whose outcome was not to be trusted, or too large, or took too long. */
+  checkpointsRefused: number;
+  /** Envelopes that checkpoints cover and that were dropped from the log. */
+  envelopesPruned: number;
 }
 
 export function newReplicaCounters(): ReplicaCounters {
@@ -67,6 +72,9 @@ export function newReplicaCounters(): ReplicaCounters {
     parkingRefused: 0,
     parkingEvicted: 0,
     parkingFull: new Map(),
+    checkpoints: 0,
+    checkpointsRefused: 0,
+    envelopesPruned: 0,
   };
 }
 

@@ -14,6 +14,7 @@ import { mergeParsed, type ParsedUpdate } from "@heddle/document";
 import { AuditTail } from "./audit-tail.ts";
 import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
+import { loggedOf, type LoggedDocument } from "./logged-document.ts";
 import { ParkingAlarm } from "./parking-alarm.ts";
 import { payloadsOf } from "./burst-payloads.ts";
 import {
@@ -52,6 +53,8 @@ export interface DocumentHost extends IntakeHost {
   requestRound(document: ReplicaDocument): void;
   /** Enough was logged untried, or what is logged no longer loads in time. */
   requestAudit(document: ReplicaDocument): void;
+  /** The log has grown. */
+  considerCheckpoint(document: LoggedDocument): void;
 }
 
 interface InFlight {
@@ -72,6 +75,8 @@ export class ReplicaDocument {
   readonly entry: DocumentEntry;
   /** What was logged since the last audit. */
   readonly tail: AuditTail;
+  /** What checkpoints need to know of it, also when it has left memory. */
+  readonly logged: LoggedDocument;
   readonly #log: LoadedLog;
   readonly #host: DocumentHost;
   readonly #intake: UpdateIntake;
@@ -92,7 +97,8 @@ export class ReplicaDocument {
     this.#isStored = log.isStored;
     this.#hasNewPositions = log.hasNewPositions;
     this.#host = host;
-    this.tail = new AuditTail(log.size);
+    this.tail = new AuditTail(log.size, log.checkpointBytes > 0);
+    this.logged = loggedOf(log, host.environment.clock.monotonicMs());
     this.#alarm = new ParkingAlarm(host, log.entry.id, log.parking);
     this.#alarm.arm();
     this.#intake = new UpdateIntake(log, host, {
@@ -122,6 +128,11 @@ export class ReplicaDocument {
   /** Updates that were refused for what they do, and envelopes of the log that are held aside. */
   get refused(): { readonly quarantined: number; readonly held: number } {
     return { quarantined: this.#log.quarantine.count, held: this.#log.heldEnvelopes };
+  }
+
+  /** False while the store has never heard of the document. */
+  get isStored(): boolean {
+    return this.#isStored;
   }
 
   /** The vector to keep, when there is one that the store does not have yet. */
@@ -202,7 +213,8 @@ export class ReplicaDocument {
     }
     this.#inFlight = { updates, shown };
     const { receivedMs } = updates;
-    const entry = this.#isStored ? undefined : this.entry;
+    const { history } = this.logged;
+    const entry = this.#isStored ? undefined : { ...this.entry, history };
     return { document: this.entry.id, receivedMs, entry, envelopes, outbox: this.#outbox.take() };
   }
 
@@ -222,6 +234,7 @@ export class ReplicaDocument {
       for (const listener of this.#listeners) listener.onCommit(commit);
       this.tail.add(shown, updates);
       if (this.tail.isDue) this.#host.requestAudit(this);
+      this.#noteGrowth(shown);
     }
     round.updates.runAfterCommit();
   }
@@ -256,6 +269,13 @@ export class ReplicaDocument {
   #endCreation(stage: CreationStage): void {
     this.#creator?.onCreation?.(stage);
     this.#creator = undefined;
+  }
+
+  #noteGrowth(envelopes: readonly Envelope[]): void {
+    let bytes = 0;
+    for (const envelope of envelopes) bytes += envelope.payload.length;
+    this.logged.growth.add(envelopes.length, bytes, this.#host.environment.clock.monotonicMs());
+    this.#host.considerCheckpoint(this.logged);
   }
 
   /** Everything accepted since a state vector, on disk or on its way there, as updates of their own. */

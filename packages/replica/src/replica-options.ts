@@ -1,8 +1,10 @@
-import type { Environment, HeddleError, LogStore, Signer } from "@heddle/core";
+import type { DocumentHistory, Environment, HeddleError, LogStore, Signer } from "@heddle/core";
 
 import type { AuditBudget } from "./audit-budget.ts";
 import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
 import type { ParkingBounds } from "./parking-bounds.ts";
+import type { CheckpointPolicy } from "./checkpoint-policy.ts";
+import type { StateFolder } from "./state-folder.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 
 /** Room for a dozen of the largest updates at once. */
@@ -31,6 +33,13 @@ export interface ReplicaOptions {
   readonly auditDelayMs?: number;
   readonly auditBudget?: Partial<AuditBudget>;
   readonly parking?: Partial<ParkingBounds>;
+  /** Makes the states of checkpoints; without it none are built. Whoever made it closes it. */
+  readonly folder?: StateFolder | undefined;
+  readonly checkpointPolicy?: Partial<CheckpointPolicy> | undefined;
+  /** Whether documents that are new keep what checkpoints cover. Default `keep`. */
+  readonly history?: DocumentHistory | undefined;
+  /** What the states of checkpoints that were opened last may take in memory, inflated. */
+  readonly stateCacheBytesMax?: number;
 }
 
 export type ReplicaState =

@@ -8,6 +8,7 @@ import {
   LaneWriter,
   openLane,
   openSpaceId,
+  type DocumentHistory,
   type DocumentId,
   type DocumentName,
   type RecalledEnvelope,
@@ -17,10 +18,12 @@ import {
 import { defaultApplyBudget } from "./apply-judge.ts";
 import { defaultAuditBudget } from "./audit-budget.ts";
 import { Auditor } from "./auditor.ts";
+import { Checkpointer } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
+import { DocumentAccess } from "./document-access.ts";
 import { damageOf } from "./document-damage.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
-import { loadDocument } from "./load-document.ts";
+import { loadDocument, type LoadedLog } from "./load-document.ts";
 import { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
@@ -32,6 +35,7 @@ import {
   type ReplicaState,
 } from "./replica-options.ts";
 import { TrialQueue } from "./trial-queue.ts";
+import { StateCache } from "./state-cache.ts";
 
 interface Holding {
   readonly document: Promise<ReplicaDocument>;
@@ -60,11 +64,15 @@ export class Replica {
   readonly #trials: TrialQueue;
   readonly #host: DocumentHost;
   readonly #leaving = new LeavingDocuments();
+  readonly #access = new DocumentAccess();
+  readonly #states: StateCache;
+  #checkpointer: Checkpointer | undefined;
   #committer: Committer;
   #state: ReplicaState = { name: "ready" };
 
   private constructor(options: ReplicaOptions, recovery: RecoveryReport) {
     this.#options = options;
+    this.#states = new StateCache(options.stateCacheBytesMax);
     this.recovery = recovery;
     this.space = openSpaceId(options.environment.hash);
     this.parkingBounds = { ...defaultParkingBounds, ...options.parking };
@@ -75,6 +83,7 @@ export class Replica {
     this.#auditor = this.#newAuditor();
     const { trialBytesMax = defaultTrialBytesMax, environment } = options;
     this.#trials = new TrialQueue(trialBytesMax, () => environment.clock.monotonicMs());
+    this.#checkpointer = this.#newCheckpointer();
     this.#host = this.#newHost();
     this.#stopListening = options.store.onStateChange((state) => {
       if (state.name === "fenced") this.#suspend(state.error);
@@ -119,6 +128,11 @@ export class Replica {
     return this.#trials.bytes;
   }
 
+  /** Resolves when no checkpoint is being built. */
+  async checkpointed(): Promise<void> {
+    await this.#checkpointer?.settled();
+  }
+
   /** Whether the document of that name is in memory, or on its way there. */
   isOpen(name: DocumentName): boolean {
     return this.#holdings.has(documentIdOf(this.#options.environment.hash, this.space, name));
@@ -153,6 +167,27 @@ export class Replica {
     if (holding.holders === 0) this.#scheduleUnload(document, holding);
   }
 
+  /**
+   * Decides whether a document keeps what checkpoints cover. What was dropped stays dropped; what was
+   * kept goes with the next checkpoint.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*`.
+   */
+  async setHistory(name: DocumentName, history: DocumentHistory): Promise<void> {
+    const document = await this.acquire(name);
+    try {
+      await document.whenSettled();
+      document.logged.history = history;
+      const { store } = this.#options;
+      const stored = document.isStored && (await store.readDocument(document.entry.id));
+      if (!stored) return; // It is written with the document, if anything ever is.
+      const { id, createdAt } = stored;
+      await store.append({ documents: [{ id, name: stored.name, createdAt, history }] });
+    } finally {
+      this.release(document);
+    }
+  }
+
   /** Waits until everything submitted is on disk and shown, keeps the vectors, lets go. */
   async close(): Promise<void> {
     if (this.#state.name === "closed") return;
@@ -160,6 +195,7 @@ export class Replica {
     if (wasReady) await this.#committer.drained();
     this.#committer.stop();
     this.#auditor?.stop();
+    this.#checkpointer?.stop();
     this.#state = { name: "closed" };
     this.#stopListening();
     const documents = await this.#loaded();
@@ -171,11 +207,13 @@ export class Replica {
 
   #load(id: DocumentId, name: DocumentName): Holding {
     const { store, environment } = this.#options;
-    const entry = { id, name, createdAt: this.#clock.tick() };
+    const { history = "keep" } = this.#options;
+    const entry = { id, name, createdAt: this.#clock.tick(), history };
+    const load = () => loadDocument(store, environment, entry, this.#states);
     const document = this.#leaving
       .whenLeft(id)
-      .then(() => loadDocument(store, environment, entry))
-      .then((log) => new ReplicaDocument(log, this.#host))
+      .then(() => this.#access.reading(id, load))
+      .then((log) => this.#welcome(log))
       .catch((error: unknown) => {
         throw damageOf(id, error);
       });
@@ -193,6 +231,13 @@ export class Replica {
     return holding;
   }
 
+  #welcome(log: LoadedLog): ReplicaDocument {
+    const document = new ReplicaDocument(log, this.#host);
+    // What an earlier process left behind may be long.
+    this.#checkpointer?.consider(document.logged);
+    return document;
+  }
+
   #scheduleUnload(document: ReplicaDocument, holding: Holding): void {
     const { environment, idleMs = 30_000 } = this.#options;
     holding.cancelUnload = environment.scheduler.after(idleMs, () => {
@@ -205,6 +250,8 @@ export class Replica {
   #unload(document: ReplicaDocument): void {
     this.#holdings.delete(document.entry.id);
     document.dispose();
+    document.logged.growth.isLeaving = true;
+    this.#checkpointer?.consider(document.logged);
     this.#keepVectors([document]).catch((error: unknown) => this.#onStoreFailure(error));
   }
 
@@ -251,6 +298,7 @@ export class Replica {
       parkingBounds: this.parkingBounds,
       requestRound: (document) => this.#committer.request(document),
       requestAudit: (document) => this.#auditor?.request(document),
+      considerCheckpoint: (document) => this.#checkpointer?.consider(document),
     };
   }
 
@@ -263,11 +311,21 @@ export class Replica {
         store,
         environment,
         counters: this.counters,
+        access: this.#access,
         delayMs: auditDelayMs,
         budget: { ...defaultAuditBudget, ...auditBudget },
         recall: (document, recalls) => this.#recall(document, recalls),
       })
     );
+  }
+
+  #newCheckpointer(): Checkpointer | undefined {
+    const { store, environment, folder, signer, checkpointPolicy: policy } = this.#options;
+    const { space, counters } = this;
+    const tick = () => this.#clock.tick();
+    const access = this.#access;
+    const builder = { store, environment, signer, space, tick, access, counters, policy };
+    return folder && new Checkpointer({ ...builder, folder });
   }
 
   #newCommitter(): Committer {
@@ -309,6 +367,7 @@ export class Replica {
     this.counters.resets++;
     this.#options.environment.logger.error("replica.suspended", { code: error.code });
     this.#committer.stop();
+    this.#checkpointer?.stop();
     this.#leaving.giveUp();
     const holdings = [...this.#holdings.values()];
     this.#holdings.clear();
@@ -324,6 +383,7 @@ export class Replica {
 
   #resume(): void {
     this.#committer = this.#newCommitter();
+    this.#checkpointer = this.#newCheckpointer();
     this.#state = { name: "ready" };
     this.#options.environment.logger.info("replica.resumed");
   }

@@ -2,6 +2,8 @@ import { isReleased, toHex, type DocumentId, type Environment, type LogStore } f
 import type { Envelope, RecalledEnvelope } from "@heddle/core";
 
 import type { LogTrials, TriedEnvelope } from "./log-trials.ts";
+import { openBase, readCheckpoint, type LogBase } from "./read-checkpoint.ts";
+import { recallsInForce } from "./recalls-in-force.ts";
 import { walkLog } from "./walk-log.ts";
 
 /** What a recall says about where an envelope lies. */
@@ -21,21 +23,30 @@ const sliceMsMax = 8;
 
 /**
  * Hands the log of a document over, envelope by envelope. Returns where each of them lies, in the same
- * order.
+ * order; nowhere, for the state of a checkpoint that stands for what was pruned.
  *
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
-export async function sendLog(sending: LogSending): Promise<readonly EnvelopePlace[]> {
+export async function sendLog(
+  sending: LogSending,
+): Promise<readonly (EnvelopePlace | undefined)[]> {
   const { store, environment, document, trials } = sending;
   const { clock, hash, scheduler } = environment;
   const stored = await store.readDocument(document);
   if (stored === undefined) return [];
-  const recalls = new Map((await store.readRecalls(document)).map((recall) => [recall.id, recall]));
-  const places: EnvelopePlace[] = [];
+  const all = await store.readRecalls(document);
+  const recalls = new Map(all.map((recall) => [recall.id, recall]));
+  const places: (EnvelopePlace | undefined)[] = [];
   let chunk: TriedEnvelope[] = [];
+  const base = await baseOf(sending);
+  if (base) {
+    places.push(undefined);
+    await trials.add([{ ...stateOf(base), isRecalled: false, isReleased: true }]);
+  }
   let bytes = 0;
   let sliceStartMs = clock.monotonicMs();
-  for await (const envelope of walkLog({ store, hash, document: stored, positions: new Map() })) {
+  const positions = new Map(base?.vector);
+  for await (const envelope of walkLog({ store, hash, document: stored, positions })) {
     const { lane, seq, payload } = envelope;
     const id = toHex(envelope.id);
     places.push({ id, lane, seq });
@@ -56,6 +67,20 @@ export async function sendLog(sending: LogSending): Promise<readonly EnvelopePla
   }
   await trials.add(chunk);
   return places;
+}
+
+/** What a pruned log stands on. A log that is whole is sent whole: then everybody can be blamed. */
+async function baseOf({ store, environment, document }: LogSending): Promise<LogBase | undefined> {
+  if ((await store.readFloors(document)).size === 0) return undefined;
+  const tools = { store, environment };
+  const recalls = await recallsInForce(store, document);
+  const checkpoint = await readCheckpoint(tools, document, recalls);
+  return checkpoint && openBase(tools, checkpoint);
+}
+
+/** As if it had been released: there is no leaving it out. */
+function stateOf({ state }: LogBase) {
+  return { payload: new Uint8Array(state.bytes), source: "checkpoint", group: undefined };
 }
 
 /** How many bytes of a tag sources behind one address have in common. */

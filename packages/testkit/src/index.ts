@@ -12,6 +12,7 @@ export {
   seededRandom,
   seededSigner,
   testEnvironment,
+  testCompression,
   testHash,
   testVerifier,
   type LogLine,

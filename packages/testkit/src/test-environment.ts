@@ -7,7 +7,10 @@ import {
   type KeyObject,
 } from "node:crypto";
 
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+
 import type {
+  Compression,
   Environment,
   Hash,
   LogFields,
@@ -47,6 +50,7 @@ export function testEnvironment(
     scheduler: timers === "manual" ? clock : realScheduler,
     random,
     hash: testHash,
+    compression: testCompression,
     logger: new RecordedLog(),
     signer: seededSigner(random.bytes(32)),
     verifier: testVerifier,
@@ -70,6 +74,13 @@ export function seededRandom(seed: number | string): Random {
 
 export const testHash: Hash = {
   sha256: (bytes) => Uint8Array.from(createHash("sha256").update(bytes).digest()),
+};
+
+export const testCompression: Compression = {
+  deflateRaw: async (bytes) => Uint8Array.from(deflateRawSync(bytes)),
+  inflateRaw: async (bytes, lengthMax) => {
+    return Uint8Array.from(inflateRawSync(bytes, { maxOutputLength: Math.max(1, lengthMax) }));
+  },
 };
 
 /** `secret` is the 32 bytes of an Ed25519 private key. */
