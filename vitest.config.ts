@@ -52,6 +52,17 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
+      {
+        ...shared,
+        test: {
+          name: "simulation",
+          include: ["test/simulation/**/*.test.ts"],
+          testTimeout: 600_000,
+          maxWorkers: 2,
+          // Only processors: after what waits, before what must be alone.
+          sequence: { groupOrder: 0 },
+        },
+      },
       { ...shared, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...alone(2) } },
       {
         ...shared,

@@ -63,7 +63,7 @@ const table: Readonly<Record<string, Rule>> = {
   },
   "@heddle/testkit": {
     kind: "test",
-    mayImport: [...kernelAndReplica, "@heddle/sync", "fast-check", "vitest", "yjs"],
+    mayImport: [...kernelAndReplica, "@heddle/sync", "fast-check", "lib0", "vitest", "yjs"],
     nodeFiles: everyFile,
   },
 };

@@ -24,6 +24,7 @@ export const HeddleErrorCode = {
   documentReset: "HEDDLE_DOCUMENT_RESET",
   configInvalid: "HEDDLE_CONFIG_INVALID",
   documentTooLarge: "HEDDLE_DOCUMENT_TOO_LARGE",
+  sessionClosed: "HEDDLE_SESSION_CLOSED",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

@@ -12,3 +12,12 @@ export {
 export * from "./handshake.ts";
 export * from "./packed-envelope.ts";
 export * from "./wire-limits.ts";
+export * from "./bye-code.ts";
+export * from "./nak-code.ts";
+export * from "./replication.ts";
+export * from "./reorder-buffer.ts";
+export * from "./retry-policy.ts";
+export { PeerRole, type ReplicationOptions } from "./sync-context.ts";
+export type { SyncCounters } from "./sync-counters.ts";
+export type * from "./sync-effects.ts";
+export * from "./sync-limits.ts";

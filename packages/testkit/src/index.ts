@@ -20,3 +20,4 @@ export {
   type TestEnvironmentOptions,
 } from "./test-environment.ts";
 export { testDocument, TestWriter } from "./test-writer.ts";
+export * from "./simulation/index.ts";

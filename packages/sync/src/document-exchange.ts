@@ -1,0 +1,201 @@
+import { HeddleErrorCode, type Envelope, type LaneDescriptor, type LaneId } from "@heddle/core";
+
+import type { DocumentLedger } from "./document-ledger.ts";
+import type { DocumentLink } from "./document-link.ts";
+import { ForkWatch } from "./fork-watch.ts";
+import { LaneGaps } from "./lane-gaps.ts";
+import { NakCode } from "./nak-code.ts";
+import type { SyncContext } from "./sync-context.ts";
+import type { StoreAnswer } from "./sync-effects.ts";
+
+/** A run between its arrival and the disk. */
+interface PendingRun {
+  readonly link: DocumentLink;
+  readonly lane: LaneDescriptor;
+  readonly run: readonly Envelope[];
+  /** To be called when the run is stored or dropped. */
+  readonly release: () => void;
+  isVerified: boolean;
+  isDropped: boolean;
+}
+
+/**
+ * What comes in for one document, from all sessions, becomes one order:
+ *
+ *   run ──compare──► accepted ──signature──► verified ──in order of acceptance──► stored ──► ACK
+ *          │ early ─► reorder buffer, PULL          │ bad ─► taken back, refused
+ *          └ other history ─► fork watch            └ incomplete ─► taken back, comes again
+ */
+export class DocumentExchange {
+  readonly ledger: DocumentLedger;
+  readonly forkWatch: ForkWatch;
+  readonly gaps: LaneGaps;
+  readonly #context: SyncContext;
+  readonly #onFailure: () => void;
+  #queue: PendingRun[] = [];
+  /** On its way to disk; it cannot be called back. */
+  #storing: readonly PendingRun[] = [];
+
+  constructor(context: SyncContext, ledger: DocumentLedger, onFailure: () => void) {
+    this.#context = context;
+    this.#onFailure = onFailure;
+    this.ledger = ledger;
+    this.forkWatch = new ForkWatch(context, this);
+    this.gaps = new LaneGaps(context, this);
+  }
+
+  get isIdle(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  /** Local envelopes are on disk. */
+  storedHere(run: readonly Envelope[]): void {
+    const fresh = run.filter(({ lane, seq }) => seq > this.ledger.durableSeq(lane));
+    if (fresh.length === 0) return;
+    this.ledger.accept(fresh);
+    this.ledger.stored(fresh);
+    this.#changed();
+  }
+
+  /** A run that a peer pushed; not empty. `release` gives its credit back. */
+  offer(
+    link: DocumentLink,
+    lane: LaneDescriptor,
+    pushed: readonly Envelope[],
+    release: () => void,
+  ): void {
+    const { counters } = this.#context;
+    const run = pushed.slice(0, pushed.findLastIndex(({ signature }) => signature) + 1);
+    counters.envelopesReceived += pushed.length;
+    counters.unsigned += pushed.length - run.length;
+    if (this.ledger.isFrozen(lane.id)) {
+      this.nak(link, lane.id, pushed[0]!.seq, NakCode.forked);
+      return release();
+    }
+    if (run.length === 0) return release();
+    this.forkWatch.compare(link, lane, run);
+    const { fresh, duplicates, gap, forkSeq } = this.ledger.compare(run);
+    counters.duplicates += duplicates;
+    if (lane.id === this.#context.writtenLane && fresh.length + (gap ? 1 : 0) > 0) {
+      const event = { name: "lane.taken", document: this.ledger.entry.id, lane: lane.id } as const;
+      this.#context.emit({ type: "event", event });
+      link.changed();
+      return release();
+    }
+    if (forkSeq !== undefined) this.forkWatch.suspect(link, lane.id, forkSeq);
+    if (gap) {
+      counters.gaps++;
+      this.#context.reorderBuffer.add({ origin: link, document: this.ledger.entry.id, lane, run });
+      this.gaps.found(link, lane.id, gap.toSeq);
+    }
+    if (forkSeq === undefined) link.receivedFromPeer(lane.id, run.at(-1)!.seq);
+    if (fresh.length === 0 || fresh.at(-1)!.signature === undefined) {
+      if (duplicates > 0) link.sendAcks([lane.id]);
+      return release();
+    }
+    this.#accept({ link, lane, run: fresh, release, isVerified: false, isDropped: false });
+  }
+
+  /** Refuses what begins at `seq` in a lane. */
+  nak(link: DocumentLink, lane: LaneId, seq: number, code: number): void {
+    const documentRef = link.ourRef;
+    link.session.send({ name: "nak", documentRef, lane, seq, code, reason: "" });
+  }
+
+  /** Drops what was accepted of a lane and is not being stored. */
+  takeBack(lane: LaneId): void {
+    const last = this.#storing.findLast((pending) => pending.lane.id === lane)?.run.at(-1);
+    this.ledger.takeBack(lane, last && { seq: last.seq, head: last.id });
+    for (const pending of this.#queue) if (pending.lane.id === lane) pending.isDropped = true;
+    this.#context.reorderBuffer.forget((early) => {
+      return early.document === this.ledger.entry.id && early.lane.id === lane;
+    });
+  }
+
+  #accept(offered: PendingRun): void {
+    // Not what this session said of the lane, which may be damaged in its signature alone.
+    const known = this.#context.lanes.get(offered.lane.id);
+    const pending = known ? { ...offered, lane: known } : offered;
+    const { lane, run } = pending;
+    this.ledger.accept(run);
+    this.#queue.push(pending);
+    const isLaneNew = known === undefined;
+    this.#context.request("verifyRun", { lane, isLaneNew, run }, (isGood) => {
+      if (isGood) this.#context.lanes.add(lane);
+      else this.#refuse(pending);
+      pending.isVerified = true;
+      this.#storeVerified();
+    });
+    this.#drainBuffer(lane.id);
+  }
+
+  #drainBuffer(lane: LaneId): void {
+    const { id } = this.ledger.entry;
+    const early = this.#context.reorderBuffer.take(id, lane, this.ledger.acceptedSeq(lane) + 1);
+    if (early) this.offer(early.origin, early.lane, early.run, () => {});
+  }
+
+  #refuse({ link, lane, run, isDropped }: PendingRun): void {
+    if (isDropped) return;
+    this.#context.counters.signaturesBad++;
+    this.takeBack(lane.id);
+    this.nak(link, lane.id, run[0]!.seq, NakCode.badSignature);
+    // Either side may have the wrong idea of the lane's number: both begin anew, or the peer forges.
+    link.session.close(HeddleErrorCode.frameMalformed);
+  }
+
+  /** Everything verified at the head of the queue goes to disk at once. */
+  #storeVerified(): void {
+    if (this.#storing.length > 0) return;
+    const end = this.#queue.findIndex(({ isVerified }) => !isVerified);
+    const verified = this.#queue.splice(0, end < 0 ? this.#queue.length : end);
+    for (const { isDropped, release } of verified) if (isDropped) release();
+    const batch = verified.filter(({ isDropped }) => !isDropped);
+    if (batch.length === 0) return;
+    this.#storing = batch;
+    const { entry } = this.ledger;
+    this.#context.request("store", { entry, runs: batch }, (answer) => {
+      this.#storing = [];
+      for (const { release } of batch) release();
+      if (answer.outcome === "failed") return this.#onFailure();
+      this.#settle(batch, answer);
+      this.#storeVerified();
+    });
+  }
+
+  #settle(
+    batch: readonly PendingRun[],
+    { verdicts, arrival }: Extract<StoreAnswer, { readonly outcome: "stored" }>,
+  ): void {
+    this.#context.arrived(arrival);
+    const toAck = new Map<DocumentLink, Set<LaneId>>();
+    const stored: Envelope[] = [];
+    for (const [index, { link, lane, run }] of batch.entries()) {
+      if (verdicts[index] === "stored") {
+        this.ledger.stored(run);
+        stored.push(...run);
+        link.storedFromPeer(lane.id, run.at(-1)!.seq);
+        this.gaps.filled(lane.id);
+        toAck.set(link, (toAck.get(link) ?? new Set()).add(lane.id));
+      } else {
+        this.#context.counters.incomplete++;
+        this.takeBack(lane.id);
+        if (verdicts[index] === "refused") {
+          this.nak(link, lane.id, run[0]!.seq, NakCode.refused);
+        }
+        link.changed();
+      }
+    }
+    this.#context.counters.envelopesStored += stored.length;
+    for (const [link, lanes] of toAck) link.sendAcks(lanes);
+    if (stored.length === 0) return;
+    const { entry } = this.ledger;
+    const event = { name: "document.received", entry, envelopes: stored } as const;
+    this.#context.emit({ type: "event", event });
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const link of this.#context.linksOf(this.ledger.entry.id)) link.changed();
+  }
+}

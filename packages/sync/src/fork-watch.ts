@@ -1,0 +1,162 @@
+import {
+  decodeEnvelope,
+  decodeLane,
+  equalBytes,
+  malformed,
+  type Envelope,
+  type LaneDescriptor,
+  type LaneId,
+} from "@heddle/core";
+
+import type { DocumentExchange } from "./document-exchange.ts";
+import type { DocumentLink } from "./document-link.ts";
+import type { FrameOf } from "./frame.ts";
+import { NakCode } from "./nak-code.ts";
+import type { SyncContext } from "./sync-context.ts";
+import type { ForkProof } from "./sync-effects.ts";
+import { wireLimits } from "./wire-limits.ts";
+
+/**
+ * Forks of one document: a lane that was written twice, by a copied image or a thief of a key.
+ *
+ *   ids differ ──► suspected ──PULL, compare──► proven by two signatures ──► frozen, told to everybody
+ *                      └── nothing differs: a damaged frame, forgotten
+ *
+ * A suspicion alone does nothing: only what the lane's device signed twice freezes it.
+ */
+export class ForkWatch {
+  readonly #context: SyncContext;
+  readonly #exchange: DocumentExchange;
+  readonly #suspected = new Map<LaneId, number>();
+
+  constructor(context: SyncContext, exchange: DocumentExchange) {
+    this.#context = context;
+    this.#exchange = exchange;
+  }
+
+  /** The peer's history of the lane is not ours, at `seq` at the latest. */
+  suspect(link: DocumentLink, lane: LaneId, seq: number): void {
+    if (this.#exchange.ledger.isFrozen(lane) || seq < 1) return;
+    this.#suspected.set(lane, seq);
+    const documentRef = link.ourRef;
+    link.session.send({ name: "pull", documentRef, lane, fromSeq: seq, toSeq: seq });
+  }
+
+  /** Looks whether a run of a suspected lane differs from what is on our disk. */
+  compare(link: DocumentLink, lane: LaneDescriptor, run: readonly Envelope[]): void {
+    const { ledger } = this.#exchange;
+    const firstSeq = run[0]!.seq;
+    const suspectedSeq = this.#suspected.get(lane.id);
+    if (suspectedSeq === undefined || firstSeq > ledger.durableSeq(lane.id)) return;
+    this.#suspected.delete(lane.id);
+    const document = ledger.entry.id;
+    const above = new Map([[lane.id, firstSeq - 1]]);
+    const bytesMax = this.#context.limits.readBytesMax;
+    this.#context.request("read", { document, above, lane: lane.id, bytesMax }, (ours) => {
+      const proof = proofOf(lane, ours.envelopes, run);
+      if (proof) this.#verify(proof, link);
+    });
+  }
+
+  /** A peer says that a lane is forked, and shows it. @throws HeddleError when it cannot be read. */
+  receive(link: DocumentLink, frame: FrameOf<"fork">): void {
+    const { hash } = this.#context.options;
+    const lane = decodeLane(hash, frame.lane);
+    const branchOf = (branch: readonly Uint8Array[]) => {
+      return branch.map((bytes) => decodeEnvelope(hash, bytes));
+    };
+    const [branchA, branchB] = [branchOf(frame.branchA), branchOf(frame.branchB)];
+    if (!this.#isFork({ lane, branchA, branchB })) throw malformed("fork", "it proves nothing");
+    if (this.#exchange.ledger.isFrozen(lane.id)) this.#agree(link, lane.id);
+    else this.#verify({ lane, branchA, branchB }, link);
+  }
+
+  /** Shows a peer the forks of which it has not said that it froze them too. */
+  tell(link: DocumentLink): void {
+    for (const [id, { lane, branchA, branchB }] of this.#exchange.ledger.forks) {
+      if (link.knowsFork(id)) continue;
+      link.session.send({
+        name: "fork",
+        documentRef: link.ourRef,
+        lane: lane.bytes,
+        branchA: branchA.map(({ bytes }) => bytes),
+        branchB: branchB.map(({ bytes }) => bytes),
+      });
+    }
+  }
+
+  #isFork({ lane, branchA, branchB }: ForkProof): boolean {
+    const [a] = branchA;
+    const [b] = branchB;
+    if (a === undefined || b === undefined || a.seq !== b.seq || equalBytes(a.id, b.id)) {
+      return false;
+    }
+    const document = this.#exchange.ledger.entry.id;
+    return [...branchA, ...branchB].every((envelope) => {
+      return envelope.lane === lane.id && envelope.document === document;
+    });
+  }
+
+  #verify(proof: ForkProof, origin: DocumentLink): void {
+    const { lane, branchA, branchB } = proof;
+    this.#context.request("verifyRun", { lane, isLaneNew: true, run: branchA }, (isGoodA) => {
+      if (!isGoodA) return this.#refute();
+      this.#context.request("verifyRun", { lane, isLaneNew: false, run: branchB }, (isGoodB) => {
+        if (isGoodB) this.#freeze(proof, origin);
+        else this.#refute();
+      });
+    });
+  }
+
+  #refute(): void {
+    this.#context.counters.signaturesBad++;
+  }
+
+  #freeze(proof: ForkProof, origin: DocumentLink): void {
+    const { ledger } = this.#exchange;
+    const { id } = proof.lane;
+    if (ledger.isFrozen(id)) return;
+    this.#context.counters.forks++;
+    this.#exchange.takeBack(id);
+    ledger.freeze(proof);
+    const document = ledger.entry.id;
+    this.#context.emit({ type: "keepFork", document, proof });
+    this.#context.emit({ type: "event", event: { name: "lane.forked", document, lane: id } });
+    for (const link of this.#context.linksOf(document)) {
+      this.tell(link);
+      link.changed();
+    }
+    this.#agree(origin, id);
+  }
+
+  /** Says that the lane is frozen here too, which ends the telling. */
+  #agree(link: DocumentLink, lane: LaneId): void {
+    this.#exchange.nak(link, lane, 1, NakCode.forked);
+  }
+}
+
+/** The shortest proof in two runs: from one seq at which they differ to the next signature of each. */
+function proofOf(
+  lane: LaneDescriptor,
+  ours: readonly Envelope[],
+  theirs: readonly Envelope[],
+): ForkProof | undefined {
+  const idsOfOurs = new Map(ours.map((envelope) => [envelope.seq, envelope]));
+  const seqs = theirs.filter(({ seq, id }) => {
+    const our = idsOfOurs.get(seq);
+    return our !== undefined && !equalBytes(our.id, id);
+  });
+  for (const { seq } of seqs) {
+    const branchA = branchFrom(ours, seq);
+    const branchB = branchFrom(theirs, seq);
+    if (branchA && branchB) return { lane, branchA, branchB };
+  }
+  return undefined;
+}
+
+function branchFrom(run: readonly Envelope[], seq: number): Envelope[] | undefined {
+  const start = run.findIndex((envelope) => envelope.seq === seq);
+  const end = run.findIndex(({ signature }, index) => index >= start && signature !== undefined);
+  const isShort = end >= 0 && end - start < wireLimits.envelopesPerBranchMax;
+  return isShort ? run.slice(start, end + 1) : undefined;
+}

@@ -1,0 +1,382 @@
+import {
+  assert,
+  equalBytes,
+  HeddleErrorCode,
+  type DocumentEntry,
+  type DocumentId,
+  type Envelope,
+  type LaneDescriptor,
+  type LaneId,
+} from "@heddle/core";
+
+import { DocumentExchange } from "./document-exchange.ts";
+import { DocumentLedger } from "./document-ledger.ts";
+import { DocumentLink } from "./document-link.ts";
+import type { Side } from "./handshake.ts";
+import { PeerSession, type SessionHost } from "./peer-session.ts";
+import { ReorderBuffer } from "./reorder-buffer.ts";
+import type { ReplicationOptions, SyncContext } from "./sync-context.ts";
+import { newSyncCounters } from "./sync-counters.ts";
+import type {
+  FeedCursor,
+  PeerKey,
+  RequestId,
+  RequestName,
+  SyncEffect,
+  SyncRequest,
+  SyncRequests,
+} from "./sync-effects.ts";
+import { syncLimits, type SyncLimits } from "./sync-limits.ts";
+import { VerifiedLanes } from "./verified-lanes.ts";
+
+/**
+ * All that a replica does on the wire, for all peers and documents, without doing any of it: calls are
+ * inputs, {@link takeEffects} is the output. No clock, no randomness but the port, no I/O; the same
+ * inputs give the same outputs.
+ *
+ * - Contiguous accept per lane, across all sessions; nothing is acknowledged that is not on disk (I3).
+ * - Peers are pushed what they lack, in the order in which it arrived here (I10).
+ * - What a peer makes this replica hold is bounded by the credit it was given.
+ *
+ * The host carries effects out, answers requests with {@link complete}, and calls {@link tick} a few
+ * times a second. After a failed `store` it makes a new one from the log.
+ */
+export class Replication implements SessionHost {
+  readonly counters = newSyncCounters();
+  readonly #options: ReplicationOptions;
+  readonly #limits: SyncLimits;
+  readonly #context: SyncContext;
+  readonly #sessions = new Map<PeerKey, PeerSession>();
+  readonly #documents = new Map<DocumentId, OpenDocument>();
+  readonly #wanted = new Map<DocumentId, DocumentEntry>();
+  readonly #following = new Map<PeerSession, Following>();
+  readonly #cursors = new Map<string, FeedCursor>();
+  readonly #answers = new Map<RequestId, (answer: never) => void>();
+  readonly #reorderBuffer: ReorderBuffer<DocumentLink>;
+  #effects: SyncEffect[] = [];
+  #nextRequest = 1;
+  #nowMs = 0;
+  #lastArrival: number;
+  #writtenLane: LaneId | undefined;
+  #hasFailed = false;
+
+  /** `cursors` are those of `keepCursor`, by store id. */
+  constructor(options: ReplicationOptions, cursors: ReadonlyMap<string, FeedCursor> = new Map()) {
+    this.#options = options;
+    this.#limits = { ...syncLimits, ...options.limits };
+    this.#lastArrival = options.lastArrival;
+    this.#reorderBuffer = new ReorderBuffer(this.#limits);
+    for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
+    this.#context = this.#makeContext();
+  }
+
+  /** True after the store failed: nothing more comes of this machine. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** What all peers together make this replica hold. */
+  get heldBytes(): number {
+    let bytes = this.#reorderBuffer.heldBytes;
+    for (const session of this.#sessions.values()) bytes += session.heldBytes;
+    return bytes;
+  }
+
+  /** Every live session has all that this replica has, and the other way round. */
+  get isSettled(): boolean {
+    const isQuiet = [...this.#documents.values()].every((document) => document.exchange?.isIdle);
+    return isQuiet && [...this.#sessions.values()].every((session) => session.isSettled);
+  }
+
+  connect(peer: PeerKey, side: Side, nowMs: number): void {
+    this.#input(nowMs, () => {
+      assert(!this.#sessions.has(peer), "a connection has a key of its own");
+      this.#sessions.set(peer, new PeerSession(this.#context, this, peer, side));
+    });
+  }
+
+  receive(peer: PeerKey, bytes: Uint8Array, nowMs: number): void {
+    this.#input(nowMs, () => this.#sessions.get(peer)?.receive(bytes));
+  }
+
+  /** The transport of a session is gone. */
+  disconnected(peer: PeerKey, nowMs: number): void {
+    this.#input(nowMs, () => this.#sessions.get(peer)?.closed(HeddleErrorCode.sessionClosed));
+  }
+
+  /** Exchange this document with every peer, now and later. */
+  want(entry: DocumentEntry, nowMs: number): void {
+    this.#input(nowMs, () => {
+      this.#wanted.set(entry.id, entry);
+      for (const session of this.#sessions.values()) {
+        if (session.isLive) this.#link(session, entry, () => {});
+      }
+    });
+  }
+
+  /**
+   * The lane that this process seals envelopes into, or none any more. Envelopes of it that come from
+   * elsewhere are reported (`lane.taken`) and not taken.
+   */
+  writes(lane: LaneId | undefined): void {
+    this.#writtenLane = lane;
+  }
+
+  /** Envelopes that this replica wrote are on disk, under this arrival number. */
+  storedHere(
+    entry: DocumentEntry,
+    run: readonly Envelope[],
+    lane: LaneDescriptor,
+    arrival: number,
+    nowMs: number,
+  ): void {
+    this.#input(nowMs, () => {
+      this.#context.lanes.add(lane);
+      this.#lastArrival = Math.max(this.#lastArrival, arrival);
+      const document = this.#documents.get(entry.id);
+      if (document?.exchange) document.exchange.storedHere(run);
+      // What is being loaded may have been read before this was on disk.
+      else document?.waiting.push((exchange) => exchange.storedHere(run));
+      this.#offerToFollowers(entry);
+    });
+  }
+
+  complete<Name extends RequestName>(
+    id: RequestId,
+    answer: SyncRequests[Name]["answer"],
+    nowMs: number,
+  ): void {
+    this.#input(nowMs, () => {
+      const then = this.#answers.get(id) as ((answer: unknown) => void) | undefined;
+      assert(then !== undefined, "a request is answered once");
+      this.#answers.delete(id);
+      then(answer);
+    });
+  }
+
+  tick(nowMs: number): void {
+    this.#input(nowMs, () => {
+      for (const session of this.#sessions.values()) session.tick();
+      for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
+      this.#sayMarks();
+    });
+  }
+
+  /** Ends all sessions. */
+  stop(code: HeddleErrorCode, nowMs: number): void {
+    this.#input(nowMs, () => {
+      for (const session of this.#sessions.values()) session.close(code);
+    });
+  }
+
+  takeEffects(): SyncEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Highest seq of a lane of a document that is proven to be on a peer's disk; see `outbox`. */
+  confirmedBy(peer: PeerKey, document: DocumentId, lane: LaneId): number {
+    const session = this.#sessions.get(peer);
+    const links = [...(session?.links.values() ?? [])];
+    return links.find((link) => link.document === document)?.confirmedSeq(lane) ?? 0;
+  }
+
+  onLive(session: PeerSession): void {
+    const { store } = session.peer;
+    const event = { name: "session.live", peer: session.key, store } as const;
+    this.#context.emit({ type: "event", event });
+    if (this.#options.follow) session.follow(this.#cursors.get(store));
+    for (const entry of this.#wanted.values()) this.#link(session, entry, () => {});
+  }
+
+  onClosed(session: PeerSession, code: HeddleErrorCode): void {
+    this.#sessions.delete(session.key);
+    this.#following.delete(session);
+    this.#reorderBuffer.forget(({ origin }) => origin.session === session);
+    this.#context.emit({ type: "close", peer: session.key, code });
+    const event = { name: "session.closed", peer: session.key, code } as const;
+    this.#context.emit({ type: "event", event });
+    for (const document of this.#documents.values()) document.links.delete(session);
+  }
+
+  onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {
+    if (this.#options.adopt || this.#wanted.has(entry.id)) this.#link(session, entry, then);
+    else this.counters.framesIgnored++;
+  }
+
+  onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {
+    const known = this.#following.get(session);
+    if (known) {
+      // It asks again: it has not heard a MARK.
+      known.markedArrival = -1;
+      return;
+    }
+    const following: Following = { waiting: [], markedArrival: -1, isListed: false };
+    this.#following.set(session, following);
+    const after = cursor && this.#knows(cursor) ? cursor.arrival : 0;
+    this.#context.request("changes", { after }, (entries) => {
+      following.waiting.push(...entries);
+      following.isListed = true;
+      this.#openMore(session, following);
+    });
+  }
+
+  /**
+   * True when our history holds what the cursor names. A copied or restored store does not know the
+   * incarnation, or knows that it went no further than below the cursor.
+   */
+  #knows({ incarnation, arrival }: FeedCursor): boolean {
+    const { incarnations } = this.#options;
+    const index = incarnations.findIndex(({ nonce }) => equalBytes(nonce, incarnation));
+    const next = incarnations[index + 1];
+    const lastArrival = next ? next.firstArrival - 1 : this.#lastArrival;
+    return index >= 0 && arrival <= lastArrival;
+  }
+
+  #offerToFollowers(entry: DocumentEntry): void {
+    for (const [session, following] of this.#following) {
+      const isOpen = this.#documents.get(entry.id)?.links.has(session);
+      if (isOpen) continue;
+      following.waiting.push(entry);
+      this.#openMore(session, following);
+    }
+  }
+
+  /** Opens what a follower was not asked about yet, some at a time. */
+  #openMore(session: PeerSession, following: Following): void {
+    if (!session.isLive) return;
+    const { openingDocumentsMax } = this.#limits;
+    let unsettled = [...session.links.values()].filter((link) => !link.isSettled).length;
+    while (following.waiting.length > 0 && unsettled < openingDocumentsMax) {
+      this.#link(session, following.waiting.shift()!, () => {});
+      unsettled++;
+    }
+  }
+
+  /** Tells followers how far they have everything, once they do. */
+  #sayMarks(): void {
+    for (const [session, following] of this.#following) {
+      this.#openMore(session, following);
+      const isDone =
+        following.isListed && following.waiting.length === 0 && this.isSettledWith(session);
+      if (!isDone || following.markedArrival === this.#lastArrival) continue;
+      following.markedArrival = this.#lastArrival;
+      const incarnation = this.#options.incarnations.at(-1)!.nonce;
+      session.send({ name: "mark", incarnation, arrival: this.#lastArrival });
+    }
+  }
+
+  isSettledWith(session: PeerSession): boolean {
+    const isIdle = [...session.links.values()].every((link) => link.exchange.isIdle);
+    return session.isSettled && isIdle;
+  }
+
+  /** The link of a session to a document, which is loaded and opened first where it has to be. */
+  #link(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {
+    const document: OpenDocument = this.#documents.get(entry.id) ?? {
+      isLoading: false,
+      waiting: [],
+      links: new Map(),
+    };
+    this.#documents.set(entry.id, document);
+    const ready = (exchange: DocumentExchange) => {
+      if (!session.isLive) return;
+      const known = document.links.get(session);
+      const link = known ?? this.#makeLink(session, exchange);
+      if (link === undefined) return;
+      document.links.set(session, link);
+      if (!known) link.open();
+      then(link);
+    };
+    if (document.exchange) return ready(document.exchange);
+    document.waiting.push(ready);
+    if (!document.isLoading) this.#load(entry, document);
+  }
+
+  #makeLink(session: PeerSession, exchange: DocumentExchange): DocumentLink | undefined {
+    const ref = session.nextDocumentRef();
+    if (ref === undefined) {
+      this.counters.framesRefused++;
+      return undefined;
+    }
+    const link = new DocumentLink(this.#context, session, exchange, ref);
+    session.links.set(ref, link);
+    return link;
+  }
+
+  #load(entry: DocumentEntry, document: OpenDocument): void {
+    document.isLoading = true;
+    this.#context.request("load", { document: entry.id }, (loaded) => {
+      const found = loaded ?? { entry, vector: new Map(), forks: [] };
+      const ledger = new DocumentLedger(this.#options.hash, this.#limits.recentIdsMax, found);
+      const fail = () => this.#fail();
+      document.exchange = new DocumentExchange(this.#context, ledger, fail);
+      for (const ready of document.waiting.splice(0)) ready(document.exchange);
+    });
+  }
+
+  #fail(): void {
+    this.#hasFailed = true;
+    for (const session of this.#sessions.values()) session.close(HeddleErrorCode.storageIo);
+  }
+
+  #input(nowMs: number, action: () => void): void {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    if (this.#hasFailed) return;
+    action();
+    for (const session of this.#sessions.values()) session.pump();
+  }
+
+  #emit(effect: SyncEffect): void {
+    this.#effects.push(effect);
+    if (effect.type === "event" && effect.event.name === "document.received") {
+      this.#offerToFollowers(effect.event.entry);
+    }
+  }
+
+  #makeContext(): SyncContext {
+    const nowMs = () => this.#nowMs;
+    const writtenLane = () => this.#writtenLane;
+    return {
+      options: this.#options,
+      limits: this.#limits,
+      counters: this.counters,
+      reorderBuffer: this.#reorderBuffer,
+      lanes: new VerifiedLanes(this.#limits.verifiedLanesMax),
+      get nowMs() {
+        return nowMs();
+      },
+      get writtenLane() {
+        return writtenLane();
+      },
+      emit: (effect) => this.#emit(effect),
+      request: (type, ask, then) => {
+        const id = this.#nextRequest++;
+        this.#answers.set(id, then as (answer: never) => void);
+        this.#effects.push({ type, id, ...ask } as unknown as SyncRequest);
+      },
+      arrived: (arrival) => {
+        this.#lastArrival = Math.max(this.#lastArrival, arrival);
+      },
+      linksOf: (document) => [...(this.#documents.get(document)?.links.values() ?? [])],
+    };
+  }
+}
+
+interface OpenDocument {
+  exchange?: DocumentExchange;
+  isLoading: boolean;
+  /** Who waits until it is loaded. */
+  readonly waiting: ((exchange: DocumentExchange) => void)[];
+  readonly links: Map<PeerSession, DocumentLink>;
+}
+
+/** A session whose peer follows our feed. */
+interface Following {
+  /** Documents it may lack and was not asked about. */
+  readonly waiting: DocumentEntry[];
+  markedArrival: number;
+  /** The changes since its cursor are known. */
+  isListed: boolean;
+}

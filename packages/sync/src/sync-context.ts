@@ -1,0 +1,56 @@
+import type { DocumentId, Hash, LaneId, Random, SpaceId, StoreId } from "@heddle/core";
+
+import type { DocumentLink } from "./document-link.ts";
+import type { ReorderBuffer } from "./reorder-buffer.ts";
+import type { SyncCounters } from "./sync-counters.ts";
+import type { Incarnation, RequestName, SyncEffect, SyncRequests } from "./sync-effects.ts";
+import type { SyncLimits } from "./sync-limits.ts";
+import type { VerifiedLanes } from "./verified-lanes.ts";
+
+/** What a replica says of itself in HELLO. */
+export const PeerRole = { replica: 1, relay: 2 } as const;
+
+export interface ReplicationOptions {
+  readonly hash: Hash;
+  readonly random: Random;
+  readonly space: SpaceId;
+  readonly store: StoreId;
+  /** Every open of this store, oldest first; the last one is this open. */
+  readonly incarnations: readonly Incarnation[];
+  /** Number of the last commit group on disk. */
+  readonly lastArrival: number;
+  readonly devicePublicKey: Uint8Array;
+  /** One of {@link PeerRole}. */
+  readonly role: number;
+  /** Name and version, for diagnosis. */
+  readonly engine: string;
+  /** Take any document that a peer opens, not only those this replica wants. */
+  readonly adopt: boolean;
+  /** Ask peers for everything they have, from where their feed was last followed to. */
+  readonly follow: boolean;
+  readonly limits?: Partial<SyncLimits>;
+}
+
+/** What the parts of the state machine share. */
+export interface SyncContext {
+  readonly options: ReplicationOptions;
+  readonly limits: SyncLimits;
+  readonly counters: SyncCounters;
+  /** Milliseconds that never go back, as of the input that is being handled. */
+  readonly nowMs: number;
+  readonly reorderBuffer: ReorderBuffer<DocumentLink>;
+  emit(effect: SyncEffect): void;
+  request<Name extends RequestName>(
+    type: Name,
+    ask: SyncRequests[Name]["ask"],
+    then: (answer: SyncRequests[Name]["answer"]) => void,
+  ): void;
+  /** The lane that this process writes, while it does. */
+  readonly writtenLane: LaneId | undefined;
+  /** A commit group with this number is on disk. */
+  arrived(arrival: number): void;
+  /** Links of all live sessions to a document. */
+  linksOf(document: DocumentId): readonly DocumentLink[];
+  /** Descriptors whose signature was verified. */
+  readonly lanes: VerifiedLanes;
+}

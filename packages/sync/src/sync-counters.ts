@@ -1,0 +1,46 @@
+/** What happened on all sessions of a replica. Nothing is dropped without one of these moving. */
+export interface SyncCounters {
+  framesReceived: number;
+  framesSent: number;
+  bytesReceived: number;
+  bytesSent: number;
+  framesIgnored: number;
+  framesRefused: number;
+  envelopesReceived: number;
+  envelopesStored: number;
+  envelopesSent: number;
+  duplicates: number;
+  gaps: number;
+  incomplete: number;
+  signaturesBad: number;
+  unsigned: number;
+  forks: number;
+  acksUnproven: number;
+  positionsAsked: number;
+  partsDropped: number;
+  refsUnknown: number;
+}
+
+export function newSyncCounters(): SyncCounters {
+  return {
+    framesReceived: 0,
+    framesSent: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    framesIgnored: 0,
+    framesRefused: 0,
+    envelopesReceived: 0,
+    envelopesStored: 0,
+    envelopesSent: 0,
+    duplicates: 0,
+    gaps: 0,
+    incomplete: 0,
+    signaturesBad: 0,
+    unsigned: 0,
+    forks: 0,
+    acksUnproven: 0,
+    positionsAsked: 0,
+    partsDropped: 0,
+    refsUnknown: 0,
+  };
+}

@@ -1,0 +1,168 @@
+import type {
+  DocumentEntry,
+  DocumentId,
+  Envelope,
+  HeddleErrorCode,
+  LaneDescriptor,
+  LaneId,
+  LanePosition,
+  StoreId,
+} from "@heddle/core";
+
+/** One connection, from its opening to its end; a new one gets a new key. */
+export type PeerKey = number;
+export type RequestId = number;
+
+/** What the state machine asks of its host. A request is answered by `Replication.complete`. */
+export type SyncEffect =
+  | { readonly type: "send"; readonly peer: PeerKey; readonly bytes: Uint8Array }
+  /** The connection is over for this side; frames of it are ignored from now on. */
+  | { readonly type: "close"; readonly peer: PeerKey; readonly code: HeddleErrorCode }
+  /** Where this replica stands in the change feed of a peer's store, worth keeping. */
+  | { readonly type: "keepCursor"; readonly store: StoreId; readonly cursor: FeedCursor }
+  /** A lane of a document has two histories; keep the proof (see {@link LoadedDocument.forks}). */
+  | { readonly type: "keepFork"; readonly document: DocumentId; readonly proof: ForkProof }
+  | { readonly type: "event"; readonly event: SyncEvent }
+  | SyncRequest;
+
+/** Requests, and what answers each. */
+export interface SyncRequests {
+  /** Signs with the device key. */
+  sign: { readonly ask: { readonly bytes: Uint8Array }; readonly answer: Uint8Array };
+  verify: {
+    readonly ask: {
+      readonly devicePublicKey: Uint8Array;
+      readonly bytes: Uint8Array;
+      readonly signature: Uint8Array;
+    };
+    readonly answer: boolean;
+  };
+  /** `verifyLane` of core. */
+  verifyLane: { readonly ask: { readonly lane: LaneDescriptor }; readonly answer: boolean };
+  /** `verifyRun` of core, and `verifyLane` before it when the lane is new. Off the hot path. */
+  verifyRun: {
+    readonly ask: {
+      readonly lane: LaneDescriptor;
+      readonly isLaneNew: boolean;
+      readonly run: readonly Envelope[];
+    };
+    readonly answer: boolean;
+  };
+  /** What is on disk of a document, if the store knows it. */
+  load: {
+    readonly ask: { readonly document: DocumentId };
+    readonly answer: LoadedDocument | undefined;
+  };
+  /**
+   * Envelopes of a document above some seqs, in the order in which they arrived here, some
+   * `bytesMax` of them. Every run of a lane ends with a signature; the author signs when asked first.
+   */
+  read: {
+    readonly ask: {
+      readonly document: DocumentId;
+      readonly above: ReadonlyMap<LaneId, number>;
+      /** Only this lane. */
+      readonly lane?: LaneId;
+      readonly bytesMax: number;
+    };
+    readonly answer: {
+      readonly envelopes: readonly Envelope[];
+      readonly lanes: ReadonlyMap<LaneId, LaneDescriptor>;
+    };
+  };
+  /** Appends runs that were accepted. Answered when they are on disk (I3), in the order of asking. */
+  store: {
+    readonly ask: { readonly entry: DocumentEntry; readonly runs: readonly AcceptedRun[] };
+    readonly answer: StoreAnswer;
+  };
+  /** Documents that changed after an arrival number, and the number of the last arrival. */
+  changes: {
+    readonly ask: { readonly after: number };
+    readonly answer: readonly DocumentEntry[];
+  };
+}
+
+export type RequestName = keyof SyncRequests;
+export type SyncRequest = {
+  [Name in RequestName]: {
+    readonly type: Name;
+    readonly id: RequestId;
+  } & SyncRequests[Name]["ask"];
+}[RequestName];
+
+export interface LoadedDocument {
+  readonly entry: DocumentEntry;
+  readonly vector: ReadonlyMap<LaneId, LanePosition>;
+  readonly forks: readonly ForkProof[];
+}
+
+export interface AcceptedRun {
+  readonly lane: LaneDescriptor;
+  readonly run: readonly Envelope[];
+}
+
+export type StoreAnswer =
+  /** Nobody knows what is on disk: this machine is over, the host starts anew from the log (STO-4). */
+  | { readonly outcome: "failed" }
+  /** One verdict for each run, in order. After one that is not stored, nothing of its lane is. */
+  | {
+      readonly outcome: "stored";
+      readonly verdicts: readonly RunVerdict[];
+      /** Number of the commit group. */
+      readonly arrival: number;
+    };
+
+/** `incomplete`: refers to what is not there yet; it comes again after that. */
+export type RunVerdict = "stored" | "incomplete" | "refused";
+
+/** One open of a store, and the number that its first arrival had. */
+export interface Incarnation {
+  /** 16 random bytes. */
+  readonly nonce: Uint8Array;
+  readonly firstArrival: number;
+}
+
+/** "I hold all that this store had up to `arrival`", true only within that incarnation's history. */
+export interface FeedCursor {
+  readonly incarnation: Uint8Array;
+  readonly arrival: number;
+}
+
+/**
+ * Two envelopes of one lane at one seq: the first of each branch. Each branch ends with a signature of
+ * the lane's device, which cannot deny it.
+ */
+export interface ForkProof {
+  readonly lane: LaneDescriptor;
+  readonly branchA: readonly Envelope[];
+  readonly branchB: readonly Envelope[];
+}
+
+export type SyncEvent =
+  | { readonly name: "session.live"; readonly peer: PeerKey; readonly store: StoreId }
+  | { readonly name: "session.closed"; readonly peer: PeerKey; readonly code: HeddleErrorCode }
+  /** Envelopes of others that are on disk now and may be applied and shown. */
+  | {
+      readonly name: "document.received";
+      readonly entry: DocumentEntry;
+      readonly envelopes: readonly Envelope[];
+    }
+  | { readonly name: "lane.forked"; readonly document: DocumentId; readonly lane: LaneId }
+  /**
+   * Somebody else writes the lane that this process writes: its image was copied while it ran. End the
+   * writer at once and open a new lane; what is in flight comes to light as a fork.
+   */
+  | { readonly name: "lane.taken"; readonly document: DocumentId; readonly lane: LaneId }
+  /** A gap nobody filled for minutes. */
+  | {
+      readonly name: "lane.stalled";
+      readonly document: DocumentId;
+      readonly lane: LaneId;
+      readonly fromSeq: number;
+    }
+  | {
+      readonly name: "ephemeral";
+      readonly peer: PeerKey;
+      readonly document: DocumentId;
+      readonly payload: Uint8Array;
+    };

@@ -1,0 +1,29 @@
+/** Bounds of one replica's side of the wire; a peer need not know them. Bytes, milliseconds, items. */
+export const syncLimits = {
+  /** Credit given to each peer: what it may make us hold. */
+  creditBytes: 1024 * 1024,
+  /** Reorder buffer: of one lane of one document, and in all. Zero is correct, only slower. */
+  reorderEnvelopesMax: 256,
+  reorderBytesMax: 64 * 1024 * 1024,
+  /** One read for pushing, and one PUSH. */
+  readBytesMax: 256 * 1024,
+  pushBytesMax: 64 * 1024,
+  /** Ids of the newest envelopes per lane, to check what peers say they have. */
+  recentIdsMax: 512,
+  /** Lanes that need not be verified again. */
+  verifiedLanesMax: 65_536,
+  /** Frames of a document that wait until it is loaded. */
+  waitingFramesMax: 256,
+  /** Documents of one session that are being compared at a time. */
+  openingDocumentsMax: 64,
+  documentsPerSessionMax: 65_536,
+  handshakeMs: 10_000,
+  pingMs: 15_000,
+  /** Nothing heard for so long: the peer is gone, whatever the socket says. */
+  silenceMs: 45_000,
+  retryMsMin: 200,
+  retryMsMax: 30_000,
+  stalledMs: 5 * 60_000,
+} as const;
+
+export type SyncLimits = { readonly [Name in keyof typeof syncLimits]: number };

@@ -1,0 +1,9 @@
+export { lightEngine } from "./light-engine.ts";
+export { BrokenPromise } from "./sim-checker.ts";
+export type { SimEngine, SimEngineFactory } from "./sim-engine.ts";
+export type { NetworkCounts, NetworkFaults } from "./sim-network.ts";
+export { planFor, type SimAction, type SimPlan } from "./sim-plan.ts";
+export { SimRandom } from "./sim-random.ts";
+export { simScenarios, type SimScenario } from "./sim-scenarios.ts";
+export { simulate, type SimulationOptions, type SimulationReport } from "./simulate.ts";
+export { yjsSimEngine } from "./yjs-sim-engine.ts";

@@ -1,0 +1,77 @@
+import type { DocumentId, Envelope, LaneId } from "@heddle/core";
+import { bytesOfId, laneId } from "@heddle/core";
+import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
+
+import type { SimEngine } from "./sim-engine.ts";
+import { checksum } from "./sim-trace.ts";
+
+/**
+ * A CRDT at its simplest: a set of changes, each of which names all that its writer had seen. So any
+ * effect before its cause, any loss and any repetition shows at once, at a fraction of what Yjs costs.
+ */
+export function lightEngine(): SimEngine {
+  const documents = new Map<DocumentId, LightDocument>();
+  const at = (id: DocumentId) => {
+    const document = documents.get(id) ?? { seen: new Map(), shown: new Map() };
+    documents.set(id, document);
+    return document;
+  };
+  return {
+    edit: (id, lane) => encodeCauses(at(id).seen, lane),
+    sealed({ document, lane, seq, payload }) {
+      at(document).seen.set(lane, seq);
+      show(at(document), lane, seq, payload);
+    },
+    accepts({ document, lane, seq, payload }) {
+      const { seen } = at(document);
+      for (const [cause, causeSeq] of decodeCauses(payload)) {
+        if ((seen.get(cause) ?? 0) < causeSeq) return false;
+      }
+      seen.set(lane, Math.max(seq, seen.get(lane) ?? 0));
+      return true;
+    },
+    apply({ document, lane, seq, payload }: Envelope) {
+      at(document).seen.set(lane, Math.max(seq, at(document).seen.get(lane) ?? 0));
+      show(at(document), lane, seq, payload);
+    },
+    digest(id) {
+      return [...at(id).shown]
+        .map(([place, sum]) => `${place}=${sum}`)
+        .toSorted()
+        .join(" ");
+    },
+  };
+}
+
+interface LightDocument {
+  readonly seen: Map<LaneId, number>;
+  /** Lane and seq to what was written there, and how often. */
+  readonly shown: Map<string, string>;
+}
+
+function show({ shown }: LightDocument, lane: LaneId, seq: number, payload: Uint8Array): void {
+  const place = `${lane}/${seq}`;
+  shown.set(place, `${shown.get(place) ?? ""}+${checksum(payload)}`);
+}
+
+/** What was seen of other lanes; that a lane has no gaps is not the content's business. */
+function encodeCauses(seen: ReadonlyMap<LaneId, number>, own: LaneId): Uint8Array {
+  const causes = [...seen].filter(([lane]) => lane !== own);
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, causes.length);
+    for (const [lane, seq] of causes) {
+      encoding.writeUint8Array(encoder, bytesOfId(lane));
+      encoding.writeVarUint(encoder, seq);
+    }
+  });
+}
+
+function decodeCauses(payload: Uint8Array): [LaneId, number][] {
+  const decoder = decoding.createDecoder(payload);
+  const count = decoding.readVarUint(decoder);
+  return Array.from({ length: count }, () => {
+    const lane = laneId(decoding.readUint8Array(decoder, 16));
+    return [lane, decoding.readVarUint(decoder)];
+  });
+}

@@ -1,0 +1,25 @@
+import type { DocumentId, Envelope, LaneId } from "@heddle/core";
+
+import type { SimRandom } from "./sim-random.ts";
+
+/**
+ * What a simulated replica keeps of its documents' content, and what an application's own merge can be
+ * put in place of. It lives as long as one start of the replica.
+ */
+export interface SimEngine {
+  /** A local change, which is in the state at once, as the payload of an envelope. */
+  edit(document: DocumentId, lane: LaneId): Uint8Array;
+  /** The envelope that {@link edit} ended up in: its own seq is known only now. */
+  sealed(envelope: Envelope): void;
+  /**
+   * Whether everything that an envelope of others refers to is there, or on its way to disk. If so it
+   * counts as there from now on.
+   */
+  accepts(envelope: Envelope): boolean;
+  /** It is on disk: it may be shown. */
+  apply(envelope: Envelope): void;
+  /** Equal exactly when documents are. */
+  digest(document: DocumentId): string;
+}
+
+export type SimEngineFactory = (random: SimRandom) => SimEngine;

@@ -1,0 +1,215 @@
+import {
+  assert,
+  bytesOfId,
+  decodeEnvelope,
+  decodeHlc,
+  decodeLane,
+  documentId,
+  encodeHlc,
+  equalBytes,
+  noEnvelopeId,
+  newStoreId,
+  parseDocumentName,
+  storeId,
+  type DocumentEntry,
+  type DocumentId,
+  type Envelope,
+  type Hash,
+  type LaneDescriptor,
+  type LaneId,
+  type LanePosition,
+  type Random,
+  type StoreId,
+} from "@heddle/core";
+import type { FeedCursor, ForkProof, Incarnation } from "@heddle/sync";
+import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
+
+import type { SimDisk } from "./sim-disk.ts";
+
+/** What one append writes; there whole or not at all. */
+export interface SimBatch {
+  readonly store?: StoreId;
+  readonly incarnation?: Uint8Array;
+  readonly lanes?: readonly LaneDescriptor[];
+  readonly documents?: readonly DocumentEntry[];
+  readonly envelopes?: readonly Envelope[];
+  readonly cursor?: { readonly store: StoreId; readonly cursor: FeedCursor };
+  readonly fork?: { readonly document: DocumentId; readonly proof: ForkProof };
+}
+
+export interface SimDocument {
+  readonly entry: DocumentEntry;
+  readonly vector: Map<LaneId, LanePosition>;
+  /** In the order of arrival. */
+  readonly log: Envelope[];
+  readonly forks: ForkProof[];
+  lastArrival: number;
+}
+
+/** The log of one simulated replica: records on a {@link SimDisk}, and what they add up to in memory. */
+export class SimStore {
+  readonly documents = new Map<DocumentId, SimDocument>();
+  readonly lanes = new Map<LaneId, LaneDescriptor>();
+  readonly cursors = new Map<string, FeedCursor>();
+  readonly incarnations: Incarnation[] = [];
+  readonly #hash: Hash;
+  readonly #disk: SimDisk;
+  #storeId: StoreId | undefined;
+  #arrivals = 0;
+
+  private constructor(hash: Hash, disk: SimDisk) {
+    this.#hash = hash;
+    this.#disk = disk;
+  }
+
+  /** Reads the disk and begins an incarnation; `undefined` when a record is damaged. */
+  static open(hash: Hash, disk: SimDisk, random: Random, ready: () => void): SimStore | undefined {
+    const reading = disk.read();
+    if ("damagedAt" in reading) return undefined;
+    const store = new SimStore(hash, disk);
+    for (const record of reading.records) store.#apply(store.#decode(record));
+    const id = store.#storeId ?? newStoreId(random);
+    store.append({ store: id, incarnation: random.bytes(16) }, (isGood) => {
+      if (isGood) ready();
+    });
+    return store;
+  }
+
+  get storeId(): StoreId {
+    assert(this.#storeId !== undefined, "a store that is open has an id");
+    return this.#storeId;
+  }
+
+  get lastArrival(): number {
+    return this.#arrivals;
+  }
+
+  append(batch: SimBatch, done: (isGood: boolean, arrival: number) => void = () => {}): void {
+    this.#disk.append(encodeBatch(batch), (isGood) => {
+      if (isGood) this.#apply(batch);
+      done(isGood, this.#arrivals);
+    });
+  }
+
+  idAt(document: DocumentId, lane: LaneId, seq: number): Uint8Array | undefined {
+    const stored = this.documents.get(document);
+    const position = stored?.vector.get(lane);
+    if (position?.seq === seq) return position.head;
+    return stored?.log.find((envelope) => envelope.lane === lane && envelope.seq === seq)?.id;
+  }
+
+  durableSeq(document: DocumentId, lane: LaneId): number {
+    return this.documents.get(document)?.vector.get(lane)?.seq ?? 0;
+  }
+
+  #apply(batch: SimBatch): void {
+    this.#arrivals++;
+    if (batch.store) this.#storeId = batch.store;
+    if (batch.incarnation) {
+      this.incarnations.push({ nonce: batch.incarnation, firstArrival: this.#arrivals });
+    }
+    for (const lane of batch.lanes ?? []) this.lanes.set(lane.id, lane);
+    for (const entry of batch.documents ?? []) {
+      if (this.documents.has(entry.id)) continue;
+      const document = { entry, vector: new Map(), log: [], forks: [], lastArrival: 0 };
+      this.documents.set(entry.id, document);
+    }
+    for (const envelope of batch.envelopes ?? []) this.#add(envelope);
+    if (batch.cursor) this.cursors.set(batch.cursor.store, batch.cursor.cursor);
+    if (batch.fork) this.documents.get(batch.fork.document)?.forks.push(batch.fork.proof);
+  }
+
+  #add(envelope: Envelope): void {
+    const document = this.documents.get(envelope.document);
+    assert(document !== undefined, "a document is known before its first envelope");
+    assert(this.lanes.has(envelope.lane), "a lane is known before its first envelope");
+    const before = document.vector.get(envelope.lane);
+    const { seq, head } = before ?? { seq: 0, head: noEnvelopeId };
+    assert(envelope.seq === seq + 1, `I1: the log of a lane goes from ${seq} to ${envelope.seq}`);
+    assert(equalBytes(envelope.prev, head), "I1: an envelope follows on what is held");
+    document.vector.set(envelope.lane, { seq: envelope.seq, head: envelope.id });
+    document.log.push(envelope);
+    document.lastArrival = this.#arrivals;
+  }
+
+  #decode(record: Uint8Array): SimBatch {
+    const decoder = decoding.createDecoder(record);
+    const envelopesIn = () => readList(decoder, (bytes) => decodeEnvelope(this.#hash, bytes));
+    const raw = { store: readBytes(decoder), incarnation: readBytes(decoder) };
+    const lanes = readList(decoder, (bytes) => decodeLane(this.#hash, bytes));
+    const documents = readList(decoder, decodeEntry);
+    const envelopes = envelopesIn();
+    const cursorStore = readBytes(decoder);
+    const incarnation = readBytes(decoder);
+    const arrival = decoding.readVarUint(decoder);
+    const forkOf = readBytes(decoder);
+    const forkLane = readBytes(decoder);
+    const [branchA, branchB] = [envelopesIn(), envelopesIn()];
+    return {
+      ...(raw.store.length > 0 && { store: storeId(raw.store) }),
+      ...(raw.incarnation.length > 0 && { incarnation: raw.incarnation }),
+      lanes,
+      documents,
+      envelopes,
+      ...(cursorStore.length > 0 && {
+        cursor: { store: storeId(cursorStore), cursor: { incarnation, arrival } },
+      }),
+      ...(forkOf.length > 0 && {
+        fork: {
+          document: documentId(forkOf),
+          proof: { lane: decodeLane(this.#hash, forkLane), branchA, branchB },
+        },
+      }),
+    };
+  }
+}
+
+const nothing = new Uint8Array();
+
+function encodeBatch(batch: SimBatch): Uint8Array {
+  const { cursor, fork } = batch;
+  return encoding.encode((encoder) => {
+    const bytes = (part: Uint8Array) => encoding.writeVarUint8Array(encoder, part);
+    const list = (parts: readonly Uint8Array[] = []) => {
+      encoding.writeVarUint(encoder, parts.length);
+      for (const part of parts) bytes(part);
+    };
+    bytes(batch.store ? bytesOfId(batch.store) : nothing);
+    bytes(batch.incarnation ?? nothing);
+    list(batch.lanes?.map((lane) => lane.bytes));
+    list(batch.documents?.map(encodeEntry));
+    list(batch.envelopes?.map((envelope) => envelope.bytes));
+    bytes(cursor ? bytesOfId(cursor.store) : nothing);
+    bytes(cursor?.cursor.incarnation ?? nothing);
+    encoding.writeVarUint(encoder, cursor?.cursor.arrival ?? 0);
+    bytes(fork ? bytesOfId(fork.document) : nothing);
+    bytes(fork?.proof.lane.bytes ?? nothing);
+    list(fork?.proof.branchA.map((envelope) => envelope.bytes));
+    list(fork?.proof.branchB.map((envelope) => envelope.bytes));
+  });
+}
+
+function encodeEntry({ id, name, createdAt }: DocumentEntry): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeUint8Array(encoder, bytesOfId(id));
+    encoding.writeUint8Array(encoder, encodeHlc(createdAt));
+    encoding.writeVarString(encoder, name);
+  });
+}
+
+function decodeEntry(bytes: Uint8Array): DocumentEntry {
+  const decoder = decoding.createDecoder(bytes);
+  const id = documentId(decoding.readUint8Array(decoder, 16));
+  const createdAt = decodeHlc(decoding.readUint8Array(decoder, 8));
+  return { id, createdAt, name: parseDocumentName(decoding.readVarString(decoder)) };
+}
+
+function readBytes(decoder: decoding.Decoder): Uint8Array {
+  return decoding.readVarUint8Array(decoder).slice();
+}
+
+function readList<Item>(decoder: decoding.Decoder, read: (bytes: Uint8Array) => Item): Item[] {
+  const count = decoding.readVarUint(decoder);
+  return Array.from({ length: count }, () => read(readBytes(decoder)));
+}
