@@ -1,9 +1,9 @@
 import {
   encodeHlc,
   equalBytes,
+  HeddleErrorCode,
   type DocumentId,
   type Envelope,
-  type HeddleErrorCode,
   type LaneDescriptor,
   type LaneId,
 } from "@heddle/core";
@@ -136,6 +136,9 @@ export class DocumentLink {
       return;
     }
     for (const position of have.positions) this.#havePieces.set(position.lane, position);
+    if (this.#havePieces.size > this.#context.limits.lanesPerDocumentMax) {
+      return this.session.close(HeddleErrorCode.relayOverloaded);
+    }
     if ((have.flags & HaveFlag.more) !== 0) return;
     const positions = new Map(this.#havePieces);
     this.#havePieces.clear();

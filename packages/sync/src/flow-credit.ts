@@ -1,7 +1,7 @@
 /**
  * Credit of one direction of a connection. The reader says how many bytes of data it will take in all,
  * since the beginning: a total repairs itself when a frame that says it is lost. Only data costs credit
- * (PUSH, PART, FORK, EPH, CHECKPOINT_DATA); what is needed to go on never waits for it.
+ * (LANE, PUSH, PART, FORK, EPHEMERAL, CHECKPOINT_DATA); what is needed to go on never waits for it.
  */
 export class SendCredit {
   #grantedBytes: number;

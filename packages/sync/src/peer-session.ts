@@ -8,6 +8,7 @@ import {
   isHeddleError,
   parseDocumentName,
   type DocumentEntry,
+  type DocumentId,
   type LaneDescriptor,
   type LaneId,
 } from "@heddle/core";
@@ -32,6 +33,8 @@ export interface SessionHost {
   onLive(session: PeerSession): void;
   onClosed(session: PeerSession, code: HeddleErrorCode): void;
   /** The peer opened a document: returns the link to it, at once or when it is loaded. */
+  /** Whether a document is exchanged when a peer opens it. */
+  takes(document: DocumentId): boolean;
   onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void;
   /** The peer follows our feed from here. */
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
@@ -39,6 +42,7 @@ export interface SessionHost {
 
 const refKind = { document: 1, lane: 2 } as const;
 const dataFrames: ReadonlySet<Frame["name"]> = new Set([
+  "lane",
   "push",
   "part",
   "fork",
@@ -60,7 +64,7 @@ export class PeerSession implements LinkSession {
   readonly #host: SessionHost;
   readonly #hello: FrameOf<"hello">;
   readonly #handshake: Handshake;
-  readonly #lanes = new LaneRefs();
+  readonly #lanes: LaneRefs;
   readonly #joiner = new PartJoiner();
   readonly #received: ReceiveCredit;
   readonly #openMs: number;
@@ -84,6 +88,7 @@ export class PeerSession implements LinkSession {
     this.key = key;
     this.#hello = helloOf(context);
     this.#handshake = new Handshake(context.options.hash, side, this.#hello);
+    this.#lanes = new LaneRefs(context.limits.lanesPerSessionMax);
     this.#received = new ReceiveCredit(context.limits.creditBytes);
     this.#openMs = context.nowMs;
     this.#heardMs = context.nowMs;
@@ -278,8 +283,6 @@ export class PeerSession implements LinkSession {
         return this.#onMark(frame);
       case "open":
         return this.#onOpen(frame);
-      case "lane":
-        return this.#onLane(frame);
       case "unknownRef":
         return this.#onUnknownRef(frame);
       case "close":
@@ -309,6 +312,8 @@ export class PeerSession implements LinkSession {
       }
       case "push":
         return this.#toLink(frame, frame.documentRef, release);
+      case "lane":
+        return this.#onLane(frame, release);
       case "fork":
       case "ephemeral":
         this.#toLink(frame, frame.documentRef);
@@ -324,6 +329,10 @@ export class PeerSession implements LinkSession {
     const name = parseDocumentName(frame.documentName);
     const { document, documentRef } = frame;
     if (documentIdOf(hash, space, name) !== document) throw refusedName();
+    if (!this.#host.takes(document)) {
+      this.#context.counters.framesIgnored++;
+      return;
+    }
     const waiting = this.#peerLinks.get(documentRef);
     if (waiting !== undefined && !Array.isArray(waiting)) {
       if (waiting.document !== document) throw unexpected("a number given twice");
@@ -417,12 +426,13 @@ export class PeerSession implements LinkSession {
   }
 
   /** A lane may be used at once; when it turns out to be nobody's, the session is over. */
-  #onLane({ laneRef, descriptor }: FrameOf<"lane">): void {
+  #onLane({ laneRef, descriptor }: FrameOf<"lane">, release: () => void): void {
     const said = decodeLane(this.#context.options.hash, descriptor.slice());
     const lane = this.#context.lanes.get(said.id) ?? said;
-    this.#lanes.namePeers(laneRef, lane);
-    if (lane !== said) return;
+    this.#context.counters.refsForgotten += this.#lanes.namePeers(laneRef, lane);
+    if (lane !== said) return release();
     this.#context.request("verifyLane", { lane }, (isGood) => {
+      release();
       if (isGood) this.#context.lanes.add(lane);
       else {
         this.#context.counters.signaturesBad++;

@@ -10,6 +10,12 @@ export class LaneRefs {
   readonly #refsOfPeers = new Map<LaneId, number>();
   /** Those that the peer did not get. */
   readonly #lost = new Set<number>();
+  readonly #peersMax: number;
+
+  /** `peersMax` lanes of the peer are kept; it is asked again for those that were forgotten. */
+  constructor(peersMax: number) {
+    this.#peersMax = peersMax;
+  }
 
   /** Our number for a lane, and whether the peer has to be told. `undefined` when there is none left. */
   refOf(lane: LaneId): { readonly laneRef: number; readonly isNew: boolean } | undefined {
@@ -30,13 +36,25 @@ export class LaneRefs {
     this.#lost.add(laneRef);
   }
 
-  namePeers(laneRef: number, lane: LaneDescriptor): void {
+  /** Returns how many older ones had to be forgotten. */
+  namePeers(laneRef: number, lane: LaneDescriptor): number {
+    this.#forgetPeers(laneRef);
     this.#peers.set(laneRef, lane);
     this.#refsOfPeers.set(lane.id, laneRef);
+    if (this.#peers.size <= this.#peersMax) return 0;
+    this.#forgetPeers(this.#peers.keys().next().value!);
+    return 1;
   }
 
   peersLane(laneRef: number): LaneDescriptor | undefined {
     return this.#peers.get(laneRef);
+  }
+
+  #forgetPeers(laneRef: number): void {
+    const lane = this.#peers.get(laneRef);
+    if (!lane) return;
+    this.#peers.delete(laneRef);
+    if (this.#refsOfPeers.get(lane.id) === laneRef) this.#refsOfPeers.delete(lane.id);
   }
 
   refOfPeers(lane: LaneId): number | undefined {

@@ -1,5 +1,6 @@
 import {
   HeddleErrorCode,
+  laneId,
   openSpaceId,
   storeId,
   verifyLane,
@@ -9,7 +10,13 @@ import {
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { FixtureLane, seededSigner, testHash, testVerifier } from "./environment.fixture.ts";
+import {
+  FixtureLane,
+  seededSigner,
+  testEntry,
+  testHash,
+  testVerifier,
+} from "./environment.fixture.ts";
 import { decodeFrame, encodeFrame, type Frame } from "./frame.ts";
 import { frames, countingBytes } from "./frames.fixture.ts";
 import { Replication } from "./replication.ts";
@@ -229,6 +236,71 @@ test("[WIR-9] an acknowledgement counts only when its id proves it", async () =>
   expect(reader.stored).toHaveLength(5);
   expect(writer.replication.counters.acksUnproven).toBeGreaterThan(0);
   expect(writer.replication.confirmedBy(1, lane.entry.id, lane.descriptor.id)).toBe(0);
+});
+
+test("[WIR-7] lanes that nobody has verified yet are held within the credit, and no longer", async () => {
+  const { reader } = await connected();
+  const lanes = await Promise.all([11, 12, 13, 14].map((seed) => FixtureLane.open(seed)));
+  let count = 0;
+  // Nothing is carried out, so every descriptor still waits for its signature to be checked.
+  while (reader.replication.heldBytes < 4 * 1024 * 1024 && count < 20_000) {
+    const { bytes } = lanes[count % lanes.length]!.descriptor;
+    const frame = encodeFrame({ name: "lane", laneRef: count % 60_000, descriptor: bytes });
+    reader.replication.receive(1, frame, 1);
+    count++;
+  }
+  expect(reader.replication.heldBytes).toBeLessThan(3 * 1024 * 1024);
+  await reader.drain();
+  expect(reader.events.map(({ name }) => name)).toContain("session.closed");
+});
+
+test("[WIR-7] a vector without end closes the session", async () => {
+  const { reader } = await connected();
+  const { entry } = await FixtureLane.open(1);
+  const createdAt = new Uint8Array(8);
+  const { id: document, name: documentName } = entry;
+  reader.replication.receive(
+    1,
+    encodeFrame({ name: "open", documentRef: 0, document, createdAt, documentName }),
+    1,
+  );
+  await reader.drain();
+  for (let frame = 0; frame < 20; frame++) {
+    const positions = Array.from({ length: 4_096 }, (_, index) => ({
+      lane: laneId(
+        countingBytes(16, 0)
+          .with(0, frame)
+          .with(1, index >> 8)
+          .with(2, index & 255),
+      ),
+      seq: 1,
+      head: countingBytes(8),
+    }));
+    const digest = countingBytes(32);
+    const have = { name: "have", documentRef: 0, digest, flags: 4, positions } as const;
+    reader.replication.receive(1, encodeFrame({ ...have, checkpoint: undefined }), 1);
+    await reader.drain();
+  }
+  expect(reader.events).toContainEqual({
+    name: "session.closed",
+    peer: 1,
+    code: HeddleErrorCode.relayOverloaded,
+  });
+});
+
+test("[WIR-7] documents that no session exchanges any more are forgotten", async () => {
+  const { reader } = await connected();
+  for (let number = 0; number < 30; number++) {
+    const { id: document, name: documentName } = testEntry(`note ${number}`);
+    const createdAt = new Uint8Array(8);
+    const frame = { name: "open", documentRef: number, document, createdAt, documentName } as const;
+    reader.replication.receive(1, encodeFrame(frame), 1);
+  }
+  await reader.drain();
+  expect(reader.replication.documentCount).toBe(30);
+  reader.replication.disconnected(1, 2);
+  reader.replication.tick(3);
+  expect(reader.replication.documentCount).toBe(0);
 });
 
 function withWrongHeads(bytes: Uint8Array): Uint8Array {

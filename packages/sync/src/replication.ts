@@ -50,6 +50,7 @@ export class Replication implements SessionHost {
   readonly #documents = new Map<DocumentId, OpenDocument>();
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
   readonly #following = new Map<PeerSession, Following>();
+  readonly #unused = new Set<DocumentId>();
   readonly #cursors = new Map<string, FeedCursor>();
   readonly #answers = new Map<RequestId, (answer: never) => void>();
   readonly #reorderBuffer: ReorderBuffer<DocumentLink>;
@@ -73,6 +74,11 @@ export class Replication implements SessionHost {
   /** True after the store failed: nothing more comes of this machine. */
   get hasFailed(): boolean {
     return this.#hasFailed;
+  }
+
+  /** Documents in memory: those that some session exchanges, and what they left on its way to disk. */
+  get documentCount(): number {
+    return this.#documents.size;
   }
 
   /** What all peers together make this replica hold. */
@@ -159,6 +165,7 @@ export class Replication implements SessionHost {
       for (const session of this.#sessions.values()) session.tick();
       for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
       this.#sayMarks();
+      this.#forgetUnused();
     });
   }
 
@@ -197,12 +204,28 @@ export class Replication implements SessionHost {
     this.#context.emit({ type: "close", peer: session.key, code });
     const event = { name: "session.closed", peer: session.key, code } as const;
     this.#context.emit({ type: "event", event });
-    for (const document of this.#documents.values()) document.links.delete(session);
+    for (const [id, document] of this.#documents) {
+      if (document.links.delete(session)) this.#unused.add(id);
+    }
+  }
+
+  /** A document that no session exchanges is forgotten; it is loaded again for the next one. */
+  #forgetUnused(): void {
+    for (const id of this.#unused) {
+      const document = this.#documents.get(id);
+      const isUsed = (document?.links.size ?? 0) > 0;
+      if (document && !isUsed && document.exchange?.isIdle !== true) continue;
+      this.#unused.delete(id);
+      if (!isUsed) this.#documents.delete(id);
+    }
   }
 
   onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {
-    if (this.#options.adopt || this.#wanted.has(entry.id)) this.#link(session, entry, then);
-    else this.counters.framesIgnored++;
+    this.#link(session, entry, then);
+  }
+
+  takes(document: DocumentId): boolean {
+    return this.#options.adopt || this.#wanted.has(document);
   }
 
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {

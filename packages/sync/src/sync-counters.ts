@@ -19,6 +19,7 @@ export interface SyncCounters {
   positionsAsked: number;
   partsDropped: number;
   refsUnknown: number;
+  refsForgotten: number;
 }
 
 export function newSyncCounters(): SyncCounters {
@@ -42,5 +43,6 @@ export function newSyncCounters(): SyncCounters {
     positionsAsked: 0,
     partsDropped: 0,
     refsUnknown: 0,
+    refsForgotten: 0,
   };
 }

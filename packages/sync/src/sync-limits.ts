@@ -16,7 +16,11 @@ export const syncLimits = {
   waitingFramesMax: 256,
   /** Documents of one session that are being compared at a time. */
   openingDocumentsMax: 64,
-  documentsPerSessionMax: 65_536,
+  documentsPerSessionMax: 16_384,
+  /** Lanes that a peer may have named; of more the oldest are forgotten and asked for again. */
+  lanesPerSessionMax: 4_096,
+  /** Lanes of one document that a peer may say it has. */
+  lanesPerDocumentMax: 65_536,
   handshakeMs: 10_000,
   pingMs: 15_000,
   /** Nothing heard for so long: the peer is gone, whatever the socket says. */
