@@ -36,7 +36,9 @@ export async function runBench(run: BenchRun): Promise<BenchResult> {
 
 async function runRow(row: Row, run: BenchRun, syncCost: Sample[]): Promise<ServerOutcome[]> {
   const rounds = Math.min(run.context.plan.rounds, row.roundsMax ?? Infinity);
-  const servers = run.servers.filter((server) => row.appliesTo(server));
+  const servers = run.servers.filter((server) => {
+    return row.appliesTo(server) && (server.onlyRows?.includes(row.id) ?? true);
+  });
   const outcomes = servers.map(({ id }): ServerOutcome => ({
     server: id,
     samples: [],

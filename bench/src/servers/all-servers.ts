@@ -1,4 +1,4 @@
-import { heddleRelay } from "./heddle-relay.ts";
+import { heddleRelay, heddleRelayPruning } from "./heddle-relay.ts";
 import { hocuspocus } from "./hocuspocus.ts";
 import { rawWs, rawWsBatched } from "./raw-ws.ts";
 import type { ServerKind } from "./server.ts";
@@ -10,6 +10,7 @@ export const stockServerId = yWebsocketServer.id;
 /** In the order in which a round runs them. */
 export const allServers: readonly ServerKind[] = [
   heddleRelay,
+  heddleRelayPruning,
   yWebsocketServer,
   yWebsocketServerLeveldb,
   hocuspocus,

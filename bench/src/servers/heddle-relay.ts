@@ -16,6 +16,17 @@ export const heddleRelay: ServerKind = {
   }),
 };
 
+/** The same, where documents do not keep what checkpoints cover. */
+export const heddleRelayPruning: ServerKind = {
+  ...heddleRelay,
+  id: "heddle --history prune",
+  onlyRows: ["cold-open"],
+  launch: async (folder) => {
+    const { args, readUrl } = await heddleRelay.launch(folder);
+    return { args: [...args, "--history", "prune"], readUrl };
+  },
+};
+
 function readListeningUrl(line: string): string | undefined {
   if (!line.startsWith("{")) return undefined;
   const event = JSON.parse(line) as { event?: string; url?: string };

@@ -11,6 +11,8 @@ export interface ServerKind {
   readonly durable: boolean;
   /** False for a server that only passes on: a client that joins late gets nothing from it. */
   readonly keepsDocuments: boolean;
+  /** The only rows that it has something to say in; all that apply when missing. */
+  readonly onlyRows?: readonly string[];
   launch(folder: string): Promise<ServerLaunch>;
 }
 

@@ -9,6 +9,7 @@ import {
 } from "./checkpoint-policy.ts";
 import { folder, Typist } from "./checkpoint.fixture.ts";
 import { characterOf } from "./hostile.fixture.ts";
+import type { FoldResult } from "./state-folder.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
 import { environment, notes, openReplica, settled } from "./replica.fixture.ts";
 
@@ -104,6 +105,15 @@ describe("the checkpointer", () => {
     await replica.close();
   });
 
+  test("[CKP-9] builds at once when far too much has come in one go", async () => {
+    const { replica, write, pass, counters } = await openTimed(new MemoryDisk());
+    const document = await replica.acquire(notes);
+    await write(document, 20);
+    await pass(60);
+    expect(counters.checkpoints).toBe(1);
+    await replica.close();
+  });
+
   test("[CKP-9] builds for a document that nobody uses any more, and lets it go", async () => {
     const { replica, write, pass, counters } = await openTimed(new MemoryDisk());
     const document = await replica.acquire(notes);
@@ -114,6 +124,33 @@ describe("the checkpointer", () => {
     await pass(100);
     expect(counters).toMatchObject({ checkpoints: 1, envelopesPruned: 2 });
     await replica.close();
+  });
+
+  test("[CKP-9] builds when it closes, so that the next start has less to read", async () => {
+    const { replica, store, write, counters } = await openTimed(new MemoryDisk());
+    const document = await replica.acquire(notes);
+    await write(document, 3);
+    await replica.close();
+    expect(counters).toMatchObject({ checkpoints: 1, envelopesPruned: 3 });
+    expect(await store.readCheckpoints(document.entry.id)).toHaveLength(1);
+  });
+
+  test("[CKP-9] closes in time, whatever a build takes", async () => {
+    const { replica, store, write, time, counters } = await openTimed(new MemoryDisk());
+    const document = await replica.acquire(notes);
+    await write(document, 3);
+    let answer: ((result: FoldResult) => void) | undefined;
+    const fold = vi.spyOn(folder, "fold");
+    fold.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
+    const closed = replica.close();
+    await vi.waitFor(() => expect(fold).toHaveBeenCalledTimes(1));
+    time.advance(2_000);
+    await closed;
+    answer?.({ outcome: "failed", reason: "closed" });
+    await settled();
+    expect(counters.checkpoints).toBe(0);
+    expect(await store.readCheckpoints(document.entry.id)).toEqual([]);
+    fold.mockRestore();
   });
 
   test("[CKP-9] waits while something is parked, and not for ever", async () => {

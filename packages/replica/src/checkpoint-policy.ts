@@ -19,6 +19,8 @@ export interface CheckpointPolicy {
   /** After a build there is a pause of so many times what it took: others need the processor too. */
   readonly restFactor: number;
   readonly restMsMin: number;
+  /** What closing may take for documents that are as good as leaving: the next start opens them. */
+  readonly closingMsMax: number;
 }
 
 export const defaultCheckpointPolicy: CheckpointPolicy = {
@@ -31,6 +33,7 @@ export const defaultCheckpointPolicy: CheckpointPolicy = {
   parkedHoldMs: 60 * 60_000,
   restFactor: 4,
   restMsMin: 50,
+  closingMsMax: 2_000,
 };
 
 /** How far a document has grown above its last checkpoint. */

@@ -29,6 +29,8 @@ export class Checkpointer {
   readonly #options: CheckpointerOptions;
   readonly #policy: CheckpointPolicy;
   readonly #due = new Map<DocumentId, LoggedDocument>();
+  /** Those of them that no longer wait for quiet. */
+  readonly #late = new Set<DocumentId>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -42,10 +44,11 @@ export class Checkpointer {
   consider(document: LoggedDocument): void {
     if (this.#isStopped || !document.growth.isDue(this.#policy, this.#nowMs)) return;
     const isNew = this.#due.get(document.id) !== document;
-    if (isNew || document.growth.isLeaving) {
-      this.#due.set(document.id, document);
-      this.#schedule();
-    }
+    const isLate = !this.#late.has(document.id) && document.growth.isLate(this.#policy);
+    if (!isNew && !isLate && !document.growth.isLeaving) return;
+    if (isLate) this.#late.add(document.id);
+    this.#due.set(document.id, document);
+    this.#schedule();
   }
 
   /** Resolves when nothing is being built. */
@@ -53,9 +56,40 @@ export class Checkpointer {
     await this.#running;
   }
 
+  /** Builds what is worth it as if all of `documents` were leaving, within its time, and stops. */
+  async finish(documents: readonly LoggedDocument[]): Promise<void> {
+    const { environment } = this.#options;
+    let cancel: (() => void) | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      cancel = environment.scheduler.after(this.#policy.closingMsMax, () => {
+        this.stop();
+        resolve();
+      });
+    });
+    await Promise.race([this.#finish(documents), timeUp]);
+    cancel?.();
+    this.stop();
+  }
+
+  async #finish(documents: readonly LoggedDocument[]): Promise<void> {
+    this.#cancel?.();
+    await this.#running;
+    this.#cancel?.();
+    const due = new Map(this.#due);
+    for (const document of documents) {
+      document.growth.isLeaving = true;
+      if (document.growth.isDue(this.#policy, this.#nowMs)) due.set(document.id, document);
+    }
+    for (const document of due.values()) {
+      if (this.#isStopped) return;
+      if (!document.hasParked) await this.#tryBuild(document);
+    }
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#due.clear();
+    this.#late.clear();
     this.#cancel?.();
   }
 
@@ -77,7 +111,7 @@ export class Checkpointer {
     let next: { document: LoggedDocument; fromMs: number } | undefined;
     for (const document of this.#due.values()) {
       const fromMs = checkpointFromMs(this.#policy, document.growth.facts(document.hasParked));
-      if (fromMs === undefined) this.#due.delete(document.id);
+      if (fromMs === undefined) this.#forget(document);
       else if (next === undefined || fromMs < next.fromMs) next = { document, fromMs };
     }
     return next;
@@ -88,19 +122,28 @@ export class Checkpointer {
     const next = this.#next();
     // Somebody may have gone on writing since this was scheduled.
     if (next && next.fromMs <= startedMs) {
-      this.#due.delete(next.document.id);
-      try {
-        await this.#build(next.document);
-      } catch (error) {
-        // The store failed, or the document is damaged: those who use it are told, nothing is lost.
-        if (this.#isStopped) return;
-        const fields = { document: next.document.id, error: String(error) };
-        this.#options.environment.logger.warn("checkpoint.failed", fields);
-      }
+      this.#forget(next.document);
+      await this.#tryBuild(next.document);
     }
     this.#running = undefined;
     const tookMs = this.#nowMs - startedMs;
     this.#schedule(Math.max(this.#policy.restMsMin, tookMs * this.#policy.restFactor));
+  }
+
+  #forget({ id }: LoggedDocument): void {
+    this.#due.delete(id);
+    this.#late.delete(id);
+  }
+
+  async #tryBuild(document: LoggedDocument): Promise<void> {
+    try {
+      await this.#build(document);
+    } catch (error) {
+      // The store failed, or the document is damaged: those who use it are told, nothing is lost.
+      if (this.#isStopped) return;
+      const fields = { document: document.id, error: String(error) };
+      this.#options.environment.logger.warn("checkpoint.failed", fields);
+    }
   }
 
   async #build(document: LoggedDocument): Promise<void> {

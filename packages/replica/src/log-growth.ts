@@ -46,6 +46,11 @@ export class LogGrowth {
     return isDue;
   }
 
+  /** So much has come that nobody waits for quiet any more. */
+  isLate(policy: CheckpointPolicy): boolean {
+    return growthOf(policy, this.facts(false)) >= policy.lateFactor;
+  }
+
   /** A checkpoint covers what `before` told of, or none can be made of it: counting begins anew. */
   covered(before: LogGrowthFacts, checkpointBytes?: number): void {
     this.#envelopes -= before.envelopes;

@@ -195,12 +195,15 @@ export class Replica {
     if (wasReady) await this.#committer.drained();
     this.#committer.stop();
     this.#auditor?.stop();
-    this.#checkpointer?.stop();
     this.#state = { name: "closed" };
     this.#stopListening();
     const documents = await this.#loaded();
     for (const document of documents) document.dispose();
-    if (wasReady) await this.#keepVectors(documents);
+    if (wasReady) {
+      await this.#keepVectors(documents);
+      await this.#checkpointer?.finish(documents.map(({ logged }) => logged));
+    }
+    this.#checkpointer?.stop();
     for (const { cancelUnload } of this.#holdings.values()) cancelUnload?.();
     this.#holdings.clear();
   }
