@@ -1,4 +1,4 @@
-import { testHash } from "@heddle/testkit";
+import { createHash } from "node:crypto";
 
 /** What store-writer-program.ts writes and store-kill.test.ts looks for. */
 export const documentNames = ["notes", "plans"] as const;
@@ -7,7 +7,7 @@ export const envelopesPerBatch = 6;
 /** `batch index` and then noise that only this batch has, of a length that varies. */
 export function payloadOf(batch: string, index: number): Uint8Array {
   const label = Buffer.from(`${batch} ${index}\n`);
-  const noise = testHash.sha256(label);
+  const noise = createHash("sha256").update(label).digest();
   const copies = 1 + (noise[0]! % 20);
   return Buffer.concat([label, ...Array.from({ length: copies }, () => noise)]);
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -61,6 +61,16 @@ export class ProgramProcess {
 
   write(line: string): void {
     this.#child.stdin!.write(`${line}\n`);
+  }
+
+  /** Halts it where it stands, and returns when it stands. */
+  async pause(): Promise<void> {
+    this.#child.kill("SIGSTOP");
+    const isStopped = (): boolean => {
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8");
+      return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+    };
+    while (!isStopped()) await new Promise((resolve) => setImmediate(resolve));
   }
 
   kill(): void {
