@@ -1,13 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { unlink, writeFile } from "node:fs/promises";
-import path from "node:path";
-
 import { HeddleErrorCode, isHeddleError, type DocumentEntry } from "@heddle/core";
 import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 import { collectLog, testDocument, testEnvironment, TestWriter } from "@heddle/testkit";
 import { expect, test, vi } from "vitest";
 
-import { StoreFolder } from "./store-survey.ts";
+import { SmallDisk } from "../processes/small-disk.ts";
 
 // Goal: a full disk costs no acknowledged write, and the store goes on by itself once there is space.
 // Method: a tmpfs of 24 MiB that a ballast file fills to the brim. Appends run into it, the ballast
@@ -15,46 +11,8 @@ import { StoreFolder } from "./store-survey.ts";
 
 const { storageFull } = HeddleErrorCode;
 const mebibyte = 1024 * 1024;
-const isRoot = process.platform === "linux" && process.getuid?.() === 0;
-const reason = isRoot ? "" : " (skipped: only root may mount the small disk)";
+const { isPossible: isRoot, reason } = SmallDisk;
 if (!isRoot) console.warn(`test/faults/store-full-disk.test.ts is skipped${reason}`);
-
-class SmallDisk implements AsyncDisposable {
-  readonly folder: string;
-  readonly #place: StoreFolder;
-
-  private constructor(place: StoreFolder) {
-    this.#place = place;
-    this.folder = path.join(place.folder, "data");
-  }
-
-  static async mount(): Promise<SmallDisk> {
-    const place = await StoreFolder.make();
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", place.folder]);
-    return new SmallDisk(place);
-  }
-
-  /** Leaves about `bytes` free. */
-  async fill(leftBytes: number): Promise<void> {
-    const block = new Uint8Array(mebibyte / 16);
-    const ballast = path.join(this.#place.folder, "ballast");
-    try {
-      for (;;) await writeFile(ballast, block, { flag: "a" });
-    } catch {
-      // Full, as intended. What is left free is cut off its end.
-    }
-    execFileSync("truncate", ["-s", `-${Math.round(leftBytes)}`, ballast]);
-  }
-
-  async free(): Promise<void> {
-    await unlink(path.join(this.#place.folder, "ballast"));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    execFileSync("umount", ["-l", this.#place.folder]);
-    await this.#place[Symbol.asyncDispose]();
-  }
-}
 
 class Appender {
   readonly environment = testEnvironment("full disk", { timers: "real" });
@@ -89,7 +47,7 @@ class Appender {
 test.runIf(isRoot).each([0.3, 1.5, 3.2, 6])(
   `[STO-4] a disk with %s MiB left fills up; nothing acknowledged is lost${reason}`,
   async (leftMebibytes) => {
-    await using disk = await SmallDisk.mount();
+    await using disk = await SmallDisk.mount({ mebibytes: 24 });
     const appender = new Appender();
     const { environment } = appender;
     const store = await openLevelStore(disk.folder, { environment });
@@ -116,7 +74,7 @@ test.runIf(isRoot).each([0.3, 1.5, 3.2, 6])(
 test.runIf(isRoot)(
   `[STO-4] a store on a full disk opens once there is space, and does no harm before${reason}`,
   async () => {
-    await using disk = await SmallDisk.mount();
+    await using disk = await SmallDisk.mount({ mebibytes: 24 });
     const appender = new Appender();
     const { environment } = appender;
     const store = await openLevelStore(disk.folder, { environment });

@@ -2,7 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { HeddleErrorCode, isHeddleError } from "@heddle/core";
-import { logFolderName, snapshotLog, verifyStore, type Finding } from "@heddle/storage-level";
+import {
+  logFolderName,
+  readWitness,
+  snapshotLog,
+  verifyStore,
+  type Finding,
+} from "@heddle/storage-level";
 import { testEnvironment, testHash } from "@heddle/testkit";
 
 import { surveyStore } from "./store-survey.ts";
@@ -20,6 +26,7 @@ for (const folder of process.argv.slice(separator + 1)) {
 
 async function verify(folder: string): Promise<Finding[]> {
   const snapshot = await mkdtemp(`${folder}-snapshot-`);
+  const witness = await readWitness(folder);
   const findings: Finding[] = [];
   try {
     await snapshotLog(path.join(folder, logFolderName), snapshot, "symlink");
@@ -30,6 +37,7 @@ async function verify(folder: string): Promise<Finding[]> {
   await verifyStore({
     folder,
     snapshot,
+    witness,
     hash: testHash,
     report: (finding) => findings.push(finding),
     pace: async () => undefined,

@@ -14,33 +14,52 @@ export interface RelayOptions {
   readonly port?: number;
   /** As for `--limit`: `name=value`. */
   readonly limits?: readonly string[];
+  /** Anything else that goes on the command line. */
+  readonly flags?: readonly string[];
 }
 
 /** A relay as people start it, in its own process. */
 export class RelayProcess implements AsyncDisposable {
   readonly url: string;
+  readonly adminUrl: string | undefined;
   readonly #child: ChildProcess;
 
-  private constructor(url: string, child: ChildProcess) {
+  private constructor({ url, adminUrl }: Listening, child: ChildProcess) {
     this.url = url;
+    this.adminUrl = adminUrl;
     this.#child = child;
   }
 
-  static async start({ data, app, port = 0, limits = [] }: RelayOptions): Promise<RelayProcess> {
+  static async start({
+    data,
+    app,
+    port = 0,
+    limits = [],
+    flags = [],
+  }: RelayOptions): Promise<RelayProcess> {
     const args = ["--host", "127.0.0.1", "--port", String(port), "--data", data];
     if (app !== undefined) args.push("--app", app);
     for (const limit of limits) args.push("--limit", limit);
-    const command = ["apps/cli/bin/heddle.js", "relay", ...args, "--json"];
+    const command = ["apps/cli/bin/heddle.js", "relay", ...args, ...flags, "--json"];
     const child = spawn(process.execPath, command, {
       cwd: repositoryFolder,
       stdio: ["ignore", "pipe", "pipe"],
     });
     try {
-      return new RelayProcess(await listeningUrl(child), child);
+      return new RelayProcess(await listening(child), child);
     } catch (error) {
       child.kill("SIGKILL");
       throw error;
     }
+  }
+
+  /** What `/readyz` says; needs `--admin-port`. */
+  async ready(): Promise<string> {
+    return await (await fetch(`${this.adminUrl}/readyz`)).text();
+  }
+
+  async metrics(): Promise<string> {
+    return await (await fetch(`${this.adminUrl}/metrics`)).text();
   }
 
   get pid(): number {
@@ -78,23 +97,28 @@ export class RelayProcess implements AsyncDisposable {
   }
 }
 
-async function listeningUrl(child: ChildProcess): Promise<string> {
+interface Listening {
+  readonly url: string;
+  readonly adminUrl?: string;
+}
+
+async function listening(child: ChildProcess): Promise<Listening> {
   let complaints = "";
   child.stderr?.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
   if (child.stdout === null) throw new Error("the relay has no standard output");
   for await (const line of createInterface({ input: child.stdout })) {
-    const { event, url } = parseEvent(line);
+    const { event, url, adminUrl } = parseEvent(line);
     if (event === "relay.listening" && url !== undefined) {
       child.stdout.resume();
-      return url;
+      return { url, ...(adminUrl && { adminUrl }) };
     }
   }
   throw new Error(`the relay ended before it listened:\n${complaints}`);
 }
 
-function parseEvent(line: string): { event?: string; url?: string } {
+function parseEvent(line: string): Partial<Listening> & { event?: string } {
   try {
-    return JSON.parse(line) as { event?: string; url?: string };
+    return JSON.parse(line) as Partial<Listening> & { event?: string };
   } catch {
     return {}; // Not an event: something that a person was meant to read.
   }

@@ -16,7 +16,7 @@ import {
 import { yjsEngine } from "@heddle/document";
 import { loadDocument } from "@heddle/replica";
 import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
-import { openLevelStore, markerName } from "@heddle/storage-level";
+import { markerName, openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
 import { printCheckpoints, readCheckpoints, type Checkpoints } from "./inspect-checkpoints.ts";
@@ -82,7 +82,7 @@ export async function inspectCommand(
 }
 
 async function listDocuments(
-  store: LogStore,
+  store: LevelLogStore,
   options: InspectOptions,
   io: CommandIo,
 ): Promise<void> {
@@ -91,8 +91,11 @@ async function listDocuments(
     documents.push(await summarise(store, document));
   }
   const { storeId, opening } = store;
+  const journal = await store.readJournal();
+  const repairRequests = await store.readRepairRequests();
   if (options.json) {
-    const listed = { storeId, commitGroups: opening.lastArrival, documents };
+    const history = { journal, repairRequests };
+    const listed = { storeId, commitGroups: opening.lastArrival, documents, ...history };
     io.out(visibleText(JSON.stringify(listed)));
     return;
   }
@@ -106,7 +109,14 @@ async function listDocuments(
     printCheckpoints(document, io);
     printRefusals(document, io);
   }
+  for (const { what } of repairRequests) io.out(`  damaged: ${what}`);
+  for (const { event, atMs, detail } of journal.slice(-journalShown)) {
+    io.out(`  ${new Date(atMs).toISOString()} ${event}: ${detail}`);
+  }
 }
+
+/** The newest lines of the journal that a person is shown; `--json` has all of them. */
+const journalShown = 20;
 
 async function summarise(store: LogStore, document: StoredDocument): Promise<DocumentSummary> {
   const lanes = new Set<string>();

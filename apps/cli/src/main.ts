@@ -76,6 +76,19 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
     .option("--admin-host <address>", "address of the admin port", "127.0.0.1")
     .addOption(adminTokenOption())
     .option("--drain-delay <ms>", "stay up this long after saying not ready", milliseconds, 0)
+    .option(
+      "--disk-low <size>",
+      "accept nothing new below this much free disk; 0 for never",
+      size,
+      64 * 1024 * 1024,
+    )
+    .option(
+      "--scrub-hours <n>",
+      "read and prove the whole store this often; 0 for never",
+      hours,
+      24,
+    )
+    .option("--scrub-rate <size>", "how much of it to read in a second", size, 8 * 1024 * 1024)
     .addOption(logLevelOption())
     .option("--json", "announce in JSON, one event a line")
     .action(async (options) => {
@@ -170,6 +183,22 @@ function milliseconds(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 0 && number <= 600_000) return number;
   throw new InvalidArgumentError("it is not a whole number of milliseconds up to 600000.");
+}
+
+function hours(text: string): number {
+  const number = Number(text);
+  if (text !== "" && number >= 0 && number <= 8_760) return number;
+  throw new InvalidArgumentError("it is not a number of hours up to 8760.");
+}
+
+const sizeUnits: Readonly<Record<string, number>> = { "": 0, KiB: 10, MiB: 20, GiB: 30 };
+
+/** `64MiB` and the like, in bytes. */
+function size(text: string): number {
+  const [, digits, unit = ""] = /^(\d+)(KiB|MiB|GiB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * 2 ** (sizeUnits[unit] ?? 0);
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("it is not a size, as in 64MiB.");
 }
 
 function port(text: string): number {

@@ -13,7 +13,7 @@ import {
 } from "@heddle/relay";
 import { Replica, type ApplyJudge, type StateFolder } from "@heddle/replica";
 import { FoldThread, nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
-import { openLevelStore } from "@heddle/storage-level";
+import { openLevelStore, StoreScrub, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
 import { deviceKeyName } from "./device-key-name.ts";
@@ -41,6 +41,11 @@ export interface RelayCommandOptions {
   /** How long to be "not ready" before the drain, for load balancers to notice. */
   readonly drainDelay: number;
   readonly logLevel: LogLevel;
+  /** Free bytes below which nothing new is accepted; 0 for no such bound. */
+  readonly diskLow: number;
+  /** Between two scrubs; 0 for none. */
+  readonly scrubHours: number;
+  readonly scrubRate: number;
   readonly json?: boolean;
 }
 
@@ -56,19 +61,24 @@ export async function relayCommand(
   // First up and last down: a recovery that takes minutes and a drain can both be watched.
   const admin = await startAdmin(options, environment);
   try {
-    const store = await openLevelStore(path.resolve(options.data), { environment });
+    const store = await openStore(options, environment);
+    const scrub = newScrub(options, store, environment);
     const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
     const judge = new WorkerJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     const folder = new FoldThread();
     try {
       const ground = { store, environment, admin, limits, judge, folder };
-      const observed = await startRelay(options, ground);
+      const observed = { ...(await startRelay(options, ground)), scrub };
       admin?.watch(observed);
+      scrub?.start();
+      // A document that does not prove itself is seldom the only damage.
+      if (observed.replica.recovery.documentsDamaged.length > 0) scrub?.soon();
       announce(options, io, { ...observed, admin });
       await aborted(stop);
       await drain(options, io, { ...observed, admin });
     } finally {
       await judge.close();
+      await scrub?.close();
       await folder.close();
       await store.close();
     }
@@ -81,6 +91,30 @@ export async function relayCommand(
 
 interface Parts extends ObservedRelay {
   readonly admin: AdminServer | undefined;
+}
+
+function openStore(
+  { data, diskLow }: RelayCommandOptions,
+  environment: Environment,
+): Promise<LevelLogStore> {
+  const space = diskLow > 0 ? { lowBytes: diskLow, reserveBytes: diskLow / 4 } : undefined;
+  return openLevelStore(path.resolve(data), { environment, ...(space && { space }) });
+}
+
+function newScrub(
+  { data, scrubHours, scrubRate }: RelayCommandOptions,
+  store: LevelLogStore,
+  environment: Environment,
+): StoreScrub | undefined {
+  if (scrubHours === 0) return undefined;
+  const intervalMs = scrubHours * 60 * 60 * 1000;
+  return new StoreScrub({
+    store,
+    folder: data,
+    environment,
+    intervalMs,
+    bytesPerSecond: scrubRate,
+  });
 }
 
 function environmentOf({ logLevel }: RelayCommandOptions, io: CommandIo): Environment {

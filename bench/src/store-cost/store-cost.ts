@@ -103,9 +103,9 @@ const plainLevel: Way = {
       const database = await openLevelDatabase(folder, { createIfMissing: true });
       const { seal } = await openSealer();
       let waiting: { key: Uint8Array; value: Uint8Array; done: () => void }[] = [];
-      let running = false;
+      const state = { running: false };
       const flush = async (): Promise<void> => {
-        running = true;
+        state.running = true;
         await Promise.resolve();
         while (waiting.length > 0) {
           const group = waiting;
@@ -114,7 +114,7 @@ const plainLevel: Way = {
           for (const { done } of group) done();
           if (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
         }
-        running = false;
+        state.running = false;
       };
       let number = 0;
       const append = (): Promise<void> => {
@@ -123,11 +123,11 @@ const plainLevel: Way = {
         const { bytes: value } = seal();
         return new Promise((done) => {
           waiting.push({ key, value, done });
-          if (!running) void flush();
+          if (!state.running) void flush();
         });
       };
       const rate = await measure(writers, append);
-      while (running) await new Promise((resolve) => setImmediate(resolve));
+      while (state.running) await new Promise((resolve) => setImmediate(resolve));
       await database.close();
       return rate;
     }),

@@ -97,7 +97,8 @@ export interface LogStore {
 }
 
 export type LogStoreState =
-  | { readonly name: "open" }
+  /** `readOnly` says why nothing new should be appended although reads work and writes still would. */
+  | { readonly name: "open"; readonly readOnly?: HeddleError | undefined }
   | { readonly name: "fenced"; readonly error: HeddleError }
   | { readonly name: "closed" };
 

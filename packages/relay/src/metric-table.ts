@@ -17,6 +17,8 @@ export interface ReadMetric {
   readonly read: (observed: ObservedRelay, nowMs: number) => number | LabelledValues;
 }
 
+const storeStates = ["open", "read-only", "fenced", "closed"] as const;
+
 const outcomes = ["admitted", "duplicate", "parked", "held", "quarantined"] as const;
 type UpdateOutcome = (typeof outcomes)[number];
 
@@ -106,6 +108,10 @@ export const readMetrics: readonly ReadMetric[] = [
     checkpoints: ["heddle_checkpoints_total", "Checkpoints built and read back."],
     checkpointsRefused: ["heddle_checkpoints_refused_total", "Builds that were not trusted."],
     envelopesPruned: ["heddle_envelopes_pruned_total", "Envelopes dropped below checkpoints."],
+    readOnlyRefusals: [
+      "heddle_updates_refused_read_only_total",
+      "Refused as the disk is nearly full.",
+    ],
   }),
   gauge("heddle_connections_open", "Connections of clients.", ({ relay }) => relay.connectionCount),
   gauge("heddle_receiving_bytes", "Bytes of messages that are not complete.", ({ relay }) => {
@@ -140,6 +146,24 @@ export const readMetrics: readonly ReadMetric[] = [
     ({ replica }) => replica.recovery.tookMs / 1_000,
   ),
   {
+    name: "heddle_scrubs_total",
+    help: "Times that the whole store was read, by what came of it.",
+    type: "counter",
+    label: "outcome",
+    read: ({ scrub }) => [
+      ["done", scrub?.status.done ?? 0],
+      ["failed", scrub?.status.failed ?? 0],
+    ],
+  },
+  gauge("heddle_scrub_age_seconds", "Since the last scrub ended.", ({ scrub }, nowMs) => {
+    return scrub?.status.lastDoneAtMs === undefined
+      ? 0
+      : Math.max(0, nowMs - scrub.status.lastDoneAtMs) / 1_000;
+  }),
+  gauge("heddle_store_damages", "What the last scrub found damaged.", ({ scrub }) => {
+    return scrub?.status.damages ?? 0;
+  }),
+  {
     name: "heddle_store_rolled_back",
     help: "1 for the reason for which the store may be an older state of itself.",
     type: "gauge",
@@ -152,10 +176,11 @@ export const readMetrics: readonly ReadMetric[] = [
     help: "1 for the state that the store is in.",
     type: "gauge",
     label: "state",
-    read: ({ store }) =>
-      ["open", "fenced", "closed"].map(
-        (name) => [name, store.state.name === name ? 1 : 0] as const,
-      ),
+    read: ({ store }) => {
+      const { state } = store;
+      const now = state.name === "open" && state.readOnly ? "read-only" : state.name;
+      return storeStates.map((name) => [name, now === name ? 1 : 0] as const);
+    },
   },
 ];
 

@@ -9,6 +9,16 @@ export interface ObservedRelay {
   readonly relay: Relay;
   readonly replica: Replica;
   readonly store: LogStore;
+  /** Reads and proves the store now and then. */
+  readonly scrub?: { readonly status: ScrubFigures } | undefined;
+}
+
+export interface ScrubFigures {
+  readonly done: number;
+  readonly failed: number;
+  /** What the last one found. */
+  readonly damages: number;
+  readonly lastDoneAtMs: number | undefined;
 }
 
 export interface Finding {
@@ -20,6 +30,8 @@ export interface Finding {
     | "overloaded"
     | "documents-damaged"
     | "store-rolled-back"
+    | "store-read-only"
+    | "store-damaged"
     | "parked-old";
   readonly code?: HeddleErrorCode;
   readonly limit?: RelayLimit;
@@ -69,10 +81,16 @@ function blockers(observed: ObservedRelay | undefined, isDraining: boolean): Fin
   return reasons;
 }
 
-function impairments({ relay, replica, store }: ObservedRelay, nowMs: number): Finding[] {
+function impairments({ relay, replica, store, scrub }: ObservedRelay, nowMs: number): Finding[] {
   const findings: Finding[] = [];
   const { exceeded } = relay.load;
   if (exceeded) findings.push({ reason: "overloaded", limit: exceeded });
+  if (store.state.name === "open" && store.state.readOnly) {
+    findings.push({ reason: "store-read-only", code: store.state.readOnly.code });
+  }
+  if (scrub && scrub.status.damages > 0) {
+    findings.push({ reason: "store-damaged", count: scrub.status.damages });
+  }
   const { rollback } = store.opening;
   if (rollback) {
     const { reason, groupsLost } = rollback;

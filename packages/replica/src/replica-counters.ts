@@ -36,6 +36,8 @@ export interface ReplicaCounters {
   recalled: number;
   /** Times that something had been parked for too long. */
   parkingAlarms: number;
+  /** Refused because the store could be read only. */
+  readOnlyRefusals: number;
   /** Parts of updates for which there was no room. */
   parkingRefused: number;
   /** Parked updates that had to make room for somebody who has less parked. */
@@ -69,6 +71,7 @@ export function newReplicaCounters(): ReplicaCounters {
     audits: 0,
     recalled: 0,
     parkingAlarms: 0,
+    readOnlyRefusals: 0,
     parkingRefused: 0,
     parkingEvicted: 0,
     parkingFull: new Map(),

@@ -299,6 +299,7 @@ export class Replica {
       trials: this.#trials,
       documentBytesMax,
       parkingBounds: this.parkingBounds,
+      assertWritable: () => this.#assertWritable(),
       requestRound: (document) => this.#committer.request(document),
       requestAudit: (document) => this.#auditor?.request(document),
       considerCheckpoint: (document) => this.#checkpointer?.consider(document),
@@ -389,6 +390,13 @@ export class Replica {
     this.#checkpointer = this.#newCheckpointer();
     this.#state = { name: "ready" };
     this.#options.environment.logger.info("replica.resumed");
+  }
+
+  #assertWritable(): void {
+    const { state } = this.#options.store;
+    if (state.name !== "open" || !state.readOnly) return;
+    this.counters.readOnlyRefusals++;
+    throw state.readOnly;
   }
 
   #assertReady(): void {

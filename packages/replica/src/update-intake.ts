@@ -43,6 +43,8 @@ export interface IntakeHost {
   readonly trials: TrialQueue;
   /** Above it a document grows no more. */
   readonly documentBytesMax: number;
+  /** @throws HeddleError while the store can be read and should not be written to. */
+  readonly assertWritable: () => void;
   readonly parkingBounds: ParkingBounds;
 }
 
@@ -123,6 +125,7 @@ export class UpdateIntake {
     quarantine.assertNotHeld(parsed.bytes);
     const update = held.isEmpty ? parsed : held.without(knowledge, parsed);
     const admission = admitUpdate(knowledge, update);
+    if (!admission.isDuplicate) this.#host.assertWritable();
     if (admission.admitted) this.#assertRoom(admission.admitted);
     if (!admission.isDuplicate) this.#askSource(source, update, admission);
     if (admission.admitted === undefined || this.#isTrusted(admission.admitted)) {

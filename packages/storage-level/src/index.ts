@@ -10,7 +10,9 @@ export {
 } from "./level-database.ts";
 export type { Finding, FindingPart, VerifiedTotals } from "./finding.ts";
 export { openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
+export type { SpaceLimits } from "./space-guard.ts";
 export * from "./store-layout.ts";
+export { StoreScrub, type ScrubStatus, type StoreScrubOptions } from "./store-scrub.ts";
 export { markerName, readMarker, storeFormat } from "./store-marker.ts";
 export { readWitness, witnessName, writeWitness, type Witness } from "./witness.ts";
 export { verifyFolder, type FolderReport, type VerifyFolderOptions } from "./verify-folder.ts";

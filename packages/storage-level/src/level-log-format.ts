@@ -25,6 +25,8 @@ export interface LevelLogFault {
   readonly why: string;
   /** Nothing whole follows: it may be what a crash left of a write that nobody waited for. */
   readonly isAtEnd: boolean;
+  /** Bytes are missing, none is wrong: so looks a file that somebody is writing, or died writing. */
+  readonly isCut: boolean;
 }
 
 export function readLevelLog(file: Uint8Array): LevelLogReading {
@@ -37,7 +39,7 @@ class LevelLogReader implements LevelLogReading {
   readonly records: Uint8Array[] = [];
   readonly #file: Uint8Array;
   readonly #view: DataView;
-  readonly #found: { offset: number; why: string; recordsBefore: number }[] = [];
+  readonly #found: (Omit<LevelLogFault, "isAtEnd"> & { readonly recordsBefore: number })[] = [];
   #parts: Uint8Array[] = [];
   #partsFrom = 0;
 
@@ -47,8 +49,8 @@ class LevelLogReader implements LevelLogReading {
   }
 
   get faults(): LevelLogFault[] {
-    return this.#found.map(({ offset, why, recordsBefore }) => {
-      return { offset, why, isAtEnd: recordsBefore === this.records.length };
+    return this.#found.map(({ recordsBefore, ...fault }) => {
+      return { ...fault, isAtEnd: recordsBefore === this.records.length };
     });
   }
 
@@ -78,7 +80,7 @@ class LevelLogReader implements LevelLogReading {
       if (next > end) return this.#fault(offset, "a record is cut");
       const crc = maskedCrc32c(crc32c(this.#file.subarray(offset + 6, next)));
       if (crc !== this.#view.getUint32(offset, true)) {
-        return this.#fault(offset, "the checksum of a record differs");
+        return this.#fault(offset, "the checksum of a record differs", false);
       }
       this.#add(type, offset, this.#file.subarray(offset + headerBytes, next));
       offset = next;
@@ -89,7 +91,7 @@ class LevelLogReader implements LevelLogReading {
     const begins = type === RecordType.full || type === RecordType.first;
     if (begins && this.#parts.length > 0) this.#fault(this.#partsFrom, "a record has no end");
     if (!begins && this.#parts.length === 0) {
-      return this.#fault(offset, "a record has no beginning");
+      return this.#fault(offset, "a record has no beginning", false);
     }
     if (begins) this.#partsFrom = offset;
     this.#parts.push(payload);
@@ -98,9 +100,9 @@ class LevelLogReader implements LevelLogReading {
     this.#parts = [];
   }
 
-  #fault(offset: number, why: string): void {
+  #fault(offset: number, why: string, isCut = true): void {
     this.#parts = [];
-    this.#found.push({ offset, why, recordsBefore: this.records.length });
+    this.#found.push({ offset, why, isCut, recordsBefore: this.records.length });
   }
 }
 

@@ -25,6 +25,7 @@ import {
 
 import { buildGroup } from "./build-group.ts";
 import { Fence } from "./fence.ts";
+import type { Finding } from "./finding.ts";
 import { GroupCommit } from "./group-commit.ts";
 import {
   putJournalEntry,
@@ -44,6 +45,7 @@ import {
   readQuarantine,
   readRecalls,
 } from "./log-reader.ts";
+import { notesOfDamages, type DamageChange } from "./note-damages.ts";
 import type { OpenLog } from "./open-log.ts";
 import { prepareAppend, prepareNotes, type PreparedAppend } from "./prepare-append.ts";
 import { assertPrunable, feedGroupsMax } from "./prune-operations.ts";
@@ -56,6 +58,7 @@ import {
 import { readLogChunks } from "./read-log-chunks.ts";
 import { documentKeys } from "./record-keys.ts";
 import { putMark, type LogMark } from "./records.ts";
+import type { SpaceGuard } from "./space-guard.ts";
 import type { WitnessKeeper } from "./witness-keeper.ts";
 
 /** What {@link openLevelStore} hands over. */
@@ -67,6 +70,7 @@ export interface LevelStoreParts {
   readonly witness: WitnessKeeper;
   /** Of the last entry in the journal. */
   readonly journalNumber: number;
+  readonly space: SpaceGuard | undefined;
   /** Opens and verifies the log anew; `known` is the last group that was acknowledged. */
   readonly reopen: (known: LogMark) => Promise<OpenLog>;
   /** Lets go of the data folder. */
@@ -93,6 +97,7 @@ export class LevelLogStore implements LogStore {
   readonly #commits: GroupCommit<PreparedAppend>;
   readonly #fence: Fence;
   readonly #witness: WitnessKeeper;
+  readonly #space: SpaceGuard | undefined;
   #journalNumber: number;
   readonly #listeners = new Set<(state: LogStoreState) => void>();
   #log: OpenLog;
@@ -110,16 +115,19 @@ export class LevelLogStore implements LogStore {
     this.#log = parts.log;
     this.#witness = parts.witness;
     this.#journalNumber = parts.journalNumber;
+    this.#space = parts.space;
+    this.#state = this.#openState();
     this.#commits = new GroupCommit((group) => this.#commit(group), parts.groupBytesMax);
     this.#fence = new Fence(parts.environment, {
       reopen: async () => {
         await this.#closeDatabase();
+        await this.#giveWay();
         return parts.reopen(this.#log.tail);
       },
       resumed: (log) => {
         this.#log = log;
         this.#hasFailed = false;
-        this.#setState({ name: "open" });
+        this.#setState(this.#openState());
       },
       failed: (error) => this.#setState({ name: "fenced", error }),
     });
@@ -214,6 +222,24 @@ export class LevelLogStore implements LogStore {
     await this.#commits.add(prepareNotes([putJournalEntry({ ...entry, number })]));
   }
 
+  /** Asks for what is damaged and was not known to be, and no longer for what is whole again. */
+  async noteDamages(findings: readonly Finding[]): Promise<DamageChange> {
+    const known = await this.readRepairRequests();
+    const { hash, clock } = this.#environment;
+    const notes = notesOfDamages(hash, findings, known, clock.nowMs());
+    const entries = notes.journal.map((entry) => {
+      return putJournalEntry({ ...entry, number: ++this.#journalNumber });
+    });
+    const operations = [...notes.operations, ...entries];
+    if (operations.length > 0) await this.#commits.add(prepareNotes(operations));
+    return notes;
+  }
+
+  /** Called when the guard of the disk's space has changed its mind. */
+  spaceChanged(): void {
+    if (this.#state.name === "open") this.#setState(this.#openState());
+  }
+
   /** Times that the witness could not be written. */
   get witnessFailures(): number {
     return this.#witness.failures;
@@ -231,6 +257,7 @@ export class LevelLogStore implements LogStore {
 
   async #close(): Promise<void> {
     this.#setState({ name: "closed" });
+    await this.#space?.close();
     try {
       await this.#commits.whenIdle();
       await this.#fence.end();
@@ -329,6 +356,20 @@ export class LevelLogStore implements LogStore {
       return new HeddleError(storageIo, "the store was opened anew during a read", { cause });
     }
     return new HeddleError(state.error.code, "the store is fenced", { cause: state.error });
+  }
+
+  /** A disk that is full takes nothing, not even what reopening a store writes. */
+  async #giveWay(): Promise<void> {
+    const state = this.#state;
+    const isFull = state.name === "fenced" && state.error.code === HeddleErrorCode.storageFull;
+    if (isFull) await this.#space?.giveWay();
+  }
+
+  #openState(): LogStoreState {
+    if (!this.#space?.isLow) return { name: "open" };
+    const message = `less than ${this.#space.lowBytes} bytes are free on the disk of the store`;
+    const readOnly = new HeddleError(HeddleErrorCode.storageFull, message);
+    return { name: "open", readOnly };
   }
 
   #setState(state: LogStoreState): void {

@@ -28,7 +28,8 @@ const Tag = {
 /** @throws Error that says what is wrong; the manifest is then useless to LevelDB too. */
 export function readManifest(file: Uint8Array): LevelManifest {
   const { records, faults } = readLevelLog(file);
-  const [fault] = faults;
+  // LevelDB passes over an edit that was not finished: whoever wrote it had not been told it was there.
+  const fault = faults.find(({ isAtEnd, isCut }) => !isAtEnd || !isCut);
   if (fault) throw new Error(`${fault.why} at ${fault.offset}`);
   if (records.length === 0) throw new Error("it is empty");
   const manifest = { tables: new Map<number, number>(), logNumber: 0, prevLogNumber: 0 };

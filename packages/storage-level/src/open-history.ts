@@ -12,6 +12,7 @@ import {
   putIncarnation,
   putJournalEntry,
   readIncarnation,
+  type JournalEntry,
   type StoredIncarnation,
 } from "./history-records.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
@@ -36,12 +37,20 @@ export interface OpenedStoreHistory {
   readonly journalNumber: number;
 }
 
+export interface HistoryOpening {
+  readonly environment: Environment;
+  /** The store is being made: there is nothing to compare with. */
+  readonly isNew: boolean;
+  /** What else the journal should say about this opening. */
+  readonly notes?: readonly JournalEntry[];
+}
+
 /** Compares the log with its witness, and writes this opening into both. */
 export async function openHistory(
   folder: string,
   log: OpenLog,
   storeId: StoreId,
-  { environment, isNew }: { readonly environment: Environment; readonly isNew: boolean },
+  { environment, isNew, notes = [] }: HistoryOpening,
 ): Promise<OpenedStoreHistory> {
   const { database, tail } = log;
   const { random, clock, logger } = environment;
@@ -63,6 +72,7 @@ export async function openHistory(
     }),
     ...(tail.number === log.mark.number ? [] : [putMark(tail)]),
   ];
+  for (const note of notes) operations.push(putJournalEntry({ ...note, number: ++journalNumber }));
   if (rollback) {
     const { reason, groupsLost } = rollback;
     logger.error("store.rolled_back", { reason, groupsLost, lastArrival: tail.number });

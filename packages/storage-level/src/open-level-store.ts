@@ -4,17 +4,21 @@ import { join, resolve } from "node:path";
 import {
   HeddleError,
   HeddleErrorCode,
+  isHeddleError,
   newStoreId,
   type Environment,
   type StoreOpening,
 } from "@heddle/core";
 
+import { checkBeforeOpen } from "./check-before-open.ts";
 import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
 import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
 import { storeKey } from "./record-keys.ts";
 import { putStoreId, readStoreId, type LogMark } from "./records.ts";
+import { SpaceGuard, type SpaceLimits } from "./space-guard.ts";
+import { spaceOnDisk } from "./space-on-disk.ts";
 import { logFolderName } from "./store-layout.ts";
 import { lockFolder } from "./store-lock.ts";
 import {
@@ -32,6 +36,8 @@ export interface LevelStoreOptions {
   readonly environment: Environment;
   /** A commit group that reaches this many bytes is closed; one append is never split. */
   readonly groupBytesMax?: number;
+  /** Ends accepting before the disk is full, and keeps a reserve for opening it then. */
+  readonly space?: SpaceLimits;
   /** How far the witness may be behind the log. */
   readonly witnessDelayMs?: number;
   /** Commit groups that the change feed remembers once documents are pruned. */
@@ -58,24 +64,59 @@ export async function openLevelStore(
     const marker = await markerOf(folder, options.environment);
     // Before anything is written that an older heddle would take for damage.
     if (marker.format < storeFormat) await writeMarker(folder, marker);
-    const { log, opening, history } = await openFirst(folder, marker, options);
     const { environment, witnessDelayMs: delayMs } = options;
+    let opened: LevelLogStore | undefined;
+    const space =
+      options.space &&
+      newSpaceGuard(folder, options.space, environment, () => {
+        opened?.spaceChanged();
+      });
+    const { log, opening, history } = await openOnDisk(folder, marker, options, space);
+    await space?.start();
     const write = (witness: Parameters<typeof writeWitness>[1]) => writeWitness(folder, witness);
-    return new LevelLogStore({
+    opened = new LevelLogStore({
       storeId: marker.storeId,
       opening,
       environment,
       log,
       witness: new WitnessKeeper(history.witness, { environment, write, delayMs }),
       journalNumber: history.journalNumber,
+      space,
       reopen: (known) => openVerified(folder, options, { createIfMissing: false, known }),
       release: () => lock.release(),
       groupBytesMax: options.groupBytesMax,
       feedGroupsMax: options.feedGroupsMax,
     });
+    return opened;
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+function newSpaceGuard(
+  folder: string,
+  limits: SpaceLimits,
+  environment: Environment,
+  onChange: () => void,
+): SpaceGuard {
+  const disk = spaceOnDisk(folder, limits.reserveBytes, environment.random);
+  return new SpaceGuard(environment, limits, disk, onChange);
+}
+
+/** Opening writes; on a full disk the reserve is given up for it, and nothing new is accepted. */
+async function openOnDisk(
+  folder: string,
+  marker: StoreMarker,
+  options: LevelStoreOptions,
+  space: SpaceGuard | undefined,
+): Promise<OpenedFirst> {
+  try {
+    return await openFirst(folder, marker, options);
+  } catch (error) {
+    if (!space || !isHeddleError(error, HeddleErrorCode.storageFull)) throw error;
+    await space.giveWay();
+    return await openFirst(folder, marker, options);
   }
 }
 
@@ -96,18 +137,29 @@ async function markerOf(folder: string, environment: Environment): Promise<Store
   return created;
 }
 
+interface OpenedFirst {
+  readonly log: OpenLog;
+  readonly opening: StoreOpening;
+  readonly history: OpenedStoreHistory;
+}
+
 async function openFirst(
   folder: string,
   marker: StoreMarker,
   options: LevelStoreOptions,
-): Promise<{ log: OpenLog; opening: StoreOpening; history: OpenedStoreHistory }> {
+): Promise<OpenedFirst> {
   const created = marker.state === "creating";
+  const notes = created ? [] : await checkBeforeOpen(folder, options.environment);
   const log = await openVerified(folder, options, { createIfMissing: created });
   try {
     await checkStoreId(log, marker);
     if (created) await log.database.write([putStoreId(marker.storeId)]);
     const { environment } = options;
-    const history = await openHistory(folder, log, marker.storeId, { environment, isNew: created });
+    const history = await openHistory(folder, log, marker.storeId, {
+      environment,
+      isNew: created,
+      notes,
+    });
     if (created) await writeMarker(folder, { ...marker, state: "ready" });
     const { tail, arrivalsVerified } = log;
     const { number: lastArrival, lastHlc } = tail;

@@ -12,6 +12,8 @@ import { programFile } from "./program-file.ts";
 import { logFolderName } from "./store-layout.ts";
 import { snapshotLog, type SnapshotWay } from "./snapshot-log.ts";
 import type { VerifyJob, VerifyMessage } from "./verify-program.ts";
+import { encodeFound } from "./witness-message.ts";
+import { readWitness } from "./witness.ts";
 
 export interface VerificationOptions {
   /** Data folder of a store. */
@@ -39,6 +41,7 @@ export async function runVerification(options: VerificationOptions): Promise<Ver
   const snapshot = options.snapshotFolder ?? (await mkdtemp(join(tmpdir(), "heddle-verify-")));
   try {
     await rm(snapshot, { recursive: true, force: true });
+    const witness = encodeFound(await readWitness(folder));
     try {
       await snapshotLog(join(folder, logFolderName), snapshot, options.way);
     } catch (error) {
@@ -47,7 +50,7 @@ export async function runVerification(options: VerificationOptions): Promise<Ver
       return { findings: [finding], totals: noTotals };
     }
     const { bytesPerSecond = 0 } = options;
-    return await runProgram({ folder, snapshot, bytesPerSecond }, options);
+    return await runProgram({ folder, snapshot, witness, bytesPerSecond }, options);
   } finally {
     await rm(snapshot, { recursive: true, force: true });
   }

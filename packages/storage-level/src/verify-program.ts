@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 
 import type { Finding, VerifiedTotals } from "./finding.ts";
 import { verifyStore } from "./verify-store.ts";
+import { decodeFound } from "./witness-message.ts";
 
 /**
  * Verifies a store in a process of its own, which LevelDB may end: it aborts at some damaged tables.
@@ -10,6 +11,8 @@ import { verifyStore } from "./verify-store.ts";
 export interface VerifyJob {
   readonly folder: string;
   readonly snapshot: string;
+  /** A {@link FoundWitness}, with its bytes in hex. */
+  readonly witness: string;
   /** 0 for as quick as it goes. */
   readonly bytesPerSecond: number;
 }
@@ -30,6 +33,7 @@ export async function runVerifyProgram(job: VerifyJob): Promise<void> {
   const pacer = new Pacer(job.bytesPerSecond);
   const totals = await verifyStore({
     ...job,
+    witness: decodeFound(job.witness),
     hash: { sha256: (bytes) => createHash("sha256").update(bytes).digest() },
     report: (finding) => {
       if (findings++ < findingsMax) say({ type: "finding", finding });

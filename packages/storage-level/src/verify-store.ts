@@ -10,13 +10,15 @@ import { arrivalKey, incarnationKeys } from "./record-keys.ts";
 import { emptyTail } from "./records.ts";
 import { readMarker } from "./store-marker.ts";
 import { verifyRecords, type VerifiedRecords } from "./verify-records.ts";
-import { readWitness } from "./witness.ts";
+import type { FoundWitness } from "./witness.ts";
 
 export interface StoreVerification {
   /** The data folder; only its marker and its witness are read, and nothing is written. */
   readonly folder: string;
   /** A snapshot of its log, which LevelDB may open and write to. */
   readonly snapshot: string;
+  /** As it was before the snapshot was made; later it may be ahead of it. */
+  readonly witness: FoundWitness;
   readonly hash: Hash;
   readonly report: Report;
   readonly pace: Pace;
@@ -81,7 +83,7 @@ async function inDatabase<Value>(
 }
 
 async function verifyWitness(
-  { folder, report }: StoreVerification,
+  { witness, report }: StoreVerification,
   database: LogDatabase,
   { storeId, tail }: { readonly storeId: StoreId; readonly tail: VerifiedRecords["tail"] },
 ): Promise<void> {
@@ -97,9 +99,8 @@ async function verifyWitness(
     const record = number > 0 ? await database.get(key) : undefined;
     return record && quietly(() => readArrival(key, record).chain);
   };
-  const found = await readWitness(folder);
   const history = { storeId, tail, incarnations, chainOf };
-  const rollback = await assessRollback(found, history);
+  const rollback = await assessRollback(witness, history);
   if (!rollback) return;
   const { reason, groupsLost } = rollback;
   const isLoss = reason === "groups-lost" || reason === "history-differs";
