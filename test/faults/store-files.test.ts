@@ -112,15 +112,20 @@ test("[STO-6] a crash while the store was being made leaves a folder that opens"
   }
 });
 
-test("[STO-6] a store of a newer format is refused untouched", async () => {
+test("[STO-6][STO-14] a store of a newer format is refused untouched", async () => {
   await using place = await StoreFolder.make();
   const environment = testEnvironment("newer");
   await fillStore(place.folder, environment, { loose: true });
   const file = path.join(place.folder, markerName);
-  await writeFile(file, (await readFile(file, "utf8")).replace('"format": 2', '"format": 7'));
+  const marker = await readFile(file, "utf8");
+  const newer = marker.replace('"format": 2', '"format": 7').replace("heddle 0.1", "heddle 9.9");
+  await writeFile(file, newer);
+  const before = await dataFilesOf(place.folder);
   const opening = openLevelStore(place.folder, { environment });
   const code = HeddleErrorCode.storageVersion;
-  await expect(opening).rejects.toMatchObject({ code, message: expect.stringContaining("7") });
+  const message = expect.stringMatching(/format 7 \(heddle 9\.9 or later\)/);
+  await expect(opening).rejects.toMatchObject({ code, message });
+  expect(await dataFilesOf(place.folder)).toEqual(before);
 });
 
 /** Names and hashes of what holds data; LevelDB rewrites its own LOG and LOCK even when it refuses. */

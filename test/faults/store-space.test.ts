@@ -96,8 +96,10 @@ test.runIf(isPossible)(
     await using disk = await SmallDisk.mount({ mebibytes: 24 });
     const folder = path.join(disk.folder, "data");
     const space = { lowBytes: 4 * mebibyte, reserveBytes: 2 * mebibyte };
-    const first = await openLevelStore(folder, { environment: testEnvironment("a"), space });
-    expect(existsSync(path.join(folder, reserveName))).toBe(true);
+    const early = testEnvironment("a", { timers: "real" });
+    const first = await openLevelStore(folder, { environment: early, space });
+    const hasReserve = () => existsSync(path.join(folder, reserveName));
+    await vi.waitFor(() => expect(hasReserve()).toBe(true), { timeout: 20_000 });
     const { operations, acknowledged, document } = await script(first, "reserve");
     for (const operation of operations) await operation();
     await first.close();

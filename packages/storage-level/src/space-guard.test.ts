@@ -46,6 +46,8 @@ describe("SpaceGuard", () => {
 
   it("[STO-12] makes its reserve where there is room for it, and only there", async () => {
     await guard.start();
+    expect(reserve).toBe(false);
+    await look();
     expect({ reserve, free }).toEqual({ reserve: true, free: 950 });
     expect(changes).toEqual([]);
     reserve = false;
@@ -59,6 +61,7 @@ describe("SpaceGuard", () => {
 
   it("[STO-12] is low below the mark, and enough only a quarter above it", async () => {
     await guard.start();
+    await look();
     for (const [bytes, isLow] of [
       [101, false],
       [99, true],
@@ -76,6 +79,7 @@ describe("SpaceGuard", () => {
 
   it("[STO-12] gives the reserve back on a full disk, and accepts again once it is made anew", async () => {
     await guard.start();
+    await look();
     free = 0;
     await guard.giveWay();
     expect({ reserve, free, isLow: guard.isLow }).toEqual({

@@ -65,9 +65,12 @@ export class SpaceGuard {
     return this.#limits.lowBytes;
   }
 
-  /** Looks once, and then again and again. */
+  /** Looks once, and then again and again. The reserve is made later: nobody has to wait for it. */
   async start(): Promise<void> {
-    await this.#check();
+    await this.#quietly(async () => {
+      this.#freeBytes = await this.#actions.freeBytes();
+      if (this.#freeBytes < this.#limits.lowBytes) this.#setLow(true);
+    });
     this.#schedule();
   }
 

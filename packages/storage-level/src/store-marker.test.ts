@@ -43,6 +43,7 @@ describe("store marker", () => {
       [
         "{",
         '  "format": 2,',
+        '  "needs": "heddle 0.1 or later",',
         `  "storeId": "${marker.storeId}",`,
         '  "createdAt": "2026-11-20T12:00:00.000Z",',
         '  "state": "ready"',

@@ -31,6 +31,8 @@ export interface StoreMarker {
  */
 export const storeFormat = 2;
 const oldestFormat = 1;
+/** Left for older ones, which cannot know it. */
+const storeNeeds = "heddle 0.1 or later";
 
 export const markerName = "heddle-store.json";
 
@@ -48,7 +50,8 @@ export async function readMarker(folder: string): Promise<StoreMarker | undefine
 export async function writeMarker(folder: string, marker: StoreMarker): Promise<void> {
   const { storeId, createdAtMs, state } = marker;
   const createdAt = new Date(createdAtMs).toISOString();
-  const json = JSON.stringify({ format: storeFormat, storeId, createdAt, state }, undefined, 2);
+  const fields = { format: storeFormat, needs: storeNeeds, storeId, createdAt, state };
+  const json = JSON.stringify(fields, undefined, 2);
   try {
     await replaceFile(join(folder, markerName), `${json}\n`);
   } catch (cause) {
