@@ -45,9 +45,9 @@ type Kind = keyof typeof flipsOf;
 const environment = testEnvironment(process.env["HEDDLE_SEED"] ?? "bits in files");
 
 test("[STO-3][STO-6][STO-7][STO-9][STO-10] a flipped bit in any file is without effect or reported, never silent", async () => {
-  await using closed = await StoreFolder.make();
-  await using crashed = await StoreFolder.make();
-  await using copies = await StoreFolder.make();
+  await using closed = await StoreFolder.makeQuick();
+  await using crashed = await StoreFolder.makeQuick();
+  await using copies = await StoreFolder.makeQuick();
   const names = await fillStore(closed.folder, environment, { loose: false });
   // Before the next opening LevelDB has everything in its log; opening makes a table of it.
   await cp(closed.folder, crashed.folder, { recursive: true });

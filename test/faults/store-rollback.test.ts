@@ -88,8 +88,8 @@ async function replaceInPlace(file: string, bytes: Uint8Array): Promise<void> {
 
 test.each(Object.keys(rollbacks))("[STO-9] opens as rolled back when %s", async (name) => {
   const [reason, damage] = rollbacks[name]!;
-  await using place = await StoreFolder.make();
-  await using older = await StoreFolder.make();
+  await using place = await StoreFolder.makeQuick();
+  await using older = await StoreFolder.makeQuick();
   await session(place.folder, "first");
   await cp(place.folder, older.folder, { recursive: true });
   const last = await session(place.folder, "second");
@@ -121,9 +121,9 @@ test.each(Object.keys(rollbacks))("[STO-9] opens as rolled back when %s", async 
 });
 
 test("[STO-9] says how many commit groups are known to be lost", async () => {
-  await using place = await StoreFolder.make();
+  await using place = await StoreFolder.makeQuick();
   await session(place.folder, "first", 5);
-  await using older = await StoreFolder.make();
+  await using older = await StoreFolder.makeQuick();
   await cp(place.folder, older.folder, { recursive: true });
   await session(place.folder, "second", 7);
   await rollbacks["the log folder is put back an hour"]![1](place.folder, older.folder);
@@ -134,8 +134,8 @@ test("[STO-9] says how many commit groups are known to be lost", async () => {
 });
 
 test("[STO-9] an orderly life is no rollback: closed, killed, moved, or written by an older heddle", async () => {
-  await using place = await StoreFolder.make();
-  await using later = await StoreFolder.make();
+  await using place = await StoreFolder.makeQuick();
+  await using later = await StoreFolder.makeQuick();
   await session(place.folder, "first");
   const witness = await readFile(path.join(place.folder, witnessName));
   const second = await openLevelStore(place.folder, { environment: testEnvironment("second") });
@@ -152,8 +152,8 @@ test("[STO-9] an orderly life is no rollback: closed, killed, moved, or written 
 });
 
 test("[STO-9] a copy of a folder in use opens whole, as a copy, and both live on apart", async () => {
-  await using place = await StoreFolder.make();
-  await using copies = await StoreFolder.make();
+  await using place = await StoreFolder.makeQuick();
+  await using copies = await StoreFolder.makeQuick();
   const environment = testEnvironment("first", { timers: "real" });
   const store = await openLevelStore(place.folder, { environment });
   await write(store, "first", 20);

@@ -29,7 +29,7 @@ type Damage = (place: StoreFolder) => Promise<unknown>;
 
 /** A store with tables, a log of LevelDB that holds something, and records of every kind. */
 async function filled(seed: string, loose = true): Promise<StoreFolder> {
-  const place = await StoreFolder.make();
+  const place = await StoreFolder.makeQuick();
   const environment = testEnvironment(seed);
   await fillStore(place.folder, environment, { loose });
   await (await openLevelStore(place.folder, { environment })).close();
@@ -123,7 +123,7 @@ test("[STO-10] finds nothing where nothing is wrong", async () => {
 });
 
 test("[STO-10] knows what pruning took from what was lost", async () => {
-  await using place = await StoreFolder.make();
+  await using place = await StoreFolder.makeQuick();
   const environment = testEnvironment("pruned");
   const store = await openLevelStore(place.folder, { environment });
   const notes = testDocument(environment, "notes");
@@ -145,7 +145,7 @@ test("[STO-10] knows what pruning took from what was lost", async () => {
     ["E", /missing from/],
     ["f", /envelopes 1 to 6 of lane/],
   ] as const) {
-    await using copy = await StoreFolder.make();
+    await using copy = await StoreFolder.makeQuick();
     await cp(place.folder, copy.folder, { recursive: true });
     await drop(kind, 0)(copy);
     const { findings } = await verifyFolder(copy.folder, { hash: testHash });

@@ -32,10 +32,15 @@ import {
 const [seconds = "4", turns = "5", file] = process.argv.slice(2);
 const payloadBytes = 120;
 
+interface Figures {
+  readonly rate: number;
+  /** Of this process, LevelDB's threads among it: it depends little on what else the machine does. */
+  readonly cpuMicros: number;
+}
+
 interface Way {
   readonly name: string;
-  /** Resolves with envelopes per second. */
-  readonly run: (writers: number) => Promise<number>;
+  readonly run: (writers: number) => Promise<Figures>;
 }
 
 const silent = { debug: none, info: none, warn: none, error: none };
@@ -72,7 +77,8 @@ async function openSealer() {
 }
 
 /** Runs `writers` at a time, each waiting for the disk before its next envelope. */
-async function measure(writers: number, append: () => Promise<unknown>): Promise<number> {
+async function measure(writers: number, append: () => Promise<unknown>): Promise<Figures> {
+  const cpu = process.cpuUsage();
   const endMs = performance.now() + Number(seconds) * 1000;
   const startedMs = performance.now();
   let count = 0;
@@ -83,7 +89,9 @@ async function measure(writers: number, append: () => Promise<unknown>): Promise
     }
   };
   await Promise.all(Array.from({ length: writers }, writer));
-  return (count * 1000) / (performance.now() - startedMs);
+  const { user, system } = process.cpuUsage(cpu);
+  const rate = (count * 1000) / (performance.now() - startedMs);
+  return { rate, cpuMicros: (user + system) / count };
 }
 
 async function inFolder<Value>(work: (folder: string) => Promise<Value>): Promise<Value> {
@@ -126,10 +134,10 @@ const plainLevel: Way = {
           if (!state.running) void flush();
         });
       };
-      const rate = await measure(writers, append);
+      const figures = await measure(writers, append);
       while (state.running) await new Promise((resolve) => setImmediate(resolve));
       await database.close();
-      return rate;
+      return figures;
     }),
 };
 
@@ -138,7 +146,7 @@ function storeWay(
   options: { witnessDelayMs?: number },
   beside?: (store: LevelLogStore, folder: string) => { close(): Promise<void> },
 ): Way {
-  const run = (writers: number): Promise<number> =>
+  const run = (writers: number): Promise<Figures> =>
     inFolder(async (folder) => {
       const store = await openLevelStore(folder, { environment, ...options });
       const { lane, seal } = await openSealer();
@@ -149,10 +157,10 @@ function storeWay(
       };
       await store.append({ lanes: [lane], documents: [entry] });
       const other = beside?.(store, folder);
-      const rate = await measure(writers, () => store.append({ envelopes: [seal()] }));
+      const figures = await measure(writers, () => store.append({ envelopes: [seal()] }));
       await other?.close();
       await store.close();
-      return rate;
+      return figures;
     });
   return { name, run };
 }
@@ -172,20 +180,23 @@ const ways: readonly Way[] = [
 
 const rows: Record<string, string | number>[] = [];
 for (const writers of [1, 64]) {
-  const rates = new Map<Way, number[]>(ways.map((way) => [way, []]));
+  const turnsOf = new Map<Way, Figures[]>(ways.map((way) => [way, []]));
   for (let turn = 0; turn < Number(turns); turn++) {
     for (const way of turn % 2 ? ways.toReversed() : ways)
-      rates.get(way)!.push(await way.run(writers));
+      turnsOf.get(way)!.push(await way.run(writers));
   }
-  const base = median(rates.get(plainLevel)!);
+  const ratesOf = (way: Way) => turnsOf.get(way)!.map(({ rate }) => rate);
+  const cpuOf = (way: Way) => median(turnsOf.get(way)!.map(({ cpuMicros }) => cpuMicros));
   for (const way of ways) {
-    const values = rates.get(way)!;
+    const values = ratesOf(way);
     const rate = median(values);
     rows.push({
       writers,
       way: way.name,
       "envelopes/s": Math.round(rate),
-      "to plain level": (rate / base).toFixed(2),
+      "rate to plain": (rate / median(ratesOf(plainLevel))).toFixed(2),
+      "CPU µs each": Math.round(cpuOf(way)),
+      "CPU to plain": (cpuOf(way) / cpuOf(plainLevel)).toFixed(2),
       lowest: Math.round(Math.min(...values)),
       highest: Math.round(Math.max(...values)),
     });

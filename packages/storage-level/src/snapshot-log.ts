@@ -1,9 +1,15 @@
 import { copyFile, link, mkdir, readFile, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { equalBytes, HeddleError, HeddleErrorCode } from "@heddle/core";
 
-import { isMissing, readLevelFolder, tableName, type LevelFolder } from "./level-folder.ts";
+import {
+  isMissing,
+  logNumberOf,
+  readLevelFolder,
+  tableName,
+  type LevelFolder,
+} from "./level-folder.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 
 /**
@@ -29,21 +35,42 @@ const attemptsMax = 20;
 export async function snapshotLog(folder: string, target: string, way: SnapshotWay): Promise<void> {
   await mkdir(target, { recursive: true, mode: 0o700 });
   const tables = new Map<number, string>();
+  let before: LevelFolder | undefined;
   for (let attempt = 1; ; attempt++) {
     const found = await readLevelFolder(folder);
     try {
+      assertLogThere(found, before);
       await takeTables(folder, target, found, { way, tables });
       await takeLogs(folder, target, found);
       await finish(target, found, way);
       return;
     } catch (error) {
       if (!isMissing(error)) throw error;
+      before = found;
       if (attempt >= attemptsMax) {
         const message = `a file of the log is missing, or it changes too fast: ${String(error)}`;
         throw new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause: error });
       }
     }
   }
+}
+
+/**
+ * Between a look at the manifest and one at the folder, LevelDB may have made a table of its log and
+ * removed it: with this manifest and without that log, what was in it would be lost. Missing twice under
+ * the same manifest it is gone for good, and that is for whoever reads the snapshot to find.
+ */
+function assertLogThere(found: LevelFolder, before: LevelFolder | undefined): void {
+  const { manifest, logs, manifestBytes } = found;
+  const { logNumber } = manifest;
+  if (logNumber === 0 || logs.some((name) => logNumberOf(name) === logNumber)) return;
+  if (before && equalBytes(before.manifestBytes, manifestBytes)) return;
+  throw new VanishedError(`log ${logNumber} vanished`);
+}
+
+/** As from the system, for a file that was there a moment ago. */
+class VanishedError extends Error {
+  readonly code = "ENOENT";
 }
 
 async function takeTables(

@@ -59,6 +59,8 @@ export class StoreScrub {
   async #scrub(signal: AbortSignal): Promise<void> {
     const { store, bytesPerSecond, environment } = this.#options;
     if (store.state.name !== "open") throw new Error(`the store is ${store.state.name}`);
+    // LevelDB may rewrite tables of the snapshot while it is read, and takes room for it.
+    if (store.state.readOnly) throw new Error("the disk is nearly full");
     const folder = resolve(this.#options.folder);
     const snapshotFolder = join(folder, scrubFolderName);
     const { logger, clock } = environment;
