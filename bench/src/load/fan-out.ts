@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import { connectAll } from "./connect-all.ts";
 import { LatencyHistogram } from "./histogram.ts";
 import type { FanOutJob, Sample } from "./jobs.ts";
@@ -9,6 +10,7 @@ import { WireClient } from "./wire-client.ts";
 import { prefixOf } from "./wire.ts";
 
 const documentName = "bench-fan-out";
+const drainLookMs = 20;
 
 interface Writer {
   readonly run: TypedRun;
@@ -38,6 +40,7 @@ class FanOutLoad {
   readonly #exhausted = new Signal<void>();
   #clients: WireClient[] = [];
   #deliveries = 0;
+  #isWindowKept = true;
   #pacer: NodeJS.Timeout | undefined;
 
   constructor(job: FanOutJob) {
@@ -54,8 +57,8 @@ class FanOutLoad {
   async run(): Promise<Sample> {
     const job = this.#job;
     this.#clients = await connectAll(job.clients, (index) => this.#connect(index));
-    if ("window" in job.pace) this.#fillWindow(job.pace.window);
-    else this.#startPacer(job.pace.rate);
+    this.#fillWindow("window" in job.pace ? job.pace.window : job.warmUpWindow);
+    if ("rate" in job.pace) await this.#changePace(job.pace.rate);
     const metered = await measureAfterWarmUp({
       ...job,
       failed: this.#failed.promise,
@@ -108,13 +111,24 @@ class FanOutLoad {
       this.#deliveries += 1;
       this.#latency.record(at - writer.sentAt[clock]!);
       writer.missing[clock] = writer.missing[clock]! - 1;
-      if (writer.missing[clock] === 0 && "window" in this.#job.pace) this.#sendNext(index);
+      if (writer.missing[clock] === 0 && this.#isWindowKept) this.#sendNext(index);
     }
     if (to > expected) this.#expected[slot] = to;
   }
 
   #fillWindow(window: number): void {
     for (let index = 0; index < window; index += 1) this.#sendNext(index % this.#writers.length);
+  }
+
+  /** Ends the full window, waits until it has arrived everywhere, and goes on at a rate. */
+  async #changePace(rate: number): Promise<void> {
+    await Promise.race([delay(this.#job.warmUpMs), this.#failed.promise]);
+    this.#isWindowKept = false;
+    const isUnderWay = ({ sent, missing }: Writer): boolean => sent > 0 && missing[sent - 1]! > 0;
+    while (this.#writers.some(isUnderWay)) {
+      await Promise.race([delay(drainLookMs), this.#failed.promise]);
+    }
+    this.#startPacer(rate);
   }
 
   /** Catches up after a stall of the load; a timer of 1 ms is finer than any pace of this bench. */

@@ -36,6 +36,8 @@ export interface FanOutJob extends TimedJob {
   readonly updatesPerWriter: number;
   /** `window`: updates in flight in all; `rate`: updates a second in all, whatever comes back. */
   readonly pace: { readonly window: number } | { readonly rate: number };
+  /** At a rate, the server is first kept busy with this window, as it would never warm up otherwise. */
+  readonly warmUpWindow: number;
 }
 
 export interface DocumentsJob extends TimedJob {

@@ -37,6 +37,7 @@ export const curveClients: Row = {
           writers: Math.min(10, clients - 1),
           updatesPerWriter,
           pace: { window: 160 },
+          warmUpWindow: 160,
           warmUpMs: Math.min(1_000, plan.warmUpMs),
           measureMs: Math.min(2_500, plan.measureMs),
         };
