@@ -20,6 +20,10 @@ interface Writer {
   readonly missing: Uint16Array;
 }
 
+function isUnderWay({ sent, missing }: Writer): boolean {
+  return sent > 0 && missing[sent - 1]! > 0;
+}
+
 /** One document with many clients, some of which write; an update counts once per other client that has it. */
 export async function runFanOut(job: FanOutJob): Promise<Sample> {
   const load = new FanOutLoad(job);
@@ -124,7 +128,6 @@ class FanOutLoad {
   async #changePace(rate: number): Promise<void> {
     await Promise.race([delay(this.#job.warmUpMs), this.#failed.promise]);
     this.#isWindowKept = false;
-    const isUnderWay = ({ sent, missing }: Writer): boolean => sent > 0 && missing[sent - 1]! > 0;
     while (this.#writers.some(isUnderWay)) {
       await Promise.race([delay(drainLookMs), this.#failed.promise]);
     }
