@@ -29,8 +29,16 @@ async function main(args: readonly string[]): Promise<number> {
     pinning: findPinning(),
     makeFolder: () => mkdtempSync(join(folder, "run-")),
   };
-  const result = await runBench({ rows, servers, context, dataRoot: dirname(folder), progress });
-  write(result, resolve(options.out ?? defaultOut));
+  const out = resolve(options.out ?? defaultOut);
+  const result = await runBench({
+    rows,
+    servers,
+    context,
+    dataRoot: dirname(folder),
+    progress,
+    keep: (soFar) => write(soFar, out),
+  });
+  process.stdout.write(formatReport(result));
   const complete = result.rows.every((row) =>
     row.outcomes.every((outcome) => outcome.problems.length === 0),
   );
@@ -78,9 +86,7 @@ function pick<T extends { readonly id: string }>(
 }
 
 function write(result: BenchResult, file: string): void {
-  const report = formatReport(result);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(file.replace(/(\.json)?$/, ".md"), report);
-  process.stdout.write(report);
+  writeFileSync(file.replace(/(\.json)?$/, ".md"), formatReport(result));
 }

@@ -12,6 +12,8 @@ interface BenchRun {
   readonly context: RowContext;
   readonly dataRoot: string;
   progress(line: string): void;
+  /** Told after every row what is there so far: a long run that is interrupted keeps its finished rows. */
+  keep(result: BenchResult): void;
 }
 
 /** Row by row, round by round, server by server, so that a slow minute of the machine falls on all of them. */
@@ -20,18 +22,20 @@ export async function runBench(run: BenchRun): Promise<BenchResult> {
   const host = describeHost(run.context.pinning, run.dataRoot);
   const syncCost: Sample[] = [];
   const rows: RowResult[] = [];
-  for (const row of run.rows) {
-    const outcomes = await runRow(row, run, syncCost);
-    rows.push({ id: row.id, tables: row.tables, outcomes });
-  }
-  return {
+  const resultSoFar = (): BenchResult => ({
     host,
     plan: run.context.plan,
     seconds: (performance.now() - startedAt) / 1_000,
     servers: run.servers.map(({ id, durability }) => ({ id, durability })),
     syncCost,
     rows,
-  };
+  });
+  for (const row of run.rows) {
+    const outcomes = await runRow(row, run, syncCost);
+    rows.push({ id: row.id, tables: row.tables, outcomes });
+    run.keep(resultSoFar());
+  }
+  return resultSoFar();
 }
 
 async function runRow(row: Row, run: BenchRun, syncCost: Sample[]): Promise<ServerOutcome[]> {
