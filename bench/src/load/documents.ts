@@ -78,6 +78,7 @@ export async function runDocuments(job: DocumentsJob): Promise<Sample> {
   for (const document of documents) document.sendNext();
   const metered = await measureAfterWarmUp({
     ...job,
+    keepsServerBusy: true,
     failed: load.failed.promise,
     exhausted: load.exhausted.promise,
     onMeasureStart: () => {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connectAll } from "./connect-all.ts";
 import { LatencyHistogram } from "./histogram.ts";
 import type { FanOutJob, Sample } from "./jobs.ts";
-import { measureAfterWarmUp } from "./measured-time.ts";
+import { measureAfterWarmUp, worked } from "./measured-time.ts";
 import { Signal } from "./signal.ts";
 import { typeRun, writerOf, type TypedRun } from "./typing.ts";
 import { WireClient } from "./wire-client.ts";
@@ -65,6 +65,7 @@ class FanOutLoad {
     if ("rate" in job.pace) await this.#changePace(job.pace.rate);
     const metered = await measureAfterWarmUp({
       ...job,
+      keepsServerBusy: "window" in job.pace,
       failed: this.#failed.promise,
       exhausted: this.#exhausted.promise,
       onMeasureStart: () => {
@@ -126,7 +127,10 @@ class FanOutLoad {
 
   /** Ends the full window, waits until it has arrived everywhere, and goes on at a rate. */
   async #changePace(rate: number): Promise<void> {
-    await Promise.race([delay(this.#job.warmUpMs), this.#failed.promise]);
+    await Promise.race([
+      worked(this.#job.serverPid, this.#job.warmUpMs, true),
+      this.#failed.promise,
+    ]);
     this.#isWindowKept = false;
     while (this.#writers.some(isUnderWay)) {
       await Promise.race([delay(drainLookMs), this.#failed.promise]);

@@ -54,7 +54,7 @@ export const documents: Row = {
         warmUpMs: plan.warmUpMs,
         measureMs: plan.measureMs,
       };
-      const limitMs = plan.warmUpMs + plan.measureMs + loadOverheadMs;
+      const limitMs = 6 * (plan.warmUpMs + plan.measureMs) + loadOverheadMs;
       const sample = await runLoad(job, { core: pinning?.loadCore, limitMs });
       await delay(plan.settleMs);
       return [{ ...sample, rssLeftMb: readRssMegabytes(server.pid) }];

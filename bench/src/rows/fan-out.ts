@@ -98,7 +98,7 @@ async function measureFanOut(
       warmUpWindow: window,
       ...variant,
     };
-    const limitMs = job.warmUpMs + job.measureMs + loadOverheadMs;
+    const limitMs = 6 * (job.warmUpMs + job.measureMs) + loadOverheadMs;
     return [await runLoad(job, { core: pinning?.loadCore, limitMs })];
   } finally {
     await server.stop();
