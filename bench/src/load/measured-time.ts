@@ -46,10 +46,9 @@ export async function worked(serverPid: number, ms: number, isBusy: boolean): Pr
   const startedAt = performance.now();
   const cpuBefore = readCpuSeconds(serverPid);
   await delay(ms);
-  const isShort = (): boolean => {
-    return (readCpuSeconds(serverPid) - cpuBefore) * 1_000 < ms * coreShareLeast;
+  if (!isBusy) return;
+  const hasWorked = (): boolean => {
+    return (readCpuSeconds(serverPid) - cpuBefore) * 1_000 >= ms * coreShareLeast;
   };
-  while (isBusy && isShort() && performance.now() - startedAt < ms * stretchMax) {
-    await delay(lookMs);
-  }
+  while (!hasWorked() && performance.now() - startedAt < ms * stretchMax) await delay(lookMs);
 }
