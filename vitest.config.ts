@@ -57,7 +57,8 @@ export default defineConfig({
         test: {
           name: "simulation",
           include: ["test/simulation/**/*.test.ts"],
-          testTimeout: 600_000,
+          // Some 70 s of two processors; a machine that is shared may take many times as long.
+          testTimeout: 1_800_000,
           maxWorkers: 2,
           // Only processors: after what waits, before what must be alone.
           sequence: { groupOrder: 0 },

@@ -229,6 +229,25 @@ export class DocumentLink {
     return this.#confirmed.get(lane) ?? 0;
   }
 
+  /** Envelopes on our disk that are not proven to be on the peer's. */
+  get missingCount(): number {
+    const { ledger } = this.exchange;
+    let count = 0;
+    for (const [lane, { seq }] of ledger.durable) {
+      if (!ledger.isFrozen(lane)) count += Math.max(0, seq - this.confirmedSeq(lane));
+    }
+    return count;
+  }
+
+  /** Behind other data that waits for credit presence would be old; it is dropped and counted. */
+  sendEphemeral(payload: Uint8Array): void {
+    if (!this.isOpenedByPeer || !this.session.isCreditOpen) {
+      this.#context.counters.ephemeralDropped++;
+      return;
+    }
+    this.session.send({ name: "ephemeral", documentRef: this.ourRef, payload });
+  }
+
   /** Neither side lacks anything that the other has, as far as it can be had. */
   get isSettled(): boolean {
     if (this.#isUnsettled) this.#isUnsettled = !this.#computeSettled();

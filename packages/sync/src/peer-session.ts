@@ -385,8 +385,8 @@ export class PeerSession implements LinkSession {
         else link.changed();
         return undefined;
       case "ephemeral": {
-        const { documentRef: _, ...ephemeral } = frame;
-        const event = { ...ephemeral, peer: this.key, document: link.document };
+        const { name, payload } = frame;
+        const event = { name, payload, peer: this.key, document: link.document };
         return this.#context.emit({ type: "event", event });
       }
       case "close":

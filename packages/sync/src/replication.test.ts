@@ -147,6 +147,35 @@ test("[WIR-8] what one replica has on disk comes to the other, is stored once an
   expect([writer, reader].map(({ replication }) => replication.isSettled)).toEqual([true, true]);
 });
 
+test("[WIR-9] the outbox is a view: it counts what no id has proven yet, and empties as ids do", async () => {
+  const { writer, reader } = await connected();
+  const lane = await FixtureLane.open(1);
+  const { id } = lane.entry;
+  writer.replication.want(lane.entry, 0);
+  await exchange(writer, reader);
+  writer.replication.storedHere(lane.entry, await lane.run(5), lane.descriptor, 2, 0);
+  expect([...writer.replication.missingAt(1)]).toEqual([[id, 5]]);
+  await exchange(writer, reader);
+  expect([...writer.replication.missingAt(1)]).toEqual([]);
+  expect([...writer.replication.missingAt(99)]).toEqual([]);
+});
+
+test("[WIR-7] presence comes to whoever has the document open, and is dropped and counted elsewhere", async () => {
+  const { writer, reader } = await connected();
+  const lane = await FixtureLane.open(1);
+  const { id: document } = lane.entry;
+  const payload = countingBytes(20);
+  writer.replication.want(lane.entry, 0);
+  await writer.drain();
+  writer.replication.sendEphemeral(document, payload, 0);
+  await exchange(writer, reader);
+  expect(writer.replication.counters.ephemeralDropped).toBe(1);
+  expect(reader.events.map(({ name }) => name)).not.toContain("ephemeral");
+  writer.replication.sendEphemeral(document, payload, 0);
+  await exchange(writer, reader);
+  expect(reader.events).toContainEqual({ name: "ephemeral", peer: 1, document, payload });
+});
+
 test("[WIR-6] nothing of a peer is heard before it was proven", async () => {
   const reader = new Host(2);
   reader.replication.connect(1, "acceptor", 0);

@@ -28,6 +28,7 @@ import type {
 } from "./sync-effects.ts";
 import { syncLimits, type SyncLimits } from "./sync-limits.ts";
 import { VerifiedLanes } from "./verified-lanes.ts";
+import { wireLimits } from "./wire-limits.ts";
 
 /**
  * All that a replica does on the wire, for all peers and documents, without doing any of it: calls are
@@ -187,6 +188,27 @@ export class Replication implements SessionHost {
     const session = this.#sessions.get(peer);
     const links = [...(session?.links.values() ?? [])];
     return links.find((link) => link.document === document)?.confirmedSeq(lane) ?? 0;
+  }
+
+  /**
+   * The outbox towards a peer, as a view: per document that is exchanged with it, how many envelopes on
+   * our disk are not proven to be on its. Lanes that are frozen do not count.
+   */
+  missingAt(peer: PeerKey): ReadonlyMap<DocumentId, number> {
+    const missing = new Map<DocumentId, number>();
+    for (const link of this.#sessions.get(peer)?.links.values() ?? []) {
+      const count = link.missingCount;
+      if (count > 0) missing.set(link.document, count);
+    }
+    return missing;
+  }
+
+  /** Presence for everybody who has the document open: sent at once or not at all, never stored. */
+  sendEphemeral(document: DocumentId, payload: Uint8Array, nowMs: number): void {
+    assert(payload.length <= wireLimits.ephemeralBytesMax, "presence keeps its cap");
+    this.#input(nowMs, () => {
+      for (const link of this.#context.linksOf(document)) link.sendEphemeral(payload);
+    });
   }
 
   onLive(session: PeerSession): void {

@@ -20,6 +20,7 @@ export interface SyncCounters {
   partsDropped: number;
   refsUnknown: number;
   refsForgotten: number;
+  ephemeralDropped: number;
 }
 
 export function newSyncCounters(): SyncCounters {
@@ -44,5 +45,6 @@ export function newSyncCounters(): SyncCounters {
     partsDropped: 0,
     refsUnknown: 0,
     refsForgotten: 0,
+    ephemeralDropped: 0,
   };
 }
