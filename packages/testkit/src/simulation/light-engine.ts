@@ -23,12 +23,13 @@ export function lightEngine(): SimEngine {
       at(document).seen.set(lane, seq);
       show(at(document), lane, seq, payload);
     },
-    accepts({ document, lane, seq, payload }) {
+    accepts(run) {
+      const { document, lane } = run[0]!;
       const { seen } = at(document);
-      for (const [cause, causeSeq] of decodeCauses(payload)) {
-        if ((seen.get(cause) ?? 0) < causeSeq) return false;
-      }
-      seen.set(lane, Math.max(seq, seen.get(lane) ?? 0));
+      // Of its own lane a change names nothing, so the whole run can be looked at before any of it counts.
+      const causes = run.flatMap(({ payload }) => decodeCauses(payload));
+      if (causes.some(([cause, seq]) => (seen.get(cause) ?? 0) < seq)) return false;
+      seen.set(lane, Math.max(run.at(-1)!.seq, seen.get(lane) ?? 0));
       return true;
     },
     apply({ document, lane, seq, payload }: Envelope) {

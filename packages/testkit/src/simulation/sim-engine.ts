@@ -12,10 +12,10 @@ export interface SimEngine {
   /** The envelope that {@link edit} ended up in: its own seq is known only now. */
   sealed(envelope: Envelope): void;
   /**
-   * Whether everything that an envelope of others refers to is there, or on its way to disk. If so it
-   * counts as there from now on.
+   * Whether everything that a run of others refers to is there, on its way to disk, or earlier in the
+   * run. If so all of it counts as there from now on, otherwise none of it.
    */
-  accepts(envelope: Envelope): boolean;
+  accepts(run: readonly Envelope[]): boolean;
   /** It is on disk: it may be shown. */
   apply(envelope: Envelope): void;
   /** Equal exactly when documents are. */

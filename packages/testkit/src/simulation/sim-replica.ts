@@ -402,7 +402,7 @@ export class SimReplica implements NetworkEnd {
       // What this process wrote itself comes first: a twin's envelopes may claim the same places.
       const isBusy = (this.#running!.inFlight.get(lane.id) ?? 0) > 0;
       const isOut = isBusy || given.has(lane.id);
-      const isGood = !isOut && run.every((envelope) => engine.accepts(envelope));
+      const isGood = !isOut && engine.accepts(run);
       verdicts.push(isGood ? "stored" : "incomplete");
       if (isGood) kept.push(...run);
       else given.add(lane.id);

@@ -15,7 +15,9 @@ import type { SimRandom } from "./sim-random.ts";
 interface YjsDocument {
   readonly ydoc: Y.Doc;
   /** All that is accepted: as a replica decides what is complete. */
-  readonly knowledge: DocumentKnowledge;
+  knowledge: DocumentKnowledge;
+  /** What {@link knowledge} adds up. */
+  readonly accepted: Uint8Array[];
   readonly updates: Uint8Array[];
 }
 
@@ -32,22 +34,28 @@ export function yjsSimEngine(random: SimRandom): SimEngine {
       const document = at(id);
       const update = editOnce(document.ydoc, lane, random);
       document.knowledge.learn(parseUpdate(update));
+      document.accepted.push(update);
       return update;
     },
     sealed({ document, payload }) {
       at(document).updates.push(payload);
     },
-    accepts({ document, payload }) {
-      const { knowledge } = at(document);
-      const { admitted, parked } = admitUpdate(knowledge, parseUpdate(payload));
-      if (parked) return false;
-      if (admitted) knowledge.learn(admitted);
-      return true;
+    accepts(run) {
+      const document = at(run[0]!.document);
+      const payloads = run.map(({ payload }) => payload);
+      if (payloads.every((payload) => admits(document.knowledge, payload))) {
+        document.accepted.push(...payloads);
+        return true;
+      }
+      // Some of the run was learned: begin again without it.
+      document.knowledge = new DocumentKnowledge();
+      for (const payload of document.accepted) admits(document.knowledge, payload);
+      return false;
     },
     apply({ document: id, payload }) {
-      const { ydoc, knowledge, updates } = at(id);
-      const { admitted } = admitUpdate(knowledge, parseUpdate(payload));
-      if (admitted) knowledge.learn(admitted);
+      const { ydoc, knowledge, updates, accepted } = at(id);
+      assert(admits(knowledge, payload), "a log holds causes before their effects");
+      accepted.push(payload);
       Y.applyUpdate(ydoc, payload, "remote");
       updates.push(payload);
     },
@@ -67,7 +75,15 @@ export function yjsSimEngine(random: SimRandom): SimEngine {
 function newDocument(): YjsDocument {
   const ydoc = new Y.Doc();
   suppressRemoteCleanup(ydoc);
-  return { ydoc, knowledge: new DocumentKnowledge(), updates: [] };
+  return { ydoc, knowledge: new DocumentKnowledge(), accepted: [], updates: [] };
+}
+
+/** Learns an update that is complete. */
+function admits(knowledge: DocumentKnowledge, payload: Uint8Array): boolean {
+  const { admitted, parked } = admitUpdate(knowledge, parseUpdate(payload));
+  if (parked) return false;
+  if (admitted) knowledge.learn(admitted);
+  return true;
 }
 
 function partsOf(ydoc: Y.Doc) {
