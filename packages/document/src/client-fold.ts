@@ -1,9 +1,15 @@
 import { ByteCursor } from "./byte-cursor.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { FoldSegment } from "./fold-segment.ts";
+import { FoldSegment, segmentBytesMax } from "./fold-segment.ts";
 import type { KeyedClocks } from "./keyed-clocks.ts";
 import { cutBefore, readerOf, type StructPiece, writeTrimmed } from "./struct-piece.ts";
 import { StructReader } from "./struct-reader.ts";
+
+/**
+ * A piece this long comes from a client that wrote it down as a whole, with everything joined that can
+ * be. It is taken over in stretches: looking at each struct of 14 MB keeps everybody waiting.
+ */
+export const bulkBytesMin = 256 * 1024;
 
 /** All structs of one client that were appended so far: a gapless part from clock 0, and what waits. */
 export class ClientFold {
@@ -54,12 +60,42 @@ export class ClientFold {
     const rest = cutBefore(piece, this.clock);
     if (rest === undefined) return;
     const reader = readerOf(rest);
-    for (let index = 0; index < rest.structCount; index++) {
+    const isBulk = rest.end - rest.start >= bulkBytesMin;
+    const single = isBulk ? Math.min(1, rest.trim) : rest.structCount;
+    for (let index = 0; index < single; index++) {
       reader.next();
       const isFirst = index === 0 && rest.trim > 0;
       this.#take(isFirst ? trimmed(reader, rest) : reader, keyed);
     }
+    if (isBulk) this.#takeBulk(reader, rest.structCount - single);
     this.clock = rest.endClock;
+  }
+
+  /** Takes over structs as they stand, in segments of the usual length. */
+  #takeBulk(reader: StructReader, structCount: number): void {
+    let left = structCount;
+    this.#segments.at(-1)?.close();
+    while (left > 0) {
+      const start = reader.end;
+      const clock = reader.endClock;
+      let taken = 0;
+      do {
+        reader.next();
+        taken++;
+      } while (taken < left && reader.end - start < segmentBytesMax);
+      const bytes = new Uint8Array(reader.cursor.bytes.subarray(start, reader.end));
+      const { endClock } = reader;
+      const segment = FoldSegment.of({
+        client: this.client,
+        clock,
+        endClock,
+        structCount: taken,
+        bytes,
+      });
+      this.#segments.push(segment);
+      this.byteLength += segment.length;
+      left -= taken;
+    }
   }
 
   #take(struct: StructReader, keyed: KeyedClocks): void {

@@ -2,7 +2,7 @@ import type { StructPiece } from "./struct-piece.ts";
 import { type StructReader, StructKind } from "./struct-reader.ts";
 
 /** A segment this long is closed, so that a search never walks through much more. */
-const segmentBytesMax = 16 * 1024;
+export const segmentBytesMax = 16 * 1024;
 
 /** The last struct of a segment, while others may still be joined to it. */
 interface OpenStruct {
@@ -15,6 +15,8 @@ interface OpenStruct {
   count: number;
   payloadOffset: number;
 }
+
+type SegmentContent = Pick<StructPiece, "client" | "clock" | "endClock" | "structCount" | "bytes">;
 
 /**
  * Structs of one client without a hole, in a buffer that grows. Joins each struct to the one before
@@ -42,6 +44,16 @@ export class FoldSegment {
     this.clock = clock;
     this.endClock = clock;
     this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** Structs as they stand, which nothing is joined to; takes over `bytes`. */
+  static of({ client, clock, endClock, structCount, bytes }: SegmentContent): FoldSegment {
+    const segment = new FoldSegment(client, clock, 0);
+    segment.endClock = endClock;
+    segment.structCount = structCount;
+    segment.length = bytes.length;
+    segment.#bytes = bytes;
+    return segment;
   }
 
   get isFull(): boolean {

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 
+import { bulkBytesMin } from "./client-fold.ts";
 import { parseUpdate } from "./parse-update.ts";
 import { contentOf, deliver, delivery, hash, play, steps, runs } from "./sessions.fixture.ts";
 import { encodeStateVector } from "./state-vector.ts";
@@ -143,6 +144,53 @@ test("[DOC-5] values whose key only another client's later bytes tell are not jo
     ]);
   }
 });
+
+test("[DOC-5] a large update is taken over in stretches, and what follows adds up to the same document", () => {
+  const author = new Y.Doc();
+  author.clientID = 1_000;
+  const text = author.getText("text");
+  // Letters before letters, which cannot be joined, and some that are deleted.
+  author.transact(() => {
+    for (let index = 0; index < 60_000; index++) text.insert(0, "y");
+    text.delete(100, 50);
+  });
+  const large = Y.encodeStateAsUpdate(author);
+  expect(large.length).toBeGreaterThan(bulkBytesMin);
+  const updates = [large];
+  author.on("update", (update: Uint8Array) => updates.push(update));
+  for (let index = 0; index < 20; index++) text.insert(text.length, "z");
+  text.insert(7, "in the middle");
+  const direct = toHex(load(Y.encodeStateAsUpdate(author)).digestS(hash));
+  for (const parts of [updates, [large, ...updates], updates.toReversed()]) {
+    const fold = foldOf(parts);
+    expect(toHex(load(fold.encodeSince()).digestS(hash))).toBe(direct);
+    for (const clock of [1, 12_345, 59_999, 60_010]) {
+      const vector = encodeStateVector([[1_000, clock]]);
+      const rest = parseUpdate(fold.encodeSince(vector));
+      expect(rest.runs).toMatchObject([{ client: 1_000, clock, endClock: 60_033 }]);
+    }
+  }
+  const pasted = new Y.Doc();
+  pasted.clientID = 5;
+  pasted.getText("text").insert(0, "x".repeat(bulkBytesMin));
+  const first = Y.encodeStateAsUpdate(pasted);
+  const typed: Uint8Array[] = [];
+  pasted.on("update", (update: Uint8Array) => typed.push(update));
+  pasted.getText("text").insert(bulkBytesMin, "ab");
+  // The same letters in another cut: one unit is known, the first struct of the rest is trimmed.
+  const known = characterOf(5, "x");
+  const trimmed = foldOf([known, first, ...typed]);
+  const loaded = load(trimmed.encodeSince()).ydoc.getText("text").toString();
+  expect(loaded).toBe(pasted.getText("text").toString());
+});
+
+/** The first letter of a client's text as an update of its own. */
+function characterOf(clientID: number, letter: string): Uint8Array {
+  const doc = new Y.Doc();
+  doc.clientID = clientID;
+  doc.getText("text").insert(0, letter);
+  return Y.encodeStateAsUpdate(doc);
+}
 
 test.each([
   ["claim", [0x80, 0x94, 0xeb, 0xdc, 0x03, 1, 1]],
