@@ -12,7 +12,7 @@ import {
   type RelayLimits,
 } from "@heddle/relay";
 import { Replica, type ApplyJudge, type StateFolder } from "@heddle/replica";
-import { FoldThread, nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
+import { FoldProcess, nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
 import { openLevelStore, StoreScrub, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
@@ -65,7 +65,7 @@ export async function relayCommand(
     const scrub = newScrub(options, store, environment);
     const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
     const judge = new WorkerJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
-    const folder = new FoldThread();
+    const folder = new FoldProcess();
     try {
       const ground = { store, environment, admin, limits, judge, folder };
       const observed = { ...(await startRelay(options, ground)), scrub };

@@ -29,8 +29,6 @@ export interface Trial {
   readonly version?: { readonly from: number | undefined; readonly to: number };
   /** V1 updates that add up to the document; what they cost is not held against the steps. */
   readonly base?: readonly Uint8Array[];
-  /** The judge may keep the memory of `base`: nobody else looks at it again. */
-  readonly isBaseOwned?: boolean;
   /** Updates to try, one after the other. */
   readonly steps: readonly Uint8Array[];
   /** For all steps together, and again for loading the result; CPU time where it can be had. */
@@ -38,7 +36,7 @@ export interface Trial {
   /** For the base alone, when less than what the judge would give by itself. */
   readonly baseMsMax?: number;
   /**
-   * In a thread of its own, with nothing left from others. The share of the usual heap, and of the time
+   * In a process of its own, with nothing left from others. The share of the usual heap, and of the time
    * that loading the result may take.
    */
   readonly alone?: { readonly share: number };

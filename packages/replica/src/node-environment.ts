@@ -26,7 +26,7 @@ import {
 import { nodeCompression } from "./node-compression.ts";
 
 export { nodeCompression } from "./node-compression.ts";
-export { FoldThread, type FoldThreadOptions } from "./node-fold-thread.ts";
+export { FoldProcess, type FoldProcessOptions } from "./node-fold-process.ts";
 export { WorkerJudge, type WorkerJudgeOptions } from "./node-worker-judge.ts";
 
 /** The ports of `@heddle/core` on Node's own clock, randomness, timers and cryptography. */

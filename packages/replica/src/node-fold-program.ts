@@ -1,14 +1,14 @@
 import type { createHash as CreateHash } from "node:crypto";
-import type { MessagePort } from "node:worker_threads";
 import type { deflateRawSync as Deflate, inflateRawSync as Inflate } from "node:zlib";
 
 import { contentProgram } from "@heddle/document";
 import type * as Yjs from "yjs";
 
+import type { ProgramPort } from "./node-program-process.ts";
 import type { FoldJob, FoldResult, StateFacts } from "./state-folder.ts";
 
 /**
- * What runs in the worker thread that folds. As in `node-trial-program.ts`, functions are handed over
+ * What runs in the process that folds. As in `node-trial-program.ts`, functions are handed over
  * as text: none may use anything from outside of this file but types and the content of digest C.
  */
 
@@ -94,8 +94,9 @@ function runFold(tools: FoldTools, { base, updates, stateBytesMax }: FoldJob): F
   return { outcome: "folded", engine, state: deflated, stateBytes, baseVector, built, loaded };
 }
 
-function serveFolds(port: MessagePort, tools: FoldTools): void {
-  port.on("message", (request: FoldRequest) => {
+function serveFolds(port: ProgramPort, tools: FoldTools): void {
+  port.onMessage((message) => {
+    const request = message as FoldRequest;
     let result: FoldResult;
     try {
       result = runFold(tools, request);
@@ -108,13 +109,12 @@ function serveFolds(port: MessagePort, tools: FoldTools): void {
 
 const functions = [foldInto, factsOf, hasPending, runFold, serveFolds];
 
-/** The text that a worker evaluates; its `workerData` is a {@link FoldSetting}. */
+/** The text that a {@link ProgramProcess} runs; its `setting` is a {@link FoldSetting}. */
 export const foldProgram = `"use strict";
-const { parentPort, workerData: setting } = require("node:worker_threads");
 const { createHash } = require("node:crypto");
 const { deflateRawSync, inflateRawSync } = require("node:zlib");
 ${contentProgram}
 ${functions.map(String).join("\n")}
 const Y = require(setting.yjsPath);
-serveFolds(parentPort, { ...setting, Y, createHash, deflateRawSync, inflateRawSync });
+serveFolds(port, { ...setting, Y, createHash, deflateRawSync, inflateRawSync });
 `;

@@ -1,12 +1,12 @@
-import type { MessagePort } from "node:worker_threads";
 import type * as Yjs from "yjs";
 
 import type { AuditBudget } from "./audit-budget.ts";
 import type { LogSelection, LogVerdict, SourceSummary, TriedEnvelope } from "./log-trials.ts";
 import { checkLoads, deepestType, itemOf, type TrialSetting } from "./node-trial-program.ts";
+import type { ProgramPort } from "./node-program-process.ts";
 
 /**
- * What runs in the thread that holds a log. As in node-trial-program.ts, functions are handed over as
+ * What runs in the process that holds a log. As in node-trial-program.ts, functions are handed over as
  * text, and none of them may use anything from outside of this file but types.
  */
 
@@ -51,7 +51,7 @@ interface LogBench {
   readonly log: Entry[];
   /** Where the structs of each client lie in the log: spans with places, ascending. */
   readonly owners: Map<number, { readonly span: Span; readonly place: number }[]>;
-  /** CPU milliseconds of this thread, or wall time where the system does not tell. */
+  /** CPU milliseconds of its main thread, or wall time where the system does not tell. */
   readonly usedMs: () => number;
 }
 
@@ -237,8 +237,9 @@ function summaries({ Y, log }: LogBench): SourceSummary[] {
     .map(([source, { group, envelopes, structs }]) => ({ source, group, envelopes, structs }));
 }
 
-function serveLog(port: MessagePort, bench: LogBench): void {
-  port.on("message", (job: LogJob) => {
+function serveLog(port: ProgramPort, bench: LogBench): void {
+  port.onMessage((message) => {
+    const job = message as LogJob;
     const { id } = job;
     try {
       if (job.kind === "add") for (const envelope of job.envelopes) addEnvelope(bench, envelope);
@@ -269,9 +270,8 @@ const functions = [
   serveLog,
 ];
 
-/** The text that a worker evaluates; its `workerData` is a {@link LogSetting}. */
+/** The text that a {@link ProgramProcess} runs; its `setting` is a {@link LogSetting}. */
 export const logProgram = `"use strict";
-const { parentPort, workerData: setting } = require("node:worker_threads");
 const { readFileSync, readlinkSync } = require("node:fs");
 const { performance } = require("node:perf_hooks");
 ${functions.map(String).join("\n")}
@@ -284,5 +284,5 @@ const usedMs = () => {
 };
 const assertLoads = (state) => void checkLoads({ Y, setting }, state);
 const { budget } = setting;
-serveLog(parentPort, { Y, budget, growingShare: 4, assertLoads, log: [], owners: new Map(), usedMs });
+serveLog(port, { Y, budget, growingShare: 4, assertLoads, log: [], owners: new Map(), usedMs });
 `;

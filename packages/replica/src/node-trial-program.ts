@@ -1,23 +1,20 @@
-import type { MessagePort } from "node:worker_threads";
 import type * as Yjs from "yjs";
 
+import type { ProgramPort } from "./node-program-process.ts";
+
 /**
- * What runs in the worker thread. The functions below are handed over as text, so that the same source
+ * What runs in the process for trials. The functions below are handed over as text, so that the same source
  * serves a build and a test run without one; none of them may use anything from outside of this file
  * but types.
  */
 
-/** What the worker is asked to do. */
+/** What the process is asked to do. */
 export interface TrialJob {
   readonly id: number;
   readonly key: string | undefined;
   readonly version: { readonly from: number | undefined; readonly to: number } | undefined;
   readonly base: readonly Uint8Array[] | undefined;
   readonly steps: readonly Uint8Array[];
-  /** Two shared 32-bit words: phase, index of the step. */
-  readonly progress: SharedArrayBuffer;
-  /** One shared double for each step: milliseconds. */
-  readonly stepMs: SharedArrayBuffer;
 }
 
 export interface TrialAnswer {
@@ -35,8 +32,6 @@ export interface TrialSetting {
   readonly depthMax: number;
   /** Sum of encoded sizes of the scratch documents that are kept. */
   readonly keptBytesMax: number;
-  /** Priority of the thread; left as it is where nothing is said. */
-  readonly niceness?: number;
 }
 
 interface Scratch {
@@ -47,15 +42,16 @@ interface Scratch {
 
 interface Bench {
   readonly Y: typeof Yjs;
+  /** Reports the phase, the step that it begins with, and what the step before took. */
+  readonly report: (phase: number, index: number, ms: number) => void;
   readonly setting: TrialSetting;
   readonly kept: Map<string, Scratch>;
 }
 
 /** Applies all of the job and loads the result anew. Throws what Yjs throws. */
 function runTrial(bench: Bench, job: TrialJob): TrialAnswer {
-  const { Y, kept } = bench;
-  const progress = new Int32Array(job.progress);
-  const stepMs = new Float64Array(job.stepMs);
+  const { Y, kept, report } = bench;
+  report(0, 0, 0);
   const scratch = job.key === undefined ? undefined : kept.get(job.key);
   if (job.key !== undefined) kept.delete(job.key);
   const goesOn = job.base === undefined || job.version?.from !== undefined;
@@ -64,14 +60,14 @@ function runTrial(bench: Bench, job: TrialJob): TrialAnswer {
   }
   const doc = goesOn ? scratch!.doc : new Y.Doc();
   for (const update of job.base ?? []) Y.applyUpdate(doc, update);
-  progress[0] = 1;
+  let tookMs = 0;
   for (let index = 0; index < job.steps.length; index++) {
-    progress[1] = index;
+    report(1, index, tookMs);
     const startMs = performance.now();
     Y.applyUpdate(doc, job.steps[index]!);
-    stepMs[index] = performance.now() - startMs;
+    tookMs = performance.now() - startMs;
   }
-  progress[0] = 2;
+  report(2, job.steps.length, tookMs);
   const state = Y.encodeStateAsUpdate(doc);
   const depth = checkLoads(bench, state);
   if (job.key !== undefined) {
@@ -134,8 +130,9 @@ function keepScratch({ kept, setting }: Bench, key: string, scratch: Scratch): v
   }
 }
 
-function serveTrials(port: MessagePort, bench: Bench): void {
-  port.on("message", (job: TrialJob) => {
+function serveTrials(port: ProgramPort, bench: Bench): void {
+  port.onMessage((message) => {
+    const job = message as TrialJob;
     let answer: TrialAnswer;
     try {
       answer = runTrial(bench, job);
@@ -148,20 +145,10 @@ function serveTrials(port: MessagePort, bench: Bench): void {
 
 const functions = [runTrial, checkLoads, deepestType, itemOf, keepScratch, serveTrials];
 
-/** The text that a worker evaluates; its `workerData` is a {@link TrialSetting}. */
+/** The text that a {@link ProgramProcess} runs; its `setting` is a {@link TrialSetting}. */
 export const trialProgram = `"use strict";
-const { parentPort, workerData: setting } = require("node:worker_threads");
-const { readlinkSync } = require("node:fs");
 const { performance } = require("node:perf_hooks");
-const { setPriority } = require("node:os");
 ${functions.map(String).join("\n")}
 const Y = require(setting.yjsPath);
-let thread;
-try { thread = readlinkSync("/proc/thread-self"); } catch { /* only Linux has it */ }
-if (thread && setting.niceness) {
-  // On Linux a thread has a priority of its own; elsewhere this would be the priority of the process.
-  try { setPriority(Number(thread.split("/").pop()), setting.niceness); } catch { /* then as everybody */ }
-}
-serveTrials(parentPort, { Y, setting, kept: new Map() });
-parentPort.postMessage({ thread });
+serveTrials(port, { Y, setting, report: port.report, kept: new Map() });
 `;

@@ -1,12 +1,12 @@
 import type { ApplyJudge, Trial, Verdict } from "./apply-judge.ts";
 import type { AuditBudget } from "./audit-budget.ts";
 import type { LogTrials } from "./log-trials.ts";
-import { LogThread } from "./node-log-thread.ts";
-import { TrialThread, type TrialThreadOptions } from "./node-trial-thread.ts";
+import { LogProcess } from "./node-log-process.ts";
+import { TrialProcess, type TrialProcessOptions } from "./node-trial-process.ts";
 
-export type WorkerJudgeOptions = Partial<Omit<TrialThreadOptions, "niceness">>;
+export type WorkerJudgeOptions = Partial<Omit<TrialProcessOptions, "niceness">>;
 
-const defaults: Omit<TrialThreadOptions, "niceness"> = {
+const defaults: Omit<TrialProcessOptions, "niceness"> = {
   heapMb: 512,
   queueMax: 64,
   idleMs: 15_000,
@@ -29,13 +29,13 @@ const lowNiceness = 5;
  * main thread and the quick one get theirs.
  */
 export class WorkerJudge implements ApplyJudge {
-  readonly #options: Omit<TrialThreadOptions, "niceness">;
-  readonly #threads: Readonly<Record<Trial["urgency"], TrialThread>>;
+  readonly #options: Omit<TrialProcessOptions, "niceness">;
+  readonly #threads: Readonly<Record<Trial["urgency"], TrialProcess>>;
 
   constructor(options: WorkerJudgeOptions = {}) {
     this.#options = { ...defaults, ...options };
-    const thread = (niceness: number): TrialThread => {
-      return new TrialThread({ ...this.#options, niceness });
+    const thread = (niceness: number): TrialProcess => {
+      return new TrialProcess({ ...this.#options, niceness });
     };
     this.#threads = { urgent: thread(0), bulk: thread(lowNiceness), idle: thread(0) };
   }
@@ -46,7 +46,7 @@ export class WorkerJudge implements ApplyJudge {
 
   openLog(budget: AuditBudget): LogTrials {
     const { heapMb, depthMax } = this.#options;
-    return new LogThread({ budget, heapMb, depthMax, logBytesMax });
+    return new LogProcess({ budget, heapMb, depthMax, logBytesMax });
   }
 
   async close(): Promise<void> {

@@ -133,7 +133,6 @@ export class TrialCase implements QueuedTrial {
       key: document.id,
       steps: [bytes],
       budgetMs: budgetFor(budget, bytes.length),
-      isBaseOwned: true,
       ...(!isLarge && { baseMsMax: smallMax.baseMs }),
     } as const;
     const to = ++versions;
@@ -161,7 +160,6 @@ export class TrialCase implements QueuedTrial {
     return judge.judge({
       urgency: "bulk",
       base: candidate.base(),
-      isBaseOwned: true,
       steps: [bytes],
       budgetMs: 2 * budgetFor(budget, bytes.length),
       alone: { share: 1 },
@@ -180,7 +178,6 @@ export class TrialCase implements QueuedTrial {
     const verdict = await judge.judge({
       urgency: "bulk",
       base: candidate.base(),
-      isBaseOwned: true,
       steps: [],
       budgetMs: 2 * budgetFor(budget, candidate.update.bytes.length),
       alone: { share: baseShareMax },

@@ -1,5 +1,4 @@
 import { createRequire } from "node:module";
-import { Worker } from "node:worker_threads";
 
 import type { FailedTrial, Trial, Verdict } from "./apply-judge.ts";
 import { TrialClock } from "./node-trial-clock.ts";
@@ -10,14 +9,15 @@ import {
   type TrialJob,
   type TrialSetting,
 } from "./node-trial-program.ts";
+import { ProgramProcess, type ProgramEnd } from "./node-program-process.ts";
 
-export interface TrialThreadOptions {
+export interface TrialProcessOptions {
   readonly heapMb: number;
   readonly queueMax: number;
   readonly idleMs: number;
   readonly depthMax: number;
   readonly keptBytesMax: number;
-  /** Priority of the thread where threads have one: 0 as everybody, 19 only when nobody else wants. */
+  /** Priority of the process: 0 as everybody, 19 only when nobody else wants. */
   readonly niceness: number;
 }
 
@@ -29,30 +29,30 @@ interface Waiting {
 /** A trial under way. */
 interface Running extends Waiting {
   readonly id: number;
-  readonly progress: Int32Array;
-  readonly stepMs: Float64Array;
+  /** What the process said last: phase, index of the step. */
+  readonly progress: { phase: number; index: number };
+  readonly stepMs: number[];
   readonly clock: TrialClock;
 }
 
 /** How often a running trial is looked at: what a time-out may be late by. */
 const watchMs = 20;
 /**
- * One worker thread that tries updates, one trial at a time. It is started when it is needed, ended
+ * One process that tries updates, one trial at a time. It is started when it is needed, ended
  * when it has been idle, and killed when a trial is over its bounds; the next trial gets a new one.
  * A trial that wants to be alone gets one before and leaves none behind.
  */
-export class TrialThread {
-  readonly #options: TrialThreadOptions;
+export class TrialProcess {
+  readonly #options: TrialProcessOptions;
   readonly #waiting: Waiting[] = [];
-  #worker: Worker | undefined;
-  #thread: string | undefined;
+  #process: ProgramProcess | undefined;
   #running: Running | undefined;
   #watch: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #trials = 0;
   #isClosed = false;
 
-  constructor(options: TrialThreadOptions) {
+  constructor(options: TrialProcessOptions) {
     this.#options = options;
   }
 
@@ -81,58 +81,58 @@ export class TrialThread {
       this.#idle = setTimeout(() => void this.#end(), this.#options.idleMs).unref();
       return;
     }
-    const { key, version, alone, isBaseOwned } = next.trial;
-    const progress = new SharedArrayBuffer(8);
-    const stepMs = new SharedArrayBuffer(8 * next.trial.steps.length);
-    // Copied once and handed over: a clone would be made twice, once on each side.
-    const base = isBaseOwned ? next.trial.base : next.trial.base?.map(copyOf);
-    const steps = next.trial.steps.map(copyOf);
-    const job: TrialJob = { id: ++this.#trials, key, version, base, steps, progress, stepMs };
+    const { key, version, alone, base, steps } = next.trial;
+    const job: TrialJob = { id: ++this.#trials, key, version, base, steps };
     if (alone) void this.#end();
-    const worker = (this.#worker ??= this.#start(alone?.share ?? 1));
+    const trying = (this.#process ??= this.#start(alone?.share ?? 1));
+    // The program runs in the first thread of its process.
+    const thread = trying.pid === undefined ? undefined : `${trying.pid}/task/${trying.pid}`;
     this.#running = {
       ...next,
       id: job.id,
-      progress: new Int32Array(progress),
-      stepMs: new Float64Array(stepMs),
-      clock: new TrialClock(next.trial, () => this.#thread),
+      progress: { phase: Phase.base, index: 0 },
+      stepMs: steps.map(() => 0),
+      clock: new TrialClock(next.trial, () => thread),
     };
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    worker.postMessage(
-      job,
-      [...(base ?? []), ...steps].map(({ buffer }) => buffer as ArrayBuffer),
-    );
-    worker.ref();
+    trying.post(job);
+    trying.ref();
     this.#watch = setInterval(() => this.#look(), watchMs);
   }
 
-  #start(heapShare: number): Worker {
+  #start(heapShare: number): ProgramProcess {
     const { heapMb, depthMax, keptBytesMax, niceness } = this.#options;
     const yjsPath = createRequire(import.meta.url).resolve("yjs");
-    const workerData: TrialSetting = { yjsPath, depthMax, keptBytesMax, niceness };
-    const worker = new Worker(trialProgram, {
-      eval: true,
+    const setting: TrialSetting = { yjsPath, depthMax, keptBytesMax };
+    const trying: ProgramProcess = new ProgramProcess({
       name: "heddle-trial",
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapMb * heapShare) },
-      // Yjs warns on consoles, and what an update makes it say is not the operator's business.
-      stdout: true,
-      stderr: true,
+      program: trialProgram,
+      setting,
+      heapMb: Math.ceil(heapMb * heapShare),
+      niceness,
+      onMessage: (answer) => {
+        if (trying === this.#process) this.#answered(answer as TrialAnswer);
+      },
+      onReport: (phase, index, ms) => {
+        if (trying === this.#process) this.#reported(phase, index, ms);
+      },
+      onEnd: (end) => {
+        if (trying === this.#process) this.#gone(end);
+      },
     });
-    worker.on("message", (message: TrialAnswer | { thread: string | undefined }) => {
-      if (worker !== this.#worker) return;
-      if ("thread" in message) this.#thread = message.thread;
-      else this.#answered(message);
-    });
-    worker.on("error", (error) => {
-      if (worker !== this.#worker) return;
-      const isMemory = (error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
-      this.#fail(isMemory ? "memory" : "exception", isMemory ? "heap limit" : String(error));
-    });
-    worker.stdout.resume();
-    worker.stderr.resume();
-    worker.unref();
-    return worker;
+    return trying;
+  }
+
+  #reported(phase: number, index: number, ms: number): void {
+    const running = this.#running;
+    if (!running) return;
+    if (phase !== Phase.base && index > 0) running.stepMs[index - 1] = ms;
+    Object.assign(running.progress, { phase, index });
+  }
+
+  #gone({ by, reason }: ProgramEnd): void {
+    if (by === "memory") this.#fail("memory", reason);
+    else if (by === "program") this.#fail("exception", reason);
+    else this.#giveUp({ outcome: "overloaded" });
   }
 
   #answered({ id, outcome, reason = "", depth = 0 }: TrialAnswer): void {
@@ -147,7 +147,7 @@ export class TrialThread {
   /** Ends a trial that takes too long. */
   #look(): void {
     const running = this.#running;
-    const exceeded = running?.clock.look(running.progress[0]!);
+    const exceeded = running?.clock.look(running.progress.phase);
     if (exceeded === undefined) return;
     const reason = `over ${Math.round(exceeded.maxMs)} ms`;
     if (exceeded.by === "trial") this.#fail("timeout", reason);
@@ -159,7 +159,7 @@ export class TrialThread {
     this.#giveUp(running ? failure(running, outcome, reason) : { outcome: "overloaded" });
   }
 
-  /** Ends the thread and what runs in it. */
+  /** Ends the process and what runs in it. */
   #giveUp(verdict: Verdict): void {
     void this.#end();
     this.#settle(verdict);
@@ -168,7 +168,7 @@ export class TrialThread {
 
   #settle(verdict: Verdict): void {
     clearInterval(this.#watch);
-    this.#worker?.unref();
+    this.#process?.unref();
     const running = this.#running;
     this.#running = undefined;
     if (running?.trial.alone) void this.#end();
@@ -176,24 +176,17 @@ export class TrialThread {
   }
 
   async #end(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    this.#thread = undefined;
-    await worker?.terminate();
+    const trying = this.#process;
+    this.#process = undefined;
+    await trying?.end();
   }
 }
 
 function failure(
-  { progress, stepMs }: Running,
+  { progress: { phase, index }, stepMs }: Running,
   outcome: FailedTrial["outcome"],
   reason: string,
 ): FailedTrial {
-  const [phase = 0, index = 0] = progress;
   const step = phase === Phase.base ? -1 : phase === Phase.steps ? index : undefined;
   return { outcome, reason: reason.slice(0, 200), step, stepMs: [...stepMs] };
-}
-
-/** A plain copy, whatever kind of view it is: a Buffer's `slice` is none. */
-function copyOf(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
 }

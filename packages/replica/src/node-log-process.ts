@@ -1,5 +1,4 @@
 import { createRequire } from "node:module";
-import { Worker } from "node:worker_threads";
 
 import type { AuditBudget } from "./audit-budget.ts";
 import type {
@@ -10,8 +9,9 @@ import type {
   TriedEnvelope,
 } from "./log-trials.ts";
 import { logProgram, type LogAnswer, type LogJob, type LogSetting } from "./node-log-program.ts";
+import { ProgramProcess } from "./node-program-process.ts";
 
-export interface LogThreadOptions {
+export interface LogProcessOptions {
   readonly budget: AuditBudget;
   readonly heapMb: number;
   readonly depthMax: number;
@@ -33,48 +33,38 @@ interface Waiting {
  */
 const attemptMsMax = 300_000;
 
-/** A thread of its own for one log that is under audit; gone when the audit is over. */
-export class LogThread implements LogTrials {
-  readonly #options: LogThreadOptions;
-  readonly #worker: Worker;
+/** A process of its own for one log that is under audit; gone when the audit is over. */
+export class LogProcess implements LogTrials {
+  readonly #options: LogProcessOptions;
+  readonly #process: ProgramProcess;
   readonly #waiting = new Map<number, Waiting>();
   #jobs = 0;
   #bytes = 0;
   #end: { readonly outcome: "memory" | "unknown"; readonly reason: string } | undefined;
 
-  constructor(options: LogThreadOptions) {
+  constructor(options: LogProcessOptions) {
     this.#options = options;
     const { heapMb, depthMax, budget } = options;
     const yjsPath = createRequire(import.meta.url).resolve("yjs");
-    const workerData: LogSetting = { yjsPath, depthMax, keptBytesMax: 0, budget };
-    this.#worker = new Worker(logProgram, {
-      eval: true,
+    const setting: LogSetting = { yjsPath, depthMax, keptBytesMax: 0, budget };
+    this.#process = new ProgramProcess({
       name: "heddle-audit",
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
-      stdout: true,
-      stderr: true,
+      program: logProgram,
+      setting,
+      heapMb,
+      onMessage: (answer) => this.#answered(answer as LogAnswer),
+      onEnd: ({ by, reason }) => this.#stop(by === "memory" ? "memory" : "unknown", reason),
     });
-    this.#worker.on("message", (answer: LogAnswer) => this.#answered(answer));
-    this.#worker.on("error", (error) => {
-      const isMemory = (error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
-      this.#stop(isMemory ? "memory" : "unknown", isMemory ? "heap limit" : String(error));
-    });
-    this.#worker.on("exit", () => this.#stop("unknown", "the thread is gone"));
-    this.#worker.stdout.resume();
-    this.#worker.stderr.resume();
-    this.#worker.unref();
   }
 
   async add(envelopes: readonly TriedEnvelope[]): Promise<void> {
     for (const { payload } of envelopes) this.#bytes += payload.length;
     if (this.#bytes > this.#options.logBytesMax) {
       this.#stop("unknown", `a log of more than ${this.#options.logBytesMax} bytes`);
-      await this.#worker.terminate();
+      await this.#process.end();
       return;
     }
-    const buffers = envelopes.map(({ payload }) => payload.buffer as ArrayBuffer);
-    await this.#ask({ kind: "add", envelopes }, buffers);
+    await this.#ask({ kind: "add", envelopes });
   }
 
   async sources(): Promise<readonly SourceSummary[]> {
@@ -90,22 +80,21 @@ export class LogThread implements LogTrials {
 
   async close(): Promise<void> {
     this.#stop("unknown", "the audit is over");
-    await this.#worker.terminate();
+    await this.#process.end();
   }
 
-  /** What the thread says; nothing when it is gone. */
-  #ask(job: JobOf<LogJob>, transfer: ArrayBuffer[] = []): Promise<unknown> {
+  /** What the process says; nothing when it is gone. */
+  #ask(job: JobOf<LogJob>): Promise<unknown> {
     if (this.#end) return Promise.resolve(undefined);
     const id = ++this.#jobs;
     return new Promise((settle, fail) => {
       const timer = setTimeout(() => {
         this.#stop("unknown", `no answer in ${attemptMsMax} ms`);
-        void this.#worker.terminate();
+        void this.#process.end();
       }, attemptMsMax);
       const cancel = (): void => clearTimeout(timer);
       this.#waiting.set(id, { settle, fail, cancel });
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      this.#worker.postMessage({ id, ...job }, transfer);
+      this.#process.post({ id, ...job });
     });
   }
 

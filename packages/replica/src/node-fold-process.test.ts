@@ -3,16 +3,16 @@ import { afterEach, expect, test } from "vitest";
 
 import { digestsOf, folder, Typist } from "./checkpoint.fixture.ts";
 import { rightOriginFan, subdocumentWithoutGuid } from "./hostile.fixture.ts";
-import { FoldThread } from "./node-fold-thread.ts";
+import { FoldProcess } from "./node-fold-process.ts";
 import { environment } from "./replica.fixture.ts";
 import type { FoldedState } from "./state-folder.ts";
 
 const stateBytesMax = 10_000_000;
-let thread: FoldThread | undefined;
+let thread: FoldProcess | undefined;
 afterEach(() => thread?.close());
 
 test("[CKP-8] a worker folds as this thread does, from nothing and from a checkpoint", async () => {
-  thread = new FoldThread();
+  thread = new FoldProcess();
   const typist = new Typist(300);
   for (let turn = 0; turn < 80; turn++) typist.type(turn * 7);
   const first = { updates: typist.updates.slice(0, 50), stateBytesMax };
@@ -32,7 +32,7 @@ test("[CKP-8] a worker folds as this thread does, from nothing and from a checkp
 });
 
 test("[CKP-3] a base that inflates to more than it states is refused", async () => {
-  thread = new FoldThread();
+  thread = new FoldProcess();
   const typist = new Typist(300);
   typist.type(1);
   const base = (await thread.fold({ updates: typist.updates, stateBytesMax })) as FoldedState;
@@ -44,7 +44,7 @@ test("[CKP-3] a base that inflates to more than it states is refused", async () 
 });
 
 test("a fold that takes too long or throws fails alone, and the next one gets a new thread", async () => {
-  thread = new FoldThread({ foldMsMax: 3_000 });
+  thread = new FoldProcess({ foldMsMax: 3_000 });
   const slow = thread.fold({ updates: [rightOriginFan(40_000)], stateBytesMax });
   const bad = thread.fold({ updates: [subdocumentWithoutGuid()], stateBytesMax });
   const good = thread.fold({ updates: new Typist(7).updates, stateBytesMax });

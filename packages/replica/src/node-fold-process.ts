@@ -1,16 +1,16 @@
 import { createRequire } from "node:module";
-import { Worker } from "node:worker_threads";
 
 import { yjsEngine } from "@heddle/document";
 
 import { foldProgram, type FoldAnswer, type FoldSetting } from "./node-fold-program.ts";
+import { ProgramProcess } from "./node-program-process.ts";
 import type { FoldJob, FoldResult, StateFolder } from "./state-folder.ts";
 
-export interface FoldThreadOptions {
+export interface FoldProcessOptions {
   readonly heapMb?: number;
   /** A fold that takes longer is given up. Wall time: nobody waits for it, but for ever is too long. */
   readonly foldMsMax?: number;
-  /** The thread ends when it had nothing to do for so long. */
+  /** The process ends when it had nothing to do for so long. */
   readonly idleMs?: number;
 }
 
@@ -19,17 +19,17 @@ interface Waiting {
   readonly settle: (result: FoldResult) => void;
 }
 
-/** Folds in one worker thread of this process, which is there while there is something to fold. */
-export class FoldThread implements StateFolder {
-  readonly #options: Required<FoldThreadOptions>;
+/** Folds in one process of its own, which is there while there is something to fold. */
+export class FoldProcess implements StateFolder {
+  readonly #options: Required<FoldProcessOptions>;
   readonly #waiting: Waiting[] = [];
-  #worker: Worker | undefined;
+  #process: ProgramProcess | undefined;
   #running: (Waiting & { readonly id: number; readonly timer: NodeJS.Timeout }) | undefined;
   #idle: NodeJS.Timeout | undefined;
   #folds = 0;
   #isClosed = false;
 
-  constructor(options: FoldThreadOptions = {}) {
+  constructor(options: FoldProcessOptions = {}) {
     this.#options = { heapMb: 1024, foldMsMax: 120_000, idleMs: 2_000, ...options };
   }
 
@@ -58,42 +58,36 @@ export class FoldThread implements StateFolder {
       this.#idle = setTimeout(() => void this.#end(), this.#options.idleMs).unref();
       return;
     }
-    const worker = (this.#worker ??= this.#start());
+    const folding = (this.#process ??= this.#start());
     const { foldMsMax } = this.#options;
     const timer = setTimeout(() => this.#fail(`over ${foldMsMax} ms`), foldMsMax);
     this.#running = { ...next, id: ++this.#folds, timer };
-    worker.ref();
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    worker.postMessage({ ...next.job, id: this.#running.id });
+    folding.ref();
+    folding.post({ ...next.job, id: this.#running.id });
   }
 
-  #start(): Worker {
+  #start(): ProgramProcess {
     const yjsPath = createRequire(import.meta.url).resolve("yjs");
-    const workerData: FoldSetting = { yjsPath, engine: `${yjsEngine.name} ${yjsEngine.version}` };
-    const worker = new Worker(foldProgram, {
-      eval: true,
+    const setting: FoldSetting = { yjsPath, engine: `${yjsEngine.name} ${yjsEngine.version}` };
+    const folding: ProgramProcess = new ProgramProcess({
       name: "heddle-fold",
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMb },
-      // Yjs warns on consoles, and what a document makes it say is not the operator's business.
-      stdout: true,
-      stderr: true,
+      program: foldProgram,
+      setting,
+      heapMb: this.#options.heapMb,
+      onMessage: (message) => {
+        const { id, result } = message as FoldAnswer;
+        if (folding !== this.#process || id !== this.#running?.id) return;
+        this.#settle(result);
+        this.#next();
+      },
+      onEnd: ({ reason }) => {
+        if (folding === this.#process) this.#fail(reason);
+      },
     });
-    worker.on("message", ({ id, result }: FoldAnswer) => {
-      if (worker !== this.#worker || id !== this.#running?.id) return;
-      this.#settle(result);
-      this.#next();
-    });
-    worker.on("error", (error) => {
-      if (worker === this.#worker) this.#fail(String(error));
-    });
-    worker.stdout.resume();
-    worker.stderr.resume();
-    worker.unref();
-    return worker;
+    return folding;
   }
 
-  /** The thread is gone or has to go; the next fold gets a new one. */
+  /** The process is gone or has to go; the next fold gets a new one. */
   #fail(reason: string): void {
     void this.#end();
     this.#settle({ outcome: "failed", reason: reason.slice(0, 160) });
@@ -104,13 +98,13 @@ export class FoldThread implements StateFolder {
     const running = this.#running;
     this.#running = undefined;
     clearTimeout(running?.timer);
-    this.#worker?.unref();
+    this.#process?.unref();
     running?.settle(result);
   }
 
   async #end(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    const folding = this.#process;
+    this.#process = undefined;
+    await folding?.end();
   }
 }
