@@ -4,7 +4,7 @@ import path from "node:path";
 import { isHeddleError, MemoryDisk, MemoryLogStore, parseDocumentName } from "@heddle/core";
 import { admitUpdate, DocumentKnowledge, isRoutine, parseUpdate } from "@heddle/document";
 import { Replica } from "@heddle/replica";
-import { ephemeralDeviceKey, WorkerJudge } from "@heddle/replica/node";
+import { ephemeralDeviceKey, ProcessJudge } from "@heddle/replica/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as Y from "yjs";
 
@@ -22,9 +22,9 @@ import { mutate, seededRandom } from "./mutants.ts";
 const mutants = 20_000 * Number(process.env["HEDDLE_TEST_SCALE"] ?? 1);
 const seed = Number(process.env["HEDDLE_SEED"] ?? 20_261_121);
 
-let judge: WorkerJudge;
+let judge: ProcessJudge;
 beforeAll(() => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
 });
 afterAll(() => judge.close());
 

@@ -1,7 +1,7 @@
 import type { LogFields, Logger } from "@heddle/core";
 import { Relay } from "@heddle/relay";
 import { Replica } from "@heddle/replica";
-import { ephemeralDeviceKey, nodeEnvironment, WorkerJudge } from "@heddle/replica/node";
+import { ephemeralDeviceKey, nodeEnvironment, ProcessJudge } from "@heddle/replica/node";
 import { expect, test } from "vitest";
 
 import { update } from "../hostile/client-messages.ts";
@@ -24,7 +24,7 @@ test("[OPS-4] every line about a connection or its update says which one it was"
   const lines: Line[] = [];
   const environment = nodeEnvironment(keepingLogger(lines));
   const store = await memoryStore();
-  const judge = new WorkerJudge();
+  const judge = new ProcessJudge();
   const signer = ephemeralDeviceKey();
   const replica = await Replica.open({ store, environment, signer, engine: "test", judge });
   const limits = { refusalDelayMs: 10 };

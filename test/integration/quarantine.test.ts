@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { MemoryDisk } from "@heddle/core";
-import { WorkerJudge } from "@heddle/replica/node";
+import { ProcessJudge } from "@heddle/replica/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
@@ -59,9 +59,9 @@ test("[DOC-12] who hangs up while not being read from is noticed, and its trial 
 });
 
 describe("with stock clients", () => {
-  let judge: WorkerJudge;
+  let judge: ProcessJudge;
   beforeAll(() => {
-    judge = new WorkerJudge();
+    judge = new ProcessJudge();
   });
   afterAll(() => judge.close());
 

@@ -12,7 +12,7 @@ import {
   type RelayLimits,
 } from "@heddle/relay";
 import { Replica, type ApplyJudge, type StateFolder } from "@heddle/replica";
-import { FoldProcess, nodeEnvironment, openDeviceKey, WorkerJudge } from "@heddle/replica/node";
+import { FoldProcess, nodeEnvironment, openDeviceKey, ProcessJudge } from "@heddle/replica/node";
 import { openLevelStore, StoreScrub, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
@@ -64,7 +64,7 @@ export async function relayCommand(
     const store = await openStore(options, environment);
     const scrub = newScrub(options, store, environment);
     const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
-    const judge = new WorkerJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
+    const judge = new ProcessJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     const folder = new FoldProcess();
     try {
       const ground = { store, environment, admin, limits, judge, folder };

@@ -97,7 +97,7 @@ const defaultBounds = {
   trialMsMin: defaultApplyBudget.liveMs,
   trialMsPerMiB: defaultApplyBudget.perKibMs * kiB,
   trialMsMax: defaultApplyBudget.bulkMs,
-  /** Of each of the threads that try. */
+  /** Of each of the processes that try. */
   trialHeapBytesMax: 512 * miB,
 
   // Presence.
@@ -184,7 +184,7 @@ export function assertLimitsMakeSense(limits: RelayLimits): void {
     throw invalid("limit trialBytesMax: it must have room for four whole messages");
   }
   if (limits.trialHeapBytesMax < 32 * miB) {
-    throw invalid("limit trialHeapBytesMax: a thread needs 32 MiB to begin with");
+    throw invalid("limit trialHeapBytesMax: a process needs 32 MiB to begin with");
   }
   if (limits.receiveBytesPerConnectionMax < limits.messageBytesMax) {
     throw invalid("limit receiveBytesPerConnectionMax: it must have room for one whole message");

@@ -3,7 +3,7 @@ import type { LogTrials } from "./log-trials.ts";
 
 /**
  * The port to somebody who tries updates on a scratch document, away from everything live: in another
- * thread, with bounds on time and memory. Yjs can be slow or throw on updates that no static check
+ * process, with bounds on time and memory. Yjs can be slow or throw on updates that no static check
  * finds, and it can do so late, when what it took in is encoded and loaded again.
  */
 export interface ApplyJudge {

@@ -4,15 +4,15 @@ import * as Y from "yjs";
 import { findCulprits } from "./find-culprits.ts";
 import { characterBefore, characterOf } from "./hostile.fixture.ts";
 import type { TriedEnvelope } from "./log-trials.ts";
-import { WorkerJudge } from "./node-worker-judge.ts";
+import { ProcessJudge } from "./node-process-judge.ts";
 
 // A flood of ever new clients that all say "from the start on, before this character", while somebody
 // types at the start. Yjs compares each of them with all that lie between: everybody pays, the later the
 // more, and so does whoever opens the document.
 
-let judge: WorkerJudge;
+let judge: ProcessJudge;
 beforeAll(() => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
 });
 afterAll(() => judge.close());
 

@@ -65,5 +65,5 @@ export type LogVerdict =
       /** Place of the envelope that threw; `undefined` when only the whole fails. */
       readonly place: number | undefined;
     }
-  /** Nothing can be said: the log is too large, or the thread is gone. */
+  /** Nothing can be said: the log is too large, or the process is gone. */
   | { readonly outcome: "unknown"; readonly reason: string };

@@ -27,7 +27,7 @@ import { nodeCompression } from "./node-compression.ts";
 
 export { nodeCompression } from "./node-compression.ts";
 export { FoldProcess, type FoldProcessOptions } from "./node-fold-process.ts";
-export { WorkerJudge, type WorkerJudgeOptions } from "./node-worker-judge.ts";
+export { ProcessJudge, type ProcessJudgeOptions } from "./node-process-judge.ts";
 
 /** The ports of `@heddle/core` on Node's own clock, randomness, timers and cryptography. */
 export function nodeEnvironment(logger: Logger): Environment {

@@ -11,19 +11,19 @@ interface Reading {
 /** Loading what is in the log already; far more than any document that clients could still open. */
 const baseMsMax = 60_000;
 /**
- * A machine that is busy elsewhere may keep the thread waiting, and nobody is at fault for that; but not
+ * A machine that is busy elsewhere may keep the process waiting, and nobody is at fault for that; but not
  * without bound.
  */
 const wallFactorMax = 20;
 const wallMsMin = 60_000;
 
 /**
- * Counts the time of each phase of a trial by itself. What counts is CPU time of the thread, so that a
+ * Counts the time of each phase of a trial by itself. What counts is CPU time of its main thread, so that a
  * loaded machine blames nobody; wall time does only where the system tells no other.
  */
 export class TrialClock {
   readonly #trial: Trial;
-  /** What `/proc/thread-self` says in the worker; not known before it has started. */
+  /** What `/proc/thread-self` says there; not known before it has started. */
   readonly #thread: () => string | undefined;
   #phase: number = Phase.base;
   #start: Reading;
@@ -63,7 +63,7 @@ export class TrialClock {
 
   #elapsed(): { usedMs: number; wallMs: number } {
     const now = this.#read();
-    // The thread had not said who it is: what it used before that is given to it.
+    // It was not known who it is: what it used before that is given to it.
     if (this.#start.cpuMs === undefined && now.cpuMs !== undefined) {
       this.#start = { ...this.#start, cpuMs: now.cpuMs };
     }

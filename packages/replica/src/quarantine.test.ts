@@ -8,7 +8,7 @@ import { quarantineCountMax } from "./quarantine.ts";
 import { environment, notes, openReplica, settled, signer } from "./replica.fixture.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
 import { Replica } from "./replica.ts";
-import { WorkerJudge } from "./node-worker-judge.ts";
+import { ProcessJudge } from "./node-process-judge.ts";
 
 function judged(document: ReplicaDocument, update: Uint8Array): Promise<HeddleError | undefined> {
   return new Promise((resolve) => {
@@ -39,9 +39,9 @@ function twoClients(): Uint8Array {
 }
 
 describe("[DOC-7] what could harm is tried before it is logged or shown", () => {
-  let judge: WorkerJudge;
+  let judge: ProcessJudge;
   beforeAll(() => {
-    judge = new WorkerJudge();
+    judge = new ProcessJudge();
   });
   afterAll(() => judge.close());
 

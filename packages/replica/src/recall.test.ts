@@ -8,10 +8,10 @@ import { characterOf, nestedArrays, slowInsertions } from "./hostile.fixture.ts"
 import type { LogTrials } from "./log-trials.ts";
 import { environment, notes, openReplica, settled } from "./replica.fixture.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
-import { WorkerJudge } from "./node-worker-judge.ts";
+import { ProcessJudge } from "./node-process-judge.ts";
 import { walkLog } from "./walk-log.ts";
 
-let judge: WorkerJudge;
+let judge: ProcessJudge;
 afterEach(() => judge.close());
 
 function load(document: ReplicaDocument): Y.Doc {
@@ -42,7 +42,7 @@ test(
   "[DOC-9] routine updates that together break the document are recalled by hash",
   { timeout: 90_000 },
   async () => {
-    judge = new WorkerJudge();
+    judge = new ProcessJudge();
     const disk = new MemoryDisk();
     const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1 });
     const document = await replica.acquire(notes);
@@ -90,7 +90,7 @@ test(
 );
 
 test("[DOC-9] routine updates that are slow together are recalled, and honest ones between them are not", async () => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
   const disk = new MemoryDisk();
   const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1 });
   let document = await replica.acquire(notes);
@@ -118,7 +118,7 @@ test("[DOC-9] routine updates that are slow together are recalled, and honest on
 }, 180_000);
 
 test("[DOC-9] what builds on a recalled part is kept and counted as held, and shown once that is released", async () => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
   const disk = new MemoryDisk();
   const { updates } = writing(2);
   const first = await openReplica(disk);
@@ -180,7 +180,7 @@ test("[DOC-9] a document that fails with nobody to blame is suspended: served as
     openLog: () => trials,
     close: async () => undefined,
   };
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
   const disk = new MemoryDisk();
   const { replica, store } = await openReplica(disk, { judge: fake, auditDelayMs: 1 });
   const document = await replica.acquire(notes);
@@ -197,7 +197,7 @@ test("[DOC-9] a document that fails with nobody to blame is suspended: served as
 });
 
 test("[DOC-9] an honest document is audited and left alone", async () => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
   const { replica, store } = await openReplica(new MemoryDisk(), { judge, auditDelayMs: 1 });
   const document = await replica.acquire(notes);
   const { doc, updates } = writing(2 * auditAfter.envelopes + 10);
@@ -208,7 +208,7 @@ test("[DOC-9] an honest document is audited and left alone", async () => {
 });
 
 test("[DOC-9] two updates that are no valid update together are sealed apart", async () => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
   const disk = new MemoryDisk();
   const { replica, store } = await openReplica(disk, { judge });
   const document = await replica.acquire(notes);
@@ -229,7 +229,7 @@ test("[DOC-9] two updates that are no valid update together are sealed apart", a
 });
 
 test("[DOC-9] two pastes at once that are too large for one envelope become two", async () => {
-  judge = new WorkerJudge();
+  judge = new ProcessJudge();
   const { replica } = await openReplica(new MemoryDisk());
   const document = await replica.acquire(notes);
   const half = "x".repeat(9 * 1024 * 1024);

@@ -21,7 +21,7 @@ export interface TrialCaseHost extends TrialsHost {
 
 /** How often an update is tried again because the document has moved on meanwhile. */
 const roundsMax = 4;
-/** What goes to the quick thread: a small update, on a document that is loaded at once. */
+/** What goes to the quick process: a small update, on a document that is loaded at once. */
 const smallMax = {
   updateBytes: 256 * 1024,
   documentBytes: 2 * 1024 * 1024,
@@ -43,7 +43,7 @@ let versions = 0;
  *                                                          yes: refused for now
  *                                                          no: quarantine
  *
- * Nobody is refused for good because a thread was cold, shared or short of memory for others.
+ * Nobody is refused for good because a process was cold, shared or short of memory for others.
  */
 export class TrialCase implements QueuedTrial {
   readonly document: DocumentId;

@@ -4,7 +4,7 @@ import type { LogTrials } from "./log-trials.ts";
 import { LogProcess } from "./node-log-process.ts";
 import { TrialProcess, type TrialProcessOptions } from "./node-trial-process.ts";
 
-export type WorkerJudgeOptions = Partial<Omit<TrialProcessOptions, "niceness">>;
+export type ProcessJudgeOptions = Partial<Omit<TrialProcessOptions, "niceness">>;
 
 const defaults: Omit<TrialProcessOptions, "niceness"> = {
   heapMb: 512,
@@ -23,25 +23,25 @@ const logBytesMax = 256 * 1024 * 1024;
 const lowNiceness = 5;
 
 /**
- * Tries updates in worker threads of this process, one for each urgency: what takes long, and what
- * nobody waits for, never stands before what is over soon. There are as many threads as have work, at
- * most three beside the main one. What takes long runs at low priority, so that on two processors the
+ * Tries updates in processes of their own, one for each urgency: what takes long, and what
+ * nobody waits for, never stands before what is over soon. There are as many as have work, at
+ * most three beside this one. What takes long runs at low priority, so that on two processors the
  * main thread and the quick one get theirs.
  */
-export class WorkerJudge implements ApplyJudge {
+export class ProcessJudge implements ApplyJudge {
   readonly #options: Omit<TrialProcessOptions, "niceness">;
-  readonly #threads: Readonly<Record<Trial["urgency"], TrialProcess>>;
+  readonly #lanes: Readonly<Record<Trial["urgency"], TrialProcess>>;
 
-  constructor(options: WorkerJudgeOptions = {}) {
+  constructor(options: ProcessJudgeOptions = {}) {
     this.#options = { ...defaults, ...options };
-    const thread = (niceness: number): TrialProcess => {
+    const lane = (niceness: number): TrialProcess => {
       return new TrialProcess({ ...this.#options, niceness });
     };
-    this.#threads = { urgent: thread(0), bulk: thread(lowNiceness), idle: thread(0) };
+    this.#lanes = { urgent: lane(0), bulk: lane(lowNiceness), idle: lane(0) };
   }
 
   judge(trial: Trial): Promise<Verdict> {
-    return this.#threads[trial.urgency].judge(trial);
+    return this.#lanes[trial.urgency].judge(trial);
   }
 
   openLog(budget: AuditBudget): LogTrials {
@@ -50,6 +50,6 @@ export class WorkerJudge implements ApplyJudge {
   }
 
   async close(): Promise<void> {
-    await Promise.all(Object.values(this.#threads).map((thread) => thread.close()));
+    await Promise.all(Object.values(this.#lanes).map((lane) => lane.close()));
   }
 }

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as Y from "yjs";
 
 import { nestedArrays, rightOriginFan, subdocumentWithoutGuid, textOf } from "./hostile.fixture.ts";
-import { WorkerJudge } from "./node-worker-judge.ts";
+import { ProcessJudge } from "./node-process-judge.ts";
 
 describe("[DOC-7] a worker tries updates", () => {
-  let judge: WorkerJudge;
+  let judge: ProcessJudge;
   beforeAll(() => {
-    judge = new WorkerJudge({ heapMb: 64, depthMax: 300, keptBytesMax: 1000 });
+    judge = new ProcessJudge({ heapMb: 64, depthMax: 300, keptBytesMax: 1000 });
   });
   afterAll(() => judge.close());
 
@@ -77,9 +77,9 @@ describe("[DOC-7] a worker tries updates", () => {
 });
 
 describe("[DOC-12] trials that take long", () => {
-  let judge: WorkerJudge;
+  let judge: ProcessJudge;
   beforeAll(() => {
-    judge = new WorkerJudge();
+    judge = new ProcessJudge();
   });
   afterAll(() => judge.close());
 
@@ -108,7 +108,7 @@ describe("[DOC-12] trials that take long", () => {
 });
 
 test("[DOC-13] a trial alone shares its heap with nobody, and leaves nothing", async () => {
-  const judge = new WorkerJudge({ heapMb: 96 });
+  const judge = new ProcessJudge({ heapMb: 96 });
   const doc = new Y.Doc();
   for (let index = 0; index < 80_000; index++) doc.getMap("m").set(`k${index}`, { v: index });
   const steps = [Y.encodeStateAsUpdate(doc)];
@@ -122,7 +122,7 @@ test("[DOC-13] a trial alone shares its heap with nobody, and leaves nothing", a
 });
 
 test("[DOC-7] a scratch document of another version is not gone on from", async () => {
-  const judge = new WorkerJudge();
+  const judge = new ProcessJudge();
   const trial = { urgency: "bulk", key: "notes", budgetMs: 250 } as const;
   const first = { ...trial, version: { from: undefined, to: 1 }, base: [], steps: [textOf("a")] };
   expect(await judge.judge(first)).toMatchObject({ outcome: "ok" });
@@ -136,7 +136,7 @@ test("[DOC-7] a scratch document of another version is not gone on from", async 
 });
 
 test("[DOC-7] who comes when too many wait is told so", async () => {
-  const judge = new WorkerJudge({ queueMax: 2 });
+  const judge = new ProcessJudge({ queueMax: 2 });
   const trial = { urgency: "urgent", base: [], steps: [], budgetMs: 250 } as const;
   const verdicts = Promise.all([1, 2, 3, 4].map(() => judge.judge(trial)));
   const outcomes = (await verdicts).map(({ outcome }) => outcome);
