@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 
 import { runHeddle } from "../processes/heddle-command.ts";
 import { StoreFolder } from "./store-survey.ts";
-import { inStore, lanesIn, textIn, TypedText } from "./written-store.ts";
+import { inStore, lanesIn, prune, textIn, TypedText } from "./written-store.ts";
 
 // Goal: a backup of a store in use is whole and proved, a restored store says that it was rolled back and
 // never uses a name again, and what can be saved of a damaged one is saved, and the rest is named.
@@ -174,6 +174,39 @@ test.each(Object.keys(damages))("[STO-11] repair saves what is whole when %s", a
     expect(await textIn(store, second.document)).toBe(second.text);
   });
   expect(await sizesIn(data)).toEqual(await sizesIn(untouched));
+});
+
+test.each(Object.keys(damages))("[STO-11] repair of a pruned log, when %s", async (damage) => {
+  await using place = await StoreFolder.make();
+  const text = new TypedText("pruned", "notes");
+  const data = path.join(place.folder, "data");
+  await inStore(data, async (store) => {
+    await text.type(store, words(300, "a"));
+    expect(await prune(store, text)).toBeGreaterThan(200);
+    await text.type(store, words(50, "b"));
+  });
+  await inStore(data, async () => undefined);
+  await damages[damage]!(data);
+
+  const { status, out } = await runHeddle("repair", data, "--json");
+  const report = JSON.parse(out) as { documents: { missing: unknown[] }[]; documentsLost: number };
+  const lacks = report.documentsLost + report.documents.flatMap(({ missing }) => missing).length;
+  expect(status).toBe(lacks > 0 ? 1 : 0);
+  const repaired = `${data}-repaired`;
+  expect((await verifyFolder(repaired, { hash: testHash })).findings).toMatchObject([
+    { severity: "notice", part: "witness" },
+  ]);
+  await inStore(repaired, async (store) => {
+    if (!(await store.readDocument(text.document.id))) return;
+    const saved = await textIn(store, text.document);
+    expect(text.text.endsWith(saved)).toBe(true);
+    if (lacks > 0) return;
+    expect(saved).toBe(text.text);
+    expect((await store.readFloors(text.document.id)).size).toBe(1);
+    // It goes on like any other.
+    await text.type(store, ["more "]);
+    expect(await textIn(store, text.document)).toBe(text.text);
+  });
 });
 
 test("[STO-11] repair can put the new folder in place of the damaged one, which goes to quarantine", async () => {

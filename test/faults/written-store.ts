@@ -1,5 +1,12 @@
-import type { DocumentEntry, Environment, LaneId } from "@heddle/core";
-import { loadDocument } from "@heddle/replica";
+import {
+  HybridClock,
+  openSpaceId,
+  type DocumentEntry,
+  type Environment,
+  type LaneId,
+} from "@heddle/core";
+import { yjsEngine } from "@heddle/document";
+import { checkpointDocument, EngineFolder, loadDocument, pruneDocument } from "@heddle/replica";
 import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 import { collect, testDocument, testEnvironment, TestWriter } from "@heddle/testkit";
 import * as Y from "yjs";
@@ -63,4 +70,23 @@ export async function inStore<Value>(
 
 export async function lanesIn(store: LevelLogStore): Promise<LaneId[]> {
   return (await collect(store.readLanes())).map(({ id }) => id);
+}
+
+/** Makes a checkpoint of a document and drops what it covers; returns how many envelopes that was. */
+export async function prune(
+  store: LevelLogStore,
+  { environment, document }: TypedText,
+): Promise<number> {
+  const clock = new HybridClock(environment.clock);
+  const builder = {
+    store,
+    environment,
+    folder: new EngineFolder(yjsEngine, environment),
+    signer: environment.signer,
+    space: openSpaceId(environment.hash),
+    tick: () => clock.tick(),
+  };
+  const built = await checkpointDocument(builder, document.id);
+  if (built.outcome !== "built") throw new Error(`no checkpoint: ${JSON.stringify(built)}`);
+  return pruneDocument(builder, built.checkpoint);
 }

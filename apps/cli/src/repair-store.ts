@@ -62,7 +62,7 @@ const batchEnvelopesMax = 512;
 
 /**
  * Writes what can be saved of the store in `folder` to a new store in `target`: of every document all
- * that proves itself and lacks nothing it depends on. The damaged store is only read.
+ * that proves itself and lacks nothing it depends on, above the checkpoint where the log was pruned. The damaged store is only read.
  */
 export async function repairStore(
   folder: string,
@@ -77,7 +77,7 @@ export async function repairStore(
     const { documents, ...report } = await inSalvage(folder, work, environment, async (salvage) => {
       const store = await openLevelStore(partial, { environment });
       try {
-        return await rebuild(salvage, store);
+        return await rebuild(salvage, store, environment);
       } finally {
         await store.close();
       }
@@ -130,7 +130,11 @@ async function inSalvage<Value>(
   return await use(salvage);
 }
 
-async function rebuild(salvage: SalvagedStore, store: LevelLogStore): Promise<RepairReport> {
+async function rebuild(
+  salvage: SalvagedStore,
+  store: LevelLogStore,
+  environment: Environment,
+): Promise<RepairReport> {
   const recalled = new Set<string>();
   const held = new Set<DocumentId>();
   for await (const { recall = [] } of salvage.notes()) {
@@ -144,7 +148,9 @@ async function rebuild(salvage: SalvagedStore, store: LevelLogStore): Promise<Re
   for (const entry of await salvage.documents()) {
     const salvaged = await salvage.document(entry.id);
     // What depends on recalled parts is held aside when the document is loaded, not refused here.
-    const kept = held.has(entry.id) ? everything(salvaged) : completeOnes(salvaged);
+    const kept = held.has(entry.id)
+      ? everything(salvaged)
+      : completeOnes(salvaged, await knowledgeOf(salvaged, environment));
     await appendDocument(store, entry, { salvaged, kept, lanes });
     documents.push(describe(entry, salvaged, kept));
   }
@@ -166,16 +172,29 @@ function everything({ lanes }: SalvagedDocument): Envelope[] {
  * The envelopes that lack nothing: a log holds only complete updates, and what a damage took may be
  * what others stand on. Clock readings order whatever depends on each other.
  */
-function completeOnes(salvaged: SalvagedDocument): Envelope[] {
-  const knowledge = new DocumentKnowledge();
+function completeOnes(salvaged: SalvagedDocument, knowledge: DocumentKnowledge): Envelope[] {
   const ended = new Set<LaneId>();
   return everything(salvaged).filter((envelope) => {
     if (ended.has(envelope.lane)) return false;
+    // The state of the checkpoint holds it already.
+    if (envelope.seq <= (salvaged.base?.vector.get(envelope.lane)?.seq ?? 0)) return true;
     if (envelope.codec !== PayloadCodec.yjsV1) return true;
     const isComplete = learn(knowledge, envelope);
     if (!isComplete) ended.add(envelope.lane);
     return isComplete;
   });
+}
+
+async function knowledgeOf(
+  { base }: SalvagedDocument,
+  { compression }: Environment,
+): Promise<DocumentKnowledge> {
+  const knowledge = new DocumentKnowledge();
+  if (!base) return knowledge;
+  const { checkpoint, header } = base;
+  const state = await compression.inflateRaw(checkpoint.state, header.stateBytes);
+  knowledge.learn(parseStored(state));
+  return knowledge;
 }
 
 function learn(knowledge: DocumentKnowledge, { payload }: Envelope): boolean {
@@ -208,18 +227,34 @@ async function appendDocument(
     opened.push(lane);
   }
   await store.append({ documents: [entry], lanes: opened });
+  if (salvaged.base) await appendBase(store, entry.id, salvaged);
   for (let from = 0; from < kept.length; from += batchEnvelopesMax) {
     await store.append({ envelopes: kept.slice(from, from + batchEnvelopesMax) });
   }
 }
 
+/** What the document stands on, in the order in which the store checks it. */
+async function appendBase(
+  store: LevelLogStore,
+  document: DocumentId,
+  { base, lanes }: SalvagedDocument,
+): Promise<void> {
+  const { checkpoint, vector, attributions } = base!;
+  const floors = new Map<LaneId, number>();
+  for (const { lane, floor } of lanes) if (floor > 0) floors.set(lane.id, floor);
+  await store.append({ checkpoints: [checkpoint] });
+  await store.append({ prune: [{ document, floors, attributions }] });
+  await store.append({ vectors: [{ document, vector }] });
+}
+
 function describe(
   { id, name }: DocumentEntry,
-  { lanes }: SalvagedDocument,
+  { lanes, base }: SalvagedDocument,
   kept: readonly Envelope[],
 ): RepairedDocument {
   const lastSeqs = new Map<LaneId, number>();
-  for (const { lane, seq } of kept) lastSeqs.set(lane, seq);
+  for (const [lane, { seq }] of base?.vector ?? []) lastSeqs.set(lane, seq);
+  for (const { lane, seq } of kept) lastSeqs.set(lane, Math.max(seq, lastSeqs.get(lane) ?? 0));
   const missing = lanes.flatMap(({ lane, lastSeq }): MissingRange[] => {
     const saved = lastSeqs.get(lane.id) ?? 0;
     return saved < lastSeq ? [{ lane: lane.id, fromSeq: saved + 1, toSeq: lastSeq }] : [];

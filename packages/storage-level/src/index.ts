@@ -28,5 +28,6 @@ export {
   type BackupReport,
 } from "./backup-store.ts";
 export { compactStore, type CompactReport } from "./compact-store.ts";
+export type { SalvagedBase } from "./salvaged-base.ts";
 export { SalvagedStore, type SalvagedDocument, type SalvagedLane } from "./salvaged-store.ts";
 export { lockFolder, type StoreLock } from "./store-lock.ts";

@@ -11,7 +11,7 @@ import {
 import { readAttribution, readFloor } from "./attribution-records.ts";
 import { readChunk, readCheckpointRecord } from "./checkpoint-records.ts";
 import { laneOfKey } from "./kept-vectors.ts";
-import type { LogDatabase } from "./level-database.ts";
+import type { Entry, LogDatabase } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { damaged } from "./record-codec.ts";
 import {
@@ -25,26 +25,35 @@ import {
   floorKeysOf,
 } from "./record-keys.ts";
 
+type InDatabase = Pick<OpenLog, "database">;
+
 /** Newest first. Chunks of a vector that are missing are damage; so are pieces of a state. */
 export async function readCheckpoints(
-  { database }: OpenLog,
+  { database }: InDatabase,
   document: DocumentId,
 ): Promise<readonly StoredCheckpoint[]> {
   const checkpoints: StoredCheckpoint[] = [];
   for await (const chunk of database.entries(checkpointKeysOf(document))) {
-    for (const [key, record] of chunk) {
-      const number = checkpointNumberOfKey(key);
-      const { header, vectorChunks } = readCheckpointRecord(key, record);
-      const place = { document, number, kind: ChunkKind.vector };
-      const vector = await readChunks(database, place, vectorChunks);
-      checkpoints.push({ document, number, header, vector });
-    }
+    for (const entry of chunk)
+      checkpoints.push(await readCheckpoint({ database }, document, entry));
   }
   return checkpoints.toReversed();
 }
 
+export async function readCheckpoint(
+  { database }: InDatabase,
+  document: DocumentId,
+  [key, record]: Entry,
+): Promise<StoredCheckpoint> {
+  const number = checkpointNumberOfKey(key);
+  const { header, vectorChunks } = readCheckpointRecord(key, record);
+  const place = { document, number, kind: ChunkKind.vector };
+  const vector = await readChunks(database, place, vectorChunks);
+  return { document, number, header, vector };
+}
+
 export async function readCheckpointState(
-  { database }: OpenLog,
+  { database }: InDatabase,
   document: DocumentId,
   number: number,
 ): Promise<Uint8Array> {

@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import {
   decodeEnvelope,
   equalBytes,
-  isHeddleError,
   noEnvelopeId,
   type DocumentEntry,
   type DocumentId,
@@ -17,6 +16,7 @@ import {
 
 import { decodeRuns, readArrival } from "./arrival-record.ts";
 import type { Finding } from "./finding.ts";
+import { LaneAliases } from "./lane-aliases.ts";
 import { openLevelDatabase, type Entry, type LogDatabase } from "./level-database.ts";
 import {
   arrivalKeys,
@@ -41,18 +41,25 @@ import {
   readParkedRecord,
   readPosition,
 } from "./records.ts";
+import { readable } from "./readable.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";
 import { salvageLog } from "./salvage-log.ts";
+import { readSalvagedBase, type SalvagedBase } from "./salvaged-base.ts";
 import { logFolderName } from "./store-layout.ts";
 
 /** The envelopes of a document that prove themselves, and what is known to be missing. */
 export interface SalvagedDocument {
-  /** Each lane from its first envelope on, without gaps, in the order of lanes. */
+  /** In the order of lanes. */
   readonly lanes: readonly SalvagedLane[];
+  /** What the envelopes stand on when earlier ones were dropped. */
+  readonly base?: SalvagedBase | undefined;
 }
 
 export interface SalvagedLane {
   readonly lane: LaneDescriptor;
+  /** Envelopes up to here are not in the log any more: the base stands for them. */
+  readonly floor: number;
+  /** From the first one above the floor on, without gaps. */
   readonly envelopes: readonly Envelope[];
   /** The highest seq that anything names; above the envelopes, something is missing. */
   readonly lastSeq: number;
@@ -98,28 +105,38 @@ export class SalvagedStore implements AsyncDisposable {
 
   async document(document: DocumentId): Promise<SalvagedDocument> {
     const descriptors = new Map<number, LaneDescriptor>();
+    const aliases = new LaneAliases();
     for await (const [key, record] of this.#entries(laneKeys)) {
       const lane = readable(() => readLane(this.#hash, key, record));
-      if (lane) descriptors.set(laneIxOfKey(key), lane);
+      if (!lane) continue;
+      descriptors.set(laneIxOfKey(key), lane);
+      aliases.set(lane.id, laneIxOfKey(key));
     }
+    const place = { database: this.#database, hash: this.#hash, lanes: aliases };
+    const base = await readSalvagedBase(place, document);
     this.#named ??= this.#namedSeqs();
-    const named = (await this.#named).get(document) ?? new Map<number, number>();
-    const lanes = new Map<number, Envelope[]>([...named.keys()].map((laneIx) => [laneIx, []]));
+    const named = new Map((await this.#named).get(document));
+    for (const [lane, { seq }] of base?.vector ?? []) {
+      const laneIx = aliases.ixOf(lane)!;
+      named.set(laneIx, Math.max(named.get(laneIx) ?? 0, seq));
+    }
+    const found = new Map<number, Envelope[]>();
     for await (const [key, record] of this.#entries(envelopeKeysOf(document))) {
       const laneIx = laneIxOfKey(key);
-      const found = lanes.get(laneIx) ?? [];
-      lanes.set(laneIx, found);
-      named.set(laneIx, Math.max(named.get(laneIx) ?? 0, numberOfKey(key)));
       const { id: lane } = descriptors.get(laneIx) ?? {};
       const envelope = readable(() => decodeEnvelope(this.#hash, readEnvelopeBytes(key, record)));
-      if (envelope && follows(found, envelope, { document, lane })) found.push(envelope);
+      if (envelope?.document !== document || envelope.lane !== lane) continue;
+      if (envelope.seq !== numberOfKey(key)) continue;
+      const before = found.get(laneIx);
+      if (before) before.push(envelope);
+      else found.set(laneIx, [envelope]);
     }
-    return {
-      lanes: [...lanes].flatMap(([laneIx, envelopes]) => {
-        const lane = descriptors.get(laneIx);
-        return lane ? [{ lane, envelopes, lastSeq: named.get(laneIx) ?? 0 }] : [];
-      }),
-    };
+    const lanes = [...named].flatMap(([laneIx, lastSeq]): SalvagedLane[] => {
+      const lane = descriptors.get(laneIx);
+      if (!lane) return [];
+      return [{ lane, lastSeq, ...chainOf(found.get(laneIx) ?? [], lane.id, base) }];
+    });
+    return { lanes, base };
   }
 
   /** Documents that something names and whose own record is lost, and their name with it. */
@@ -192,22 +209,36 @@ export class SalvagedStore implements AsyncDisposable {
 
 type NamedSeqs = Map<DocumentId, Map<number, number>>;
 
-function follows(
-  before: readonly Envelope[],
-  { document, lane, seq, prev }: Envelope,
-  place: { readonly document: DocumentId; readonly lane: LaneId | undefined },
-): boolean {
-  const last = before.at(-1);
-  const isInPlace = document === place.document && lane === place.lane;
-  return isInPlace && seq === before.length + 1 && equalBytes(prev, last?.id ?? noEnvelopeId);
+/** Envelopes that follow each other, from the floor on or, where that fails, from the checkpoint on. */
+function chainOf(
+  found: readonly Envelope[],
+  lane: LaneId,
+  base: SalvagedBase | undefined,
+): Pick<SalvagedLane, "floor" | "envelopes"> {
+  const covered = base?.vector.get(lane) ?? { seq: 0, head: noEnvelopeId };
+  const floor = base?.floors.get(lane) ?? 0;
+  if (floor < covered.seq) {
+    // The id of the last one that was dropped is not known; that of the last one covered is.
+    const envelopes = follow(found, floor, floor === 0 ? noEnvelopeId : undefined);
+    const last = envelopes[covered.seq - floor - 1];
+    if (last && equalBytes(last.id, covered.head)) return { floor, envelopes };
+  }
+  return { floor: covered.seq, envelopes: follow(found, covered.seq, covered.head) };
 }
 
-/** Its checksum was right: what cannot be read all the same was written by a newer heddle. */
-function readable<Value>(read: () => Value): Value | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (isHeddleError(error)) return undefined;
-    throw error;
+function follow(
+  found: readonly Envelope[],
+  after: number,
+  head: Uint8Array | undefined,
+): readonly Envelope[] {
+  const chain: Envelope[] = [];
+  let last = head;
+  for (const envelope of found) {
+    if (envelope.seq <= after) continue;
+    const isNext = envelope.seq === after + chain.length + 1;
+    if (!isNext || (last && !equalBytes(envelope.prev, last))) break;
+    chain.push(envelope);
+    last = envelope.id;
   }
+  return chain;
 }

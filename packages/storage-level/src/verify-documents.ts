@@ -134,6 +134,7 @@ class DocumentCheck {
   readonly #context: DocumentContext;
   readonly #kept = new Map<number, Position>();
   readonly #inLog = new Map<number, Position | undefined>();
+  readonly #floors = new Map<number, number>();
   /** The floor of a lane until its first envelope above it. */
   readonly #lastSeqs = new Map<number, number>();
   readonly #checkpoints = new CheckpointChunks();
@@ -173,7 +174,9 @@ class DocumentCheck {
   floor([key, record]: Entry): void {
     const floor = this.#checked(key, () => readFloor(key, record));
     this.#isPruned = true;
-    if (floor !== undefined) this.#lastSeqs.set(laneIxOfKey(key), floor);
+    if (floor === undefined) return;
+    this.#lastSeqs.set(laneIxOfKey(key), floor);
+    this.#floors.set(laneIxOfKey(key), floor);
   }
 
   checkpoint([key, record]: Entry): void {
@@ -230,7 +233,9 @@ class DocumentCheck {
       const expected = Math.max(named.get(laneIx) ?? 0, this.#kept.get(laneIx)?.seq ?? 0);
       if (last < expected)
         this.#lost(laneIx, last + 1, expected, "missing from the end of its lane");
-      if (groups.isComplete && last > (named.get(laneIx) ?? 0)) {
+      // What a repaired store had lost or dropped before never arrived in it.
+      const arrived = Math.max(named.get(laneIx) ?? 0, this.#floors.get(laneIx) ?? 0);
+      if (groups.isComplete && last > arrived) {
         this.#report({ what: `no commit group names envelope ${last} of lane ${laneIx}` });
       }
     }
