@@ -47,7 +47,7 @@ test(
         const count = Math.min(left, roundsPerStore);
         left -= count;
         await killRepeatedly(count, totals);
-        // A recorded run takes an hour, and says where it is.
+        // A recorded run takes a quarter of an hour, and says where it is.
         if (rounds > 1_000) console.log(JSON.stringify(totals));
       }
     };
