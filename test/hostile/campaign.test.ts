@@ -57,11 +57,12 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
   });
 
   /**
-   * Honest traffic, with a large paste and with people who come and go: a young heap takes 50 MiB on
-   * its first busy minute whatever the traffic, and what is measured is the growth by an attack.
+   * Honest traffic, with a large paste and with people who come and go, about as many as mutants are
+   * turned away later: a young heap takes 50 MiB on its first busy minute whatever the traffic, and
+   * what is measured is the growth by an attack.
    */
   async function warmUp(): Promise<void> {
-    for (let arrived = 0; arrived < 3_000; arrived += 10) {
+    for (let arrived = 0; arrived < 12_000; arrived += 10) {
       const people = Array.from({ length: 10 }, () => new Attacker(`${url}/warm-up`));
       await Promise.all(people.map((person) => person.attack([])));
       for (const person of people) person.close();
@@ -125,13 +126,14 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
       disconnects: number;
       p99Ms: number;
     };
-    const grownMiB = rssMiB(relay.pid) - rssBeforeMiB;
-    console.info(JSON.stringify({ ...noticed, rssBeforeMiB, grownMiB }));
+    const grown = (): number => rssMiB(relay.pid) - rssBeforeMiB;
+    console.info(JSON.stringify({ ...noticed, rssBeforeMiB, grownMiB: grown() }));
     expect(relay.isRunning).toBe(true);
     expect(noticed.disconnects).toBe(0);
     expect(noticed.letters).toBeGreaterThan(1_000);
     expect(noticed.p99Ms).toBeLessThan(honestP99MsMax);
-    expect(grownMiB).toBeLessThan(rssGrowthMiBMax);
+    // The last answers, each a whole document, are garbage by now and may still be there.
+    await expect.poll(grown, { timeout: 60_000, interval: 500 }).toBeLessThan(rssGrowthMiBMax);
   });
 });
 
