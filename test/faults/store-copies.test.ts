@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { cp, readdir, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { HeddleErrorCode } from "@heddle/core";
 import { backupListName, backupStore, logFolderName, verifyFolder } from "@heddle/storage-level";
 import { testEnvironment, testHash } from "@heddle/testkit";
 import { expect, test } from "vitest";
@@ -125,12 +126,17 @@ test("[STO-11] compacting gives room back and changes no record", async () => {
   });
 });
 
+const cutEnd = async (file: string) => truncate(file, (await stat(file)).size - 5);
+const zero = async (file: string) => writeFile(file, new Uint8Array((await stat(file)).size));
+
 type Damage = (folder: string) => Promise<unknown>;
 
 const damages: Readonly<Record<string, Damage>> = {
   nothing: async () => undefined,
   "CURRENT is missing": (folder) => unlink(path.join(folder, logFolderName, "CURRENT")),
   "the manifest is empty": (folder) => inLog(folder, /^MANIFEST/, (file) => truncate(file)),
+  "the manifest has lost its end": (folder) => inLog(folder, /^MANIFEST/, cutEnd),
+  "a table is all zeros": (folder) => inLog(folder, /\.ldb$/, zero),
   "a table is empty": (folder) => inLog(folder, /\.ldb$/, (file) => truncate(file)),
   "a block is damaged": (folder) => damageTable(folder, 5_000),
   "the marker is missing": (folder) => unlink(path.join(folder, "heddle-store.json")),
@@ -155,8 +161,7 @@ test.each(Object.keys(damages))("[STO-11] repair saves what is whole when %s", a
   await cp(data, untouched, { recursive: true });
 
   const { status, out } = await runHeddle("repair", data, "--json");
-  const report = JSON.parse(out) as { documents: { missing: unknown[] }[]; documentsLost: number };
-  const lacks = report.documentsLost + report.documents.flatMap(({ missing }) => missing).length;
+  const lacks = lacksIn(out);
   expect(status).toBe(lacks > 0 ? 1 : 0);
   const repaired = `${data}-repaired`;
   expect((await verifyFolder(repaired, { hash: testHash })).findings).toMatchObject([
@@ -189,8 +194,7 @@ test.each(Object.keys(damages))("[STO-11] repair of a pruned log, when %s", asyn
   await damages[damage]!(data);
 
   const { status, out } = await runHeddle("repair", data, "--json");
-  const report = JSON.parse(out) as { documents: { missing: unknown[] }[]; documentsLost: number };
-  const lacks = report.documentsLost + report.documents.flatMap(({ missing }) => missing).length;
+  const lacks = lacksIn(out);
   expect(status).toBe(lacks > 0 ? 1 : 0);
   const repaired = `${data}-repaired`;
   expect((await verifyFolder(repaired, { hash: testHash })).findings).toMatchObject([
@@ -205,6 +209,38 @@ test.each(Object.keys(damages))("[STO-11] repair of a pruned log, when %s", asyn
     expect((await store.readFloors(text.document.id)).size).toBe(1);
     // It goes on like any other.
     await text.type(store, ["more "]);
+    expect(await textIn(store, text.document)).toBe(text.text);
+  });
+});
+
+/** What a repair says is missing, and files of which it could not read all. */
+function lacksIn(out: string): number {
+  const { documents, documentsLost, findings } = JSON.parse(out) as {
+    documents: { missing: unknown[] }[];
+    documentsLost: number;
+    findings: { part: string; severity: string }[];
+  };
+  const unread = findings.filter(({ part, severity }) => {
+    return severity === "damage" && (part === "table" || part === "log-file");
+  });
+  return documentsLost + documents.flatMap(({ missing }) => missing).length + unread.length;
+}
+
+test("[STO-6][STO-11] a start on a manifest that lost its end is refused and deletes nothing", async () => {
+  await using place = await StoreFolder.make();
+  const text = new TypedText("cut", "notes");
+  const data = path.join(place.folder, "data");
+  for (const label of ["a", "b", "c"]) {
+    await inStore(data, (store) => text.type(store, words(100, label)));
+  }
+  await inLog(data, /^MANIFEST/, cutEnd);
+  const before = await sizesIn(data);
+  await expect(inStore(data, async () => undefined)).rejects.toMatchObject({
+    code: HeddleErrorCode.storageCorrupt,
+  });
+  expect(await sizesIn(data)).toEqual(before);
+  expect(await runHeddle("repair", data)).toMatchObject({ status: 0 });
+  await inStore(`${data}-repaired`, async (store) => {
     expect(await textIn(store, text.document)).toBe(text.text);
   });
 });

@@ -31,7 +31,8 @@ export async function repairCommand(
   const repaired = await repairStore(folder, target, environment);
   const report = replace ? await putInPlace(repaired, { folder, target, environment }) : repaired;
   const isComplete = report.documents.every(({ missing }) => missing.length === 0);
-  const ok = isComplete && report.documentsLost === 0;
+  // What lay at the end of a lane in a file that cannot be read may be named by nothing else.
+  const ok = isComplete && report.documentsLost === 0 && unreadFiles(report).length === 0;
   const kept = replace ? folder : target;
   if (json) io.out(JSON.stringify({ ok, target: kept, ...report }));
   else printReport(report, { folder, target: kept }, io);
@@ -48,11 +49,19 @@ async function putInPlace(
   return { ...report, setAside };
 }
 
+function unreadFiles({ findings }: RepairReport): string[] {
+  const unread = findings.filter(({ part, severity }) => {
+    return severity === "damage" && (part === "table" || part === "log-file");
+  });
+  return [...new Set(unread.map(({ file = "a file" }) => file))];
+}
+
 function printReport(
-  { documents, findings, records, documentsLost, setAside }: RepairReport,
+  report: RepairReport,
   { folder, target }: { readonly folder: string; readonly target: string },
   io: CommandIo,
 ): void {
+  const { documents, findings, records, documentsLost, setAside } = report;
   const saved = documents.reduce((sum, { envelopes }) => sum + envelopes, 0);
   io.out(`${records} whole records, ${findings.length} damages`);
   io.out(`saved ${documents.length} documents, ${saved} envelopes, in ${target}`);
@@ -64,6 +73,9 @@ function printReport(
     }
   }
   if (documentsLost > 0) io.out(`  ${documentsLost} documents whose names are lost`);
+  for (const file of unreadFiles(report)) {
+    io.out(`  ${file} could be read only in part: more may be missing than is named here`);
+  }
   io.out(
     setAside === undefined
       ? `${folder} was not changed: keep it until nothing is missing any more`

@@ -5,14 +5,15 @@ import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 
 import type { JournalEntry } from "./history-records.ts";
 import { storageError } from "./level-errors.ts";
-import { isMissing, readLevelFolder, tableName } from "./level-folder.ts";
+import { isLogMissing, isMissing, readLevelFolder, tableName } from "./level-folder.ts";
 import { readLevelLog } from "./level-log-format.ts";
 import { syncFolder } from "./replace-file.ts";
 import { logFolderName, quarantineFolderName } from "./store-layout.ts";
 
 /**
  * Looks at LevelDB's files before it does. Tables that are missing, empty or cut are refused, at which
- * LevelDB would fail in the middle of reading, or end the process. Of a log that is damaged a copy is set
+ * LevelDB would fail in the middle of reading, or end the process; so is a manifest whose end is lost, as
+ * LevelDB deletes tables that it does not find in there. Of a log that is damaged a copy is set
  * aside: LevelDB drops what it cannot read of it, and then the log itself.
  *
  * @returns what the journal of the store should say.
@@ -23,7 +24,15 @@ export async function checkBeforeOpen(
   { clock, logger }: Pick<Environment, "clock" | "logger">,
 ): Promise<JournalEntry[]> {
   const log = join(folder, logFolderName);
-  const { manifest, logs } = await readLevelFolder(log);
+  const found = await readLevelFolder(log);
+  const { manifest, logs } = found;
+  if (isLogMissing(found)) {
+    throw corrupt(
+      `log ${manifest.logNumber} is missing, or the end of ${found.manifestName} is lost`,
+    );
+  }
+  // From its first opening on, a store's manifest names a log.
+  if (manifest.logNumber === 0) throw corrupt(`the end of ${found.manifestName} is lost`);
   for (const [number, bytes] of manifest.tables) await assertTable(log, number, bytes);
   const entries: JournalEntry[] = [];
   const atMs = clock.nowMs();

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { isHeddleError } from "@heddle/core";
 
 import type { Report } from "./finding.ts";
-import { isMissing, logNumberOf, readLevelFolder, tableName } from "./level-folder.ts";
+import { isLogMissing, isMissing, readLevelFolder, tableName } from "./level-folder.ts";
 import { readLevelLog } from "./level-log-format.ts";
-import type { LevelManifest } from "./level-manifest.ts";
 import { checkTable } from "./level-table-format.ts";
 
 /** Waits as long as reading `bytes` may take. */
@@ -34,7 +33,10 @@ export async function checkLevelFolder(
     fileBytes += await checkTableFile(join(folder, tableName(number)), size, report, pace);
   }
   for (const name of found.logs) fileBytes += await checkLogFile(join(folder, name), report, pace);
-  reportMissingLog(found.manifest, found.logs, report);
+  if (isLogMissing(found)) {
+    const what = `LevelDB's log ${found.manifest.logNumber} is missing`;
+    report({ severity: "damage", part: "log-file", what });
+  }
   return { tables: found.manifest.tables.size, fileBytes };
 }
 
@@ -79,15 +81,4 @@ async function checkLogFile(path: string, report: Report, pace: Pace): Promise<n
     report({ severity, part: "log-file", what, file });
   }
   return bytes.length;
-}
-
-/** LevelDB opens without it and without a word, and its records are gone. */
-function reportMissingLog(
-  { logNumber }: LevelManifest,
-  logs: readonly string[],
-  report: Report,
-): void {
-  if (logNumber === 0 || logs.some((name) => logNumberOf(name) === logNumber)) return;
-  const what = `LevelDB's log ${logNumber} is missing`;
-  report({ severity: "damage", part: "log-file", what });
 }

@@ -30,6 +30,15 @@ export async function readLevelFolder(folder: string): Promise<LevelFolder> {
   return { manifestName, manifestBytes, manifest, logs };
 }
 
+/**
+ * Whether the log that the manifest names is gone. LevelDB writes to a log before its manifest names it
+ * and removes it when the next one is named: so the end of the manifest is lost, and with it the names of
+ * tables that LevelDB would then delete; or the log itself is.
+ */
+export function isLogMissing({ manifest: { logNumber }, logs }: LevelFolder): boolean {
+  return logNumber !== 0 && !logs.some((name) => logNumberOf(name) === logNumber);
+}
+
 /** LevelDB pads numbers to six digits and lets longer ones be. */
 export function tableName(number: number): string {
   return `${String(number).padStart(6, "0")}.ldb`;

@@ -6,7 +6,7 @@ import { isHeddleError } from "@heddle/core";
 import type { Report } from "./finding.ts";
 import { entriesOfLog, entriesOfTable, type LevelEntry } from "./level-entries.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
-import { readLevelFolder, tableName } from "./level-folder.ts";
+import { isLogMissing, readLevelFolder, tableName } from "./level-folder.ts";
 import { openRecord } from "./record-codec.ts";
 
 const batchBytesMax = 4 * 1024 * 1024;
@@ -46,16 +46,20 @@ function nameOf(key: Uint8Array): string {
   return Buffer.from(key).toString("latin1");
 }
 
-/** What the manifest names; all that is there where it cannot be read. */
+/** What the manifest names; all that is there where it cannot be read, or not to its end. */
 async function filesOf(folder: string, report: Report): Promise<string[]> {
   try {
-    const { manifest, logs } = await readLevelFolder(folder);
-    return [...[...manifest.tables.keys()].map(tableName), ...logs];
+    const found = await readLevelFolder(folder);
+    const { manifest, logs } = found;
+    if (!isLogMissing(found) && manifest.logNumber !== 0) {
+      return [...[...manifest.tables.keys()].map(tableName), ...logs];
+    }
+    report({ severity: "damage", part: "manifest", what: "its end is lost, or the log it names" });
   } catch (error) {
     if (!isHeddleError(error)) throw error;
     report({ severity: "damage", part: "manifest", what: error.message });
-    return (await readdir(folder)).filter((name) => /^\d+\.(?:ldb|sst|log)$/.test(name)).toSorted();
   }
+  return (await readdir(folder)).filter((name) => /^\d+\.(?:ldb|sst|log)$/.test(name)).toSorted();
 }
 
 async function entriesOf(folder: string, file: string, report: Report): Promise<LevelEntry[]> {

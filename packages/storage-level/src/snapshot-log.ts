@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { equalBytes, HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import {
+  isLogMissing,
   isMissing,
-  logNumberOf,
   readLevelFolder,
   tableName,
   type LevelFolder,
@@ -61,11 +61,9 @@ export async function snapshotLog(folder: string, target: string, way: SnapshotW
  * the same manifest it is gone for good, and that is for whoever reads the snapshot to find.
  */
 function assertLogThere(found: LevelFolder, before: LevelFolder | undefined): void {
-  const { manifest, logs, manifestBytes } = found;
-  const { logNumber } = manifest;
-  if (logNumber === 0 || logs.some((name) => logNumberOf(name) === logNumber)) return;
-  if (before && equalBytes(before.manifestBytes, manifestBytes)) return;
-  throw new VanishedError(`log ${logNumber} vanished`);
+  if (!isLogMissing(found)) return;
+  if (before && equalBytes(before.manifestBytes, found.manifestBytes)) return;
+  throw new VanishedError(`log ${found.manifest.logNumber} vanished`);
 }
 
 /** As from the system, for a file that was there a moment ago. */
