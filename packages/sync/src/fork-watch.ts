@@ -74,7 +74,7 @@ export class ForkWatch {
   /** Shows a peer the forks of which it has not said that it froze them too. */
   tell(link: DocumentLink): void {
     for (const [id, { lane, branchA, branchB }] of this.#exchange.ledger.forks) {
-      if (link.knowsFork(id)) continue;
+      if (link.positions.knowsFork(id)) continue;
       link.session.send({
         name: "fork",
         documentRef: link.ourRef,

@@ -85,6 +85,9 @@ export const HaveFlag = {
   more: 4,
 } as const;
 
+/** Which of a sender's numbers UNKNOWN_REF speaks of. */
+export const RefKind = { document: 1, lane: 2 } as const;
+
 const position: ItemCodec<WirePosition> = {
   bytesMin: 25,
   write(encoder, { lane, seq, head }) {

@@ -1,6 +1,7 @@
 import { concatBytes, equalBytes, HeddleError, HeddleErrorCode, type Hash } from "@heddle/core";
 import { encodeUtf8 } from "lib0/string";
 
+import { unexpectedFrame } from "./frame-errors.ts";
 import { encodeFrame, type FrameOf } from "./frame.ts";
 import { wireLimits } from "./wire-limits.ts";
 
@@ -52,7 +53,7 @@ export class Handshake {
    * another space or a peer that is ourselves, `HEDDLE_FRAME_UNEXPECTED` for a second HELLO.
    */
   receiveHello(own: FrameOf<"hello">, hello: FrameOf<"hello">, bytes: Uint8Array): Uint8Array {
-    if (this.#peerHello) throw unexpected("a second HELLO");
+    if (this.#peerHello) throw unexpectedFrame("a second HELLO");
     negotiate(own, hello);
     if (hello.space !== own.space) throw refused("the peer has another space");
     // Our own nonce comes back when a connection leads to ourselves or somebody reflects it.
@@ -65,7 +66,7 @@ export class Handshake {
 
   /** What the peer's AUTH must be a signature of. */
   peerAuthInput(): Uint8Array {
-    if (!this.#peerHello) throw unexpected("AUTH before HELLO");
+    if (!this.#peerHello) throw unexpectedFrame("AUTH before HELLO");
     return this.#authInput(this.#side === "initiator" ? "acceptor" : "initiator");
   }
 
@@ -103,8 +104,4 @@ export function negotiate(
 
 function refused(why: string): HeddleError {
   return new HeddleError(HeddleErrorCode.sessionRefused, `the session is refused: ${why}`);
-}
-
-function unexpected(what: string): HeddleError {
-  return new HeddleError(HeddleErrorCode.frameUnexpected, `${what} has no meaning here`);
 }

@@ -59,7 +59,7 @@ export class LaneGaps {
     this.#reportIfStalled(lane, gap);
     const { ledger } = this.#exchange;
     const links = this.#context.linksOf(ledger.entry.id);
-    const able = links.filter((link) => link.peerSeq(lane) > ledger.durableSeq(lane));
+    const able = links.filter((link) => link.positions.theirSeq(lane) > ledger.durableSeq(lane));
     const link = able[gap.attempts % Math.max(1, able.length)];
     if (link) this.#ask(link, lane, gap);
     // Nobody who is here has it. Whoever comes will say what it has, and that is asked for anew.

@@ -1,12 +1,7 @@
 import {
-  assert,
-  decodeHlc,
-  decodeLane,
-  documentIdOf,
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
-  parseDocumentName,
   type DocumentEntry,
   type DocumentId,
   type LaneDescriptor,
@@ -16,13 +11,14 @@ import {
 import { byeCodeOf } from "./bye-code.ts";
 import type { DocumentLink, LinkSession } from "./document-link.ts";
 import { ReceiveCredit, SendCredit } from "./flow-credit.ts";
+import { unexpectedFrame } from "./frame-errors.ts";
 import { PartJoiner, partsOf } from "./frame-parts.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
-import { Handshake, protocolVersion, type Side } from "./handshake.ts";
-import { isPermanentNak } from "./nak-code.ts";
-import { unpackEnvelopes } from "./packed-envelope.ts";
-import { LaneRefs } from "./ref-tables.ts";
+import type { Side } from "./handshake.ts";
 import { fullJitter } from "./retry-policy.ts";
+import { SessionDocuments } from "./session-documents.ts";
+import { SessionGreeting } from "./session-greeting.ts";
+import { SessionLanes } from "./session-lanes.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { FeedCursor, PeerKey } from "./sync-effects.ts";
 import { wireLimits } from "./wire-limits.ts";
@@ -32,15 +28,15 @@ export interface SessionHost {
   /** Greeting done. */
   onLive(session: PeerSession): void;
   onClosed(session: PeerSession, code: HeddleErrorCode): void;
-  /** The peer opened a document: returns the link to it, at once or when it is loaded. */
   /** Whether a document is exchanged when a peer opens it. */
   takes(document: DocumentId): boolean;
+  /** The peer opened a document: calls `then` with the link to it, at once or when it is loaded. */
   onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void;
   /** The peer follows our feed from here. */
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
 }
 
-const refKind = { document: 1, lane: 2 } as const;
+/** What costs credit. */
 const dataFrames: ReadonlySet<Frame["name"]> = new Set([
   "lane",
   "push",
@@ -59,25 +55,19 @@ const dataFrames: ReadonlySet<Frame["name"]> = new Set([
  */
 export class PeerSession implements LinkSession {
   readonly key: PeerKey;
-  readonly links = new Map<number, DocumentLink>();
+  readonly documents: SessionDocuments;
   readonly #context: SyncContext;
   readonly #host: SessionHost;
-  readonly #hello: FrameOf<"hello">;
-  readonly #handshake: Handshake;
-  readonly #lanes: LaneRefs;
+  readonly #greeting: SessionGreeting;
+  readonly #lanes: SessionLanes;
   readonly #joiner = new PartJoiner();
   readonly #received: ReceiveCredit;
   readonly #openMs: number;
-  /** By the peer's number; a list of frames while the document is being loaded. */
-  readonly #peerLinks = new Map<number, DocumentLink | Frame[]>();
   readonly #pushing = new Set<DocumentLink>();
   #credit = new SendCredit(0);
   #state: "greeting" | "live" | "closed" = "greeting";
-  #isPeerProven = false;
-  #isAuthSent = false;
   #heardMs: number;
   #pingMs = 0;
-  #nextRef = 0;
   #transfer = 0;
   /** What CURSOR said, until a MARK shows that it was heard. */
   #asked: { readonly cursor: FeedCursor | undefined; attempts: number; dueMs: number } | undefined;
@@ -86,13 +76,13 @@ export class PeerSession implements LinkSession {
     this.#context = context;
     this.#host = host;
     this.key = key;
-    this.#hello = helloOf(context);
-    this.#handshake = new Handshake(context.options.hash, side, this.#hello);
-    this.#lanes = new LaneRefs(context.limits.lanesPerSessionMax);
+    this.#greeting = new SessionGreeting(context, this, side);
+    this.#lanes = new SessionLanes(context, this);
+    this.documents = new SessionDocuments(context, this, this.#lanes);
     this.#received = new ReceiveCredit(context.limits.creditBytes);
     this.#openMs = context.nowMs;
     this.#heardMs = context.nowMs;
-    this.#sendBytes(this.#handshake.helloBytes);
+    this.#greeting.begin();
   }
 
   get isLive(): boolean {
@@ -109,8 +99,11 @@ export class PeerSession implements LinkSession {
 
   /** The peer's greeting; there is one when the session is live. */
   get peer(): FrameOf<"hello"> {
-    assert(this.#handshake.peerHello !== undefined, "a live session has heard a HELLO");
-    return this.#handshake.peerHello;
+    return this.#greeting.peer;
+  }
+
+  get links(): ReadonlyMap<number, DocumentLink> {
+    return this.documents.links;
   }
 
   /** Bytes that the peer makes us hold. */
@@ -118,12 +111,17 @@ export class PeerSession implements LinkSession {
     return this.#received.heldBytes;
   }
 
+  /** Nothing that was opened here is missing on either side. */
+  get isSettled(): boolean {
+    return this.isLive && [...this.links.values()].every((link) => link.isSettled);
+  }
+
   receive(bytes: Uint8Array): void {
     if (this.#state === "closed") return;
     this.#heardMs = this.#context.nowMs;
     this.#context.counters.framesReceived++;
     this.#context.counters.bytesReceived += bytes.length;
-    this.#attempt(() => {
+    this.attempt(() => {
       const frame = decodeFrame(bytes);
       if (frame === undefined) this.#context.counters.framesIgnored++;
       else this.#dispatch(frame, bytes);
@@ -147,7 +145,7 @@ export class PeerSession implements LinkSession {
   /** Ends the session; the peer is told why. */
   close(code: HeddleErrorCode): void {
     if (this.#state === "closed") return;
-    this.#sendBytes(encodeFrame({ name: "bye", code: byeCodeOf(code), reason: code }));
+    this.sendBytes(encodeFrame({ name: "bye", code: byeCodeOf(code), reason: code }));
     this.closed(code);
   }
 
@@ -167,23 +165,23 @@ export class PeerSession implements LinkSession {
     const frames = bytes.length > bytesMax ? partsOf(bytes, ++this.#transfer, bytesMax) : [bytes];
     for (const each of frames) {
       if (isData) this.#credit.spend(each.length);
-      this.#sendBytes(each);
+      this.sendBytes(each);
     }
+  }
+
+  /** Past credit and state: for the greeting, and for the farewell. */
+  sendBytes(bytes: Uint8Array): void {
+    this.#context.counters.framesSent++;
+    this.#context.counters.bytesSent += bytes.length;
+    this.#context.emit({ type: "send", peer: this.key, bytes });
   }
 
   refOfLane(lane: LaneDescriptor): number {
-    const ref = this.#lanes.refOf(lane.id);
-    if (ref === undefined) {
-      this.close(HeddleErrorCode.relayOverloaded);
-      return 0;
-    }
-    const { laneRef, isNew } = ref;
-    if (isNew) this.send({ name: "lane", laneRef, descriptor: lane.bytes });
-    return laneRef;
+    return this.#lanes.refOf(lane);
   }
 
   laneOfRef(laneRef: number): LaneId | undefined {
-    return this.#lanes.laneOf(laneRef);
+    return this.#lanes.ourLane(laneRef);
   }
 
   refOfPeerLane(lane: LaneId): number | undefined {
@@ -205,12 +203,6 @@ export class PeerSession implements LinkSession {
     this.#pushing.add(link);
   }
 
-  /** The next number for a document of ours; `undefined` when this session has too many. */
-  nextDocumentRef(): number | undefined {
-    const max = Math.min(this.#context.limits.documentsPerSessionMax, wireLimits.refsMax);
-    return this.#nextRef < max ? this.#nextRef++ : undefined;
-  }
-
   /** Lets links push, in turns, while there is credit. */
   pump(): void {
     for (const link of this.#pushing) {
@@ -220,9 +212,28 @@ export class PeerSession implements LinkSession {
     }
   }
 
-  /** Nothing that was opened here is missing on either side. */
-  get isSettled(): boolean {
-    return this.isLive && [...this.links.values()].every((link) => link.isSettled);
+  takes(document: DocumentId): boolean {
+    return this.#host.takes(document);
+  }
+
+  opened(entry: DocumentEntry, then: (link: DocumentLink) => void): void {
+    this.#host.onOpen(this, entry, then);
+  }
+
+  onGreeted(): void {
+    this.#state = "live";
+    this.#host.onLive(this);
+  }
+
+  /** A fault of the peer ends the session with its code; a fault of ours is not caught. */
+  attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      this.#context.counters.framesRefused++;
+      this.close(error.code);
+    }
   }
 
   #dispatch(frame: Frame, bytes: Uint8Array): void {
@@ -240,35 +251,14 @@ export class PeerSession implements LinkSession {
   }
 
   #onHello(hello: FrameOf<"hello">, bytes: Uint8Array): void {
-    if (this.#state !== "greeting") throw unexpected("HELLO");
-    const input = this.#handshake.receiveHello(this.#hello, hello, bytes);
+    if (this.#state !== "greeting") throw unexpectedFrame("HELLO");
+    this.#greeting.receiveHello(hello, bytes);
     this.#credit = new SendCredit(hello.creditBytes);
-    this.#context.request("sign", { bytes: input }, (signature) => {
-      if (this.#state === "closed") return;
-      const proof = new Uint8Array();
-      this.#sendBytes(encodeFrame({ name: "auth", signature, proof }));
-      this.#isAuthSent = true;
-      this.#becomeLive();
-    });
   }
 
-  #onAuth({ signature }: FrameOf<"auth">): void {
-    if (this.#state !== "greeting" || this.#isPeerProven) throw unexpected("AUTH");
-    const bytes = this.#handshake.peerAuthInput();
-    const { devicePublicKey } = this.peer;
-    this.#context.request("verify", { devicePublicKey, bytes, signature }, (isGood) => {
-      if (this.#state === "closed") return;
-      // A forger gets no further than a damaged frame does; an honest peer tries again.
-      if (!isGood) return this.close(HeddleErrorCode.frameMalformed);
-      this.#isPeerProven = true;
-      this.#becomeLive();
-    });
-  }
-
-  #becomeLive(): void {
-    if (!this.#isPeerProven || !this.#isAuthSent) return;
-    this.#state = "live";
-    this.#host.onLive(this);
+  #onAuth(auth: FrameOf<"auth">): void {
+    if (this.#state !== "greeting") throw unexpectedFrame("AUTH");
+    this.#greeting.receiveAuth(auth);
   }
 
   #onControl(frame: Frame): void {
@@ -282,15 +272,15 @@ export class PeerSession implements LinkSession {
       case "mark":
         return this.#onMark(frame);
       case "open":
-        return this.#onOpen(frame);
+        return this.documents.receiveOpen(frame);
       case "unknownRef":
-        return this.#onUnknownRef(frame);
+        return this.documents.receiveUnknownRef(frame);
       case "close":
       case "have":
       case "pull":
       case "ack":
       case "nak":
-        return this.#toLink(frame, frame.documentRef);
+        return this.documents.receive(frame, frame.documentRef);
       default:
         // PONG, and what is reserved in this version: heard, and nothing to do.
         this.#context.counters.framesIgnored++;
@@ -307,138 +297,21 @@ export class PeerSession implements LinkSession {
         const joined = decodeFrame(whole, wireLimits.joinedBytesMax);
         const isNested =
           joined === undefined || joined.name === "part" || !dataFrames.has(joined.name);
-        if (isNested) throw unexpected("a frame in parts");
+        if (isNested) throw unexpectedFrame("a frame in parts");
         return this.#onData(joined, () => {});
       }
       case "push":
-        return this.#toLink(frame, frame.documentRef, release);
+        return this.documents.receive(frame, frame.documentRef, release);
       case "lane":
-        return this.#onLane(frame, release);
+        return this.#lanes.receive(frame, release);
       case "fork":
       case "ephemeral":
-        this.#toLink(frame, frame.documentRef);
+        this.documents.receive(frame, frame.documentRef);
         return release();
       default:
         this.#context.counters.framesIgnored++;
         return release();
     }
-  }
-
-  #onOpen(frame: FrameOf<"open">): void {
-    const { hash, space } = this.#context.options;
-    const name = parseDocumentName(frame.documentName);
-    const { document, documentRef } = frame;
-    if (documentIdOf(hash, space, name) !== document) throw refusedName();
-    if (!this.#host.takes(document)) {
-      this.#context.counters.framesIgnored++;
-      return;
-    }
-    const waiting = this.#peerLinks.get(documentRef);
-    if (waiting !== undefined && !Array.isArray(waiting)) {
-      if (waiting.document !== document) throw unexpected("a number given twice");
-      return;
-    }
-    const max = this.#context.limits.documentsPerSessionMax;
-    if (this.#peerLinks.size >= max && !waiting) throw overDocuments();
-    if (waiting) return;
-    const frames: Frame[] = [];
-    this.#peerLinks.set(documentRef, frames);
-    const createdAt = decodeHlc(frame.createdAt);
-    this.#host.onOpen(this, { id: document, name, createdAt }, (link) => {
-      if (this.#state !== "live") return;
-      this.#peerLinks.set(documentRef, link);
-      link.isOpenedByPeer = true;
-      link.changed();
-      this.#attempt(() => {
-        for (const frame of frames) this.#onLinkFrame(link, frame, () => {});
-      });
-    });
-  }
-
-  #toLink(frame: Frame, documentRef: number, release: () => void = () => {}): void {
-    const link = this.#peerLinks.get(documentRef);
-    if (link === undefined) {
-      this.#context.counters.refsUnknown++;
-      this.send({ name: "unknownRef", kind: refKind.document, ref: documentRef });
-      return release();
-    }
-    if (!Array.isArray(link)) return this.#onLinkFrame(link, frame, release);
-    if (link.length < this.#context.limits.waitingFramesMax) link.push(frame);
-    else this.#context.counters.framesRefused++;
-    release();
-  }
-
-  #onLinkFrame(link: DocumentLink, frame: Frame, release: () => void): void {
-    switch (frame.name) {
-      case "have":
-        return link.receiveHave(frame);
-      case "ack":
-        return link.receiveAck(frame.positions);
-      case "pull":
-        return link.receivePull(frame);
-      case "push":
-        return this.#onPush(link, frame, release);
-      case "fork":
-        return link.exchange.forkWatch.receive(link, frame);
-      case "nak":
-        if (isPermanentNak(frame.code)) link.suspend(frame.lane, frame.code);
-        else link.changed();
-        return undefined;
-      case "ephemeral": {
-        const { name, payload } = frame;
-        const event = { name, payload, peer: this.key, document: link.document };
-        return this.#context.emit({ type: "event", event });
-      }
-      case "close":
-        link.isOpenedByPeer = false;
-        this.#peerLinks.delete(frame.documentRef);
-        return undefined;
-      default:
-        return undefined;
-    }
-  }
-
-  #onPush(link: DocumentLink, push: FrameOf<"push">, release: () => void): void {
-    const lane = this.#lanes.peersLane(push.laneRef);
-    if (lane === undefined) {
-      this.#context.counters.refsUnknown++;
-      this.send({ name: "unknownRef", kind: refKind.lane, ref: push.laneRef });
-      return release();
-    }
-    if (push.envelopes.length === 0) return release();
-    const { hash, space } = this.#context.options;
-    const place = { space, document: link.document, lane: lane.id };
-    const run = unpackEnvelopes(hash, place, {
-      firstSeq: push.firstSeq,
-      prev: push.prev,
-      packed: push.envelopes,
-    });
-    link.exchange.offer(link, lane, run, release);
-  }
-
-  #onUnknownRef({ kind, ref }: FrameOf<"unknownRef">): void {
-    if (kind === refKind.lane) {
-      this.#lanes.lost(ref);
-      for (const link of this.links.values()) link.resend();
-      return;
-    }
-    this.links.get(ref)?.open();
-  }
-
-  /** A lane may be used at once; when it turns out to be nobody's, the session is over. */
-  #onLane({ laneRef, descriptor }: FrameOf<"lane">, release: () => void): void {
-    const said = decodeLane(this.#context.options.hash, descriptor.slice());
-    const lane = this.#context.lanes.get(said.id) ?? said;
-    this.#context.counters.refsForgotten += this.#lanes.namePeers(laneRef, lane);
-    if (lane !== said) return release();
-    this.#context.request("verifyLane", { lane }, (isGood) => {
-      release();
-      if (isGood) this.#context.lanes.add(lane);
-      else {
-        this.#context.counters.signaturesBad++;
-        this.close(HeddleErrorCode.frameMalformed);
-      }
-    });
   }
 
   #onPing({ token, sentBytes }: FrameOf<"ping">): void {
@@ -464,60 +337,12 @@ export class PeerSession implements LinkSession {
     const totalBytes = this.#received.takeGrant();
     if (totalBytes !== undefined) this.send({ name: "credit", totalBytes });
   }
-
-  #sendBytes(bytes: Uint8Array): void {
-    this.#context.counters.framesSent++;
-    this.#context.counters.bytesSent += bytes.length;
-    this.#context.emit({ type: "send", peer: this.key, bytes });
-  }
-
-  /** A fault of the peer ends the session with its code; a fault of ours is not caught. */
-  #attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (!isHeddleError(error)) throw error;
-      this.#context.counters.framesRefused++;
-      this.close(error.code);
-    }
-  }
-}
-
-function helloOf({ options, limits }: SyncContext): FrameOf<"hello"> {
-  const { space, store, incarnations, devicePublicKey, random, role, engine } = options;
-  return {
-    name: "hello",
-    versionMin: protocolVersion.floor,
-    versionMax: protocolVersion.newest,
-    features: 0,
-    space,
-    store,
-    incarnation: incarnations.at(-1)!.nonce,
-    devicePublicKey,
-    nonce: random.bytes(32),
-    frameBytesMax: wireLimits.frameBytesMax,
-    creditBytes: limits.creditBytes,
-    role,
-    engine,
-  };
 }
 
 function cursorOf({ incarnation, arrival }: FrameOf<"cursor">): FeedCursor | undefined {
   return incarnation && { incarnation, arrival };
 }
 
-function unexpected(what: string): HeddleError {
-  return new HeddleError(HeddleErrorCode.frameUnexpected, `${what} has no meaning here`);
-}
-
 function overCredit(): HeddleError {
   return new HeddleError(HeddleErrorCode.frameUnexpected, "more data came than was asked for");
-}
-
-function overDocuments(): HeddleError {
-  return new HeddleError(HeddleErrorCode.relayOverloaded, "too many documents on one session");
-}
-
-function refusedName(): HeddleError {
-  return new HeddleError(HeddleErrorCode.frameMalformed, "a document is not what its name says");
 }

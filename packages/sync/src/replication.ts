@@ -1,6 +1,5 @@
 import {
   assert,
-  equalBytes,
   HeddleErrorCode,
   type DocumentEntry,
   type DocumentId,
@@ -9,10 +8,10 @@ import {
   type LaneId,
 } from "@heddle/core";
 
-import { DocumentExchange } from "./document-exchange.ts";
-import { DocumentLedger } from "./document-ledger.ts";
-import { DocumentLink } from "./document-link.ts";
+import type { DocumentLink } from "./document-link.ts";
+import { FeedFollowers } from "./feed-followers.ts";
 import type { Side } from "./handshake.ts";
+import { OpenDocuments } from "./open-documents.ts";
 import { PeerSession, type SessionHost } from "./peer-session.ts";
 import { ReorderBuffer } from "./reorder-buffer.ts";
 import type { ReplicationOptions, SyncContext } from "./sync-context.ts";
@@ -48,10 +47,9 @@ export class Replication implements SessionHost {
   readonly #limits: SyncLimits;
   readonly #context: SyncContext;
   readonly #sessions = new Map<PeerKey, PeerSession>();
-  readonly #documents = new Map<DocumentId, OpenDocument>();
+  readonly #documents: OpenDocuments;
+  readonly #followers: FeedFollowers;
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
-  readonly #following = new Map<PeerSession, Following>();
-  readonly #unused = new Set<DocumentId>();
   readonly #cursors = new Map<string, FeedCursor>();
   readonly #answers = new Map<RequestId, (answer: never) => void>();
   readonly #reorderBuffer: ReorderBuffer<DocumentLink>;
@@ -70,6 +68,8 @@ export class Replication implements SessionHost {
     this.#reorderBuffer = new ReorderBuffer(this.#limits);
     for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
     this.#context = this.#makeContext();
+    this.#documents = new OpenDocuments(this.#context, () => this.#fail());
+    this.#followers = new FeedFollowers(this.#context, this.#documents);
   }
 
   /** True after the store failed: nothing more comes of this machine. */
@@ -79,7 +79,7 @@ export class Replication implements SessionHost {
 
   /** Documents in memory: those that some session exchanges, and what they left on its way to disk. */
   get documentCount(): number {
-    return this.#documents.size;
+    return this.#documents.count;
   }
 
   /** What all peers together make this replica hold. */
@@ -91,8 +91,8 @@ export class Replication implements SessionHost {
 
   /** Every live session has all that this replica has, and the other way round. */
   get isSettled(): boolean {
-    const isQuiet = [...this.#documents.values()].every((document) => document.exchange?.isIdle);
-    return isQuiet && [...this.#sessions.values()].every((session) => session.isSettled);
+    const { areIdle } = this.#documents;
+    return areIdle && [...this.#sessions.values()].every((session) => session.isSettled);
   }
 
   connect(peer: PeerKey, side: Side, nowMs: number): void {
@@ -116,7 +116,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       this.#wanted.set(entry.id, entry);
       for (const session of this.#sessions.values()) {
-        if (session.isLive) this.#link(session, entry, () => {});
+        if (session.isLive) this.#documents.link(session, entry);
       }
     });
   }
@@ -140,11 +140,9 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       this.#context.lanes.add(lane);
       this.#lastArrival = Math.max(this.#lastArrival, arrival);
-      const document = this.#documents.get(entry.id);
-      if (document?.exchange) document.exchange.storedHere(run);
       // What is being loaded may have been read before this was on disk.
-      else document?.waiting.push((exchange) => exchange.storedHere(run));
-      this.#offerToFollowers(entry);
+      this.#documents.whenLoaded(entry.id, (exchange) => exchange.storedHere(run));
+      this.#followers.offer(entry);
     });
   }
 
@@ -164,9 +162,9 @@ export class Replication implements SessionHost {
   tick(nowMs: number): void {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.tick();
-      for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
-      this.#sayMarks();
-      this.#forgetUnused();
+      this.#documents.tick();
+      this.#followers.tick();
+      this.#documents.forgetUnused();
     });
   }
 
@@ -185,9 +183,8 @@ export class Replication implements SessionHost {
 
   /** Highest seq of a lane of a document that is proven to be on a peer's disk; see `outbox`. */
   confirmedBy(peer: PeerKey, document: DocumentId, lane: LaneId): number {
-    const session = this.#sessions.get(peer);
-    const links = [...(session?.links.values() ?? [])];
-    return links.find((link) => link.document === document)?.confirmedSeq(lane) ?? 0;
+    const link = this.#sessions.get(peer)?.documents.linkTo(document);
+    return link?.positions.confirmedSeq(lane) ?? 0;
   }
 
   /**
@@ -197,7 +194,7 @@ export class Replication implements SessionHost {
   missingAt(peer: PeerKey): ReadonlyMap<DocumentId, number> {
     const missing = new Map<DocumentId, number>();
     for (const link of this.#sessions.get(peer)?.links.values() ?? []) {
-      const count = link.missingCount;
+      const count = link.positions.missingCount;
       if (count > 0) missing.set(link.document, count);
     }
     return missing;
@@ -216,34 +213,21 @@ export class Replication implements SessionHost {
     const event = { name: "session.live", peer: session.key, store } as const;
     this.#context.emit({ type: "event", event });
     if (this.#options.follow) session.follow(this.#cursors.get(store));
-    for (const entry of this.#wanted.values()) this.#link(session, entry, () => {});
+    for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
   }
 
   onClosed(session: PeerSession, code: HeddleErrorCode): void {
     this.#sessions.delete(session.key);
-    this.#following.delete(session);
+    this.#followers.end(session);
     this.#reorderBuffer.forget(({ origin }) => origin.session === session);
     this.#context.emit({ type: "close", peer: session.key, code });
     const event = { name: "session.closed", peer: session.key, code } as const;
     this.#context.emit({ type: "event", event });
-    for (const [id, document] of this.#documents) {
-      if (document.links.delete(session)) this.#unused.add(id);
-    }
-  }
-
-  /** A document that no session exchanges is forgotten; it is loaded again for the next one. */
-  #forgetUnused(): void {
-    for (const id of this.#unused) {
-      const document = this.#documents.get(id);
-      const isUsed = (document?.links.size ?? 0) > 0;
-      if (document && !isUsed && document.exchange?.isIdle !== true) continue;
-      this.#unused.delete(id);
-      if (!isUsed) this.#documents.delete(id);
-    }
+    this.#documents.unlink(session);
   }
 
   onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {
-    this.#link(session, entry, then);
+    this.#documents.link(session, entry, then);
   }
 
   takes(document: DocumentId): boolean {
@@ -251,114 +235,7 @@ export class Replication implements SessionHost {
   }
 
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {
-    const known = this.#following.get(session);
-    if (known) {
-      // It asks again: it has not heard a MARK.
-      known.markedArrival = -1;
-      return;
-    }
-    const following: Following = { waiting: [], markedArrival: -1, isListed: false };
-    this.#following.set(session, following);
-    const after = cursor && this.#knows(cursor) ? cursor.arrival : 0;
-    this.#context.request("changes", { after }, (entries) => {
-      following.waiting.push(...entries);
-      following.isListed = true;
-      this.#openMore(session, following);
-    });
-  }
-
-  /**
-   * True when our history holds what the cursor names. A copied or restored store does not know the
-   * incarnation, or knows that it went no further than below the cursor.
-   */
-  #knows({ incarnation, arrival }: FeedCursor): boolean {
-    const { incarnations } = this.#options;
-    const index = incarnations.findIndex(({ nonce }) => equalBytes(nonce, incarnation));
-    const next = incarnations[index + 1];
-    const lastArrival = next ? next.firstArrival - 1 : this.#lastArrival;
-    return index >= 0 && arrival <= lastArrival;
-  }
-
-  #offerToFollowers(entry: DocumentEntry): void {
-    for (const [session, following] of this.#following) {
-      const isOpen = this.#documents.get(entry.id)?.links.has(session);
-      if (isOpen) continue;
-      following.waiting.push(entry);
-      this.#openMore(session, following);
-    }
-  }
-
-  /** Opens what a follower was not asked about yet, some at a time. */
-  #openMore(session: PeerSession, following: Following): void {
-    if (!session.isLive) return;
-    const { openingDocumentsMax } = this.#limits;
-    let unsettled = [...session.links.values()].filter((link) => !link.isSettled).length;
-    while (following.waiting.length > 0 && unsettled < openingDocumentsMax) {
-      this.#link(session, following.waiting.shift()!, () => {});
-      unsettled++;
-    }
-  }
-
-  /** Tells followers how far they have everything, once they do. */
-  #sayMarks(): void {
-    for (const [session, following] of this.#following) {
-      this.#openMore(session, following);
-      const isDone =
-        following.isListed && following.waiting.length === 0 && this.isSettledWith(session);
-      if (!isDone || following.markedArrival === this.#lastArrival) continue;
-      following.markedArrival = this.#lastArrival;
-      const incarnation = this.#options.incarnations.at(-1)!.nonce;
-      session.send({ name: "mark", incarnation, arrival: this.#lastArrival });
-    }
-  }
-
-  isSettledWith(session: PeerSession): boolean {
-    const isIdle = [...session.links.values()].every((link) => link.exchange.isIdle);
-    return session.isSettled && isIdle;
-  }
-
-  /** The link of a session to a document, which is loaded and opened first where it has to be. */
-  #link(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {
-    const document: OpenDocument = this.#documents.get(entry.id) ?? {
-      isLoading: false,
-      waiting: [],
-      links: new Map(),
-    };
-    this.#documents.set(entry.id, document);
-    const ready = (exchange: DocumentExchange) => {
-      if (!session.isLive) return;
-      const known = document.links.get(session);
-      const link = known ?? this.#makeLink(session, exchange);
-      if (link === undefined) return;
-      document.links.set(session, link);
-      if (!known) link.open();
-      then(link);
-    };
-    if (document.exchange) return ready(document.exchange);
-    document.waiting.push(ready);
-    if (!document.isLoading) this.#load(entry, document);
-  }
-
-  #makeLink(session: PeerSession, exchange: DocumentExchange): DocumentLink | undefined {
-    const ref = session.nextDocumentRef();
-    if (ref === undefined) {
-      this.counters.framesRefused++;
-      return undefined;
-    }
-    const link = new DocumentLink(this.#context, session, exchange, ref);
-    session.links.set(ref, link);
-    return link;
-  }
-
-  #load(entry: DocumentEntry, document: OpenDocument): void {
-    document.isLoading = true;
-    this.#context.request("load", { document: entry.id }, (loaded) => {
-      const found = loaded ?? { entry, vector: new Map(), forks: [] };
-      const ledger = new DocumentLedger(this.#options.hash, this.#limits.recentIdsMax, found);
-      const fail = () => this.#fail();
-      document.exchange = new DocumentExchange(this.#context, ledger, fail);
-      for (const ready of document.waiting.splice(0)) ready(document.exchange);
-    });
+    this.#followers.follow(session, cursor);
   }
 
   #fail(): void {
@@ -376,13 +253,14 @@ export class Replication implements SessionHost {
   #emit(effect: SyncEffect): void {
     this.#effects.push(effect);
     if (effect.type === "event" && effect.event.name === "document.received") {
-      this.#offerToFollowers(effect.event.entry);
+      this.#followers.offer(effect.event.entry);
     }
   }
 
   #makeContext(): SyncContext {
     const nowMs = () => this.#nowMs;
     const writtenLane = () => this.#writtenLane;
+    const lastArrival = () => this.#lastArrival;
     return {
       options: this.#options,
       limits: this.#limits,
@@ -391,6 +269,9 @@ export class Replication implements SessionHost {
       lanes: new VerifiedLanes(this.#limits.verifiedLanesMax),
       get nowMs() {
         return nowMs();
+      },
+      get lastArrival() {
+        return lastArrival();
       },
       get writtenLane() {
         return writtenLane();
@@ -404,24 +285,7 @@ export class Replication implements SessionHost {
       arrived: (arrival) => {
         this.#lastArrival = Math.max(this.#lastArrival, arrival);
       },
-      linksOf: (document) => [...(this.#documents.get(document)?.links.values() ?? [])],
+      linksOf: (document) => this.#documents.linksOf(document),
     };
   }
-}
-
-interface OpenDocument {
-  exchange?: DocumentExchange;
-  isLoading: boolean;
-  /** Who waits until it is loaded. */
-  readonly waiting: ((exchange: DocumentExchange) => void)[];
-  readonly links: Map<PeerSession, DocumentLink>;
-}
-
-/** A session whose peer follows our feed. */
-interface Following {
-  /** Documents it may lack and was not asked about. */
-  readonly waiting: DocumentEntry[];
-  markedArrival: number;
-  /** The changes since its cursor are known. */
-  isListed: boolean;
 }

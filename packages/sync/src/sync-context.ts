@@ -47,6 +47,8 @@ export interface SyncContext {
   ): void;
   /** The lane that this process writes, while it does. */
   readonly writtenLane: LaneId | undefined;
+  /** Number of the last commit group on disk. */
+  readonly lastArrival: number;
   /** A commit group with this number is on disk. */
   arrived(arrival: number): void;
   /** Links of all live sessions to a document. */

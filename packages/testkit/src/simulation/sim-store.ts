@@ -21,7 +21,7 @@ import {
   type Random,
   type StoreId,
 } from "@heddle/core";
-import type { FeedCursor, ForkProof, Incarnation } from "@heddle/sync";
+import type { FeedCursor, ForkProof, Incarnation, SyncRequests } from "@heddle/sync";
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 
@@ -101,6 +101,25 @@ export class SimStore {
 
   durableSeq(document: DocumentId, lane: LaneId): number {
     return this.documents.get(document)?.vector.get(lane)?.seq ?? 0;
+  }
+
+  changedAfter(arrival: number): SimDocument[] {
+    return [...this.documents.values()].filter(({ lastArrival }) => lastArrival > arrival);
+  }
+
+  /** In the order of arrival, some `bytesMax` of them. */
+  readAbove(ask: SyncRequests["read"]["ask"]): SyncRequests["read"]["answer"] {
+    const { document, above, lane, bytesMax } = ask;
+    const envelopes: Envelope[] = [];
+    let bytes = 0;
+    for (const envelope of this.documents.get(document)?.log ?? []) {
+      const isWanted = lane === undefined || envelope.lane === lane;
+      if (!isWanted || envelope.seq <= (above.get(envelope.lane) ?? 0)) continue;
+      envelopes.push(envelope);
+      bytes += envelope.bytes.length;
+      if (bytes >= bytesMax) break;
+    }
+    return { envelopes, lanes: this.lanes };
   }
 
   #apply(batch: SimBatch): void {

@@ -3,12 +3,14 @@ import { HeddleErrorCode, type DocumentId, type LaneId } from "@heddle/core";
 import { seededSigner, testVerifier } from "../test-environment.ts";
 import { BrokenPromise, SimChecker } from "./sim-checker.ts";
 import { hashSigner, hashVerifier } from "./sim-crypto.ts";
+import type { SimWriter } from "./sim-author.ts";
 import { SimDisk } from "./sim-disk.ts";
 import type { SimEngineFactory } from "./sim-engine.ts";
 import { SimNetwork, soundNetwork } from "./sim-network.ts";
 import type { SimAction, SimPlan } from "./sim-plan.ts";
 import type { SimRandom } from "./sim-random.ts";
-import { SimReplica, type SimSurroundings, type SimWriter } from "./sim-replica.ts";
+import { SimReplica } from "./sim-replica.ts";
+import type { SimSurroundings } from "./sim-surroundings.ts";
 import { SimTime } from "./sim-time.ts";
 import { SimTrace } from "./sim-trace.ts";
 

@@ -1,0 +1,103 @@
+import { equalBytes, type DocumentEntry } from "@heddle/core";
+
+import type { OpenDocuments } from "./open-documents.ts";
+import type { PeerSession } from "./peer-session.ts";
+import type { SyncContext } from "./sync-context.ts";
+import type { FeedCursor } from "./sync-effects.ts";
+
+/** A session whose peer follows our feed. */
+interface Following {
+  /** Documents it may lack and was not asked about. */
+  readonly waiting: DocumentEntry[];
+  markedArrival: number;
+  /** The changes since its cursor are known. */
+  isListed: boolean;
+}
+
+/**
+ * Peers that are told of every document that changes here:
+ *
+ *   CURSOR ──changes since──► opening, some at a time ──nothing missing──► MARK ──a change──► opening
+ */
+export class FeedFollowers {
+  readonly #context: SyncContext;
+  readonly #documents: OpenDocuments;
+  readonly #following = new Map<PeerSession, Following>();
+
+  constructor(context: SyncContext, documents: OpenDocuments) {
+    this.#context = context;
+    this.#documents = documents;
+  }
+
+  follow(session: PeerSession, cursor: FeedCursor | undefined): void {
+    const known = this.#following.get(session);
+    if (known) {
+      // It asks again: it has not heard a MARK.
+      known.markedArrival = -1;
+      return;
+    }
+    const following: Following = { waiting: [], markedArrival: -1, isListed: false };
+    this.#following.set(session, following);
+    const after = cursor && this.#knows(cursor) ? cursor.arrival : 0;
+    this.#context.request("changes", { after }, (entries) => {
+      following.waiting.push(...entries);
+      following.isListed = true;
+      this.#openMore(session, following);
+    });
+  }
+
+  end(session: PeerSession): void {
+    this.#following.delete(session);
+  }
+
+  /** A document changed here. */
+  offer(entry: DocumentEntry): void {
+    for (const [session, following] of this.#following) {
+      if (this.#documents.isOpenOn(session, entry.id)) continue;
+      following.waiting.push(entry);
+      this.#openMore(session, following);
+    }
+  }
+
+  /** Tells followers how far they have everything, once they do. */
+  tick(): void {
+    const { lastArrival, options } = this.#context;
+    for (const [session, following] of this.#following) {
+      this.#openMore(session, following);
+      const { isListed, waiting, markedArrival } = following;
+      const isDone = isListed && waiting.length === 0 && isSettledWith(session);
+      if (!isDone || markedArrival === lastArrival) continue;
+      following.markedArrival = lastArrival;
+      const incarnation = options.incarnations.at(-1)!.nonce;
+      session.send({ name: "mark", incarnation, arrival: lastArrival });
+    }
+  }
+
+  /**
+   * True when our history holds what the cursor names. A copied or restored store does not know the
+   * incarnation, or knows that it went no further than below the cursor.
+   */
+  #knows({ incarnation, arrival }: FeedCursor): boolean {
+    const { incarnations } = this.#context.options;
+    const index = incarnations.findIndex(({ nonce }) => equalBytes(nonce, incarnation));
+    const next = incarnations[index + 1];
+    const lastArrival = next ? next.firstArrival - 1 : this.#context.lastArrival;
+    return index >= 0 && arrival <= lastArrival;
+  }
+
+  /** Opens what a follower was not asked about yet, some at a time. */
+  #openMore(session: PeerSession, following: Following): void {
+    if (!session.isLive) return;
+    const { openingDocumentsMax } = this.#context.limits;
+    let unsettled = [...session.links.values()].filter((link) => !link.isSettled).length;
+    while (following.waiting.length > 0 && unsettled < openingDocumentsMax) {
+      this.#documents.link(session, following.waiting.shift()!);
+      unsettled++;
+    }
+  }
+}
+
+function isSettledWith(session: PeerSession): boolean {
+  const isIdle = [...session.links.values()].every((link) => link.exchange.isIdle);
+  return session.isSettled && isIdle;
+}

@@ -1,0 +1,95 @@
+import type { Envelope, LaneDescriptor, LaneId } from "@heddle/core";
+
+import type { DocumentLink } from "./document-link.ts";
+import { packEnvelope } from "./packed-envelope.ts";
+import type { SyncContext } from "./sync-context.ts";
+import { wireLimits } from "./wire-limits.ts";
+
+/** Reads from the log what the peer of a link lacks, and pushes it while there is credit. */
+export class LinkPusher {
+  readonly #context: SyncContext;
+  readonly #link: DocumentLink;
+  #isReading = false;
+  #lastPushMs = -Infinity;
+
+  constructor(context: SyncContext, link: DocumentLink) {
+    this.#context = context;
+    this.#link = link;
+  }
+
+  /** What was pushed last has arrived by now, or never will. */
+  get isQuiet(): boolean {
+    return this.#context.nowMs - this.#lastPushMs >= this.#context.limits.retryMsMin;
+  }
+
+  /** Reads what the peer lacks and pushes it. Does nothing when there is nothing to do. */
+  push(): void {
+    const { session, positions, exchange, document } = this.#link;
+    const isReady = !this.#isReading && positions.isHeard && this.#link.isOpenedByPeer;
+    if (!isReady || !positions.hasUnsent) return;
+    this.#isReading = true;
+    const above = new Map<LaneId, number>();
+    for (const lane of exchange.ledger.durable.keys()) above.set(lane, positions.aboveSeq(lane));
+    const ask = { document, above, bytesMax: this.#context.limits.readBytesMax };
+    this.#context.request("read", ask, ({ envelopes, lanes }) => {
+      this.#isReading = false;
+      if (!session.isLive) return;
+      this.#pushAll(envelopes, lanes);
+      if (envelopes.length > 0) session.wantsToPush(this.#link);
+    });
+  }
+
+  /** In the order of arrival, so that the peer never gets an effect before its cause (I10). */
+  #pushAll(envelopes: readonly Envelope[], lanes: ReadonlyMap<LaneId, LaneDescriptor>): void {
+    const { session, positions } = this.#link;
+    for (const run of runsOf(envelopes, this.#context.limits.pushBytesMax)) {
+      const first = run[0]!;
+      const last = run.at(-1)!;
+      const lane = lanes.get(first.lane);
+      if (lane === undefined || first.seq > positions.aboveSeq(first.lane) + 1) return;
+      if (last.seq <= positions.aboveSeq(first.lane)) continue;
+      if (!positions.checkClaim(first, this.#link.suspect)) continue;
+      if (!session.isCreditOpen) return;
+      this.#sendRun(lane, run);
+    }
+  }
+
+  #sendRun(lane: LaneDescriptor, run: readonly Envelope[]): void {
+    const { session, positions } = this.#link;
+    const first = run[0]!;
+    const laneRef = session.refOfLane(lane);
+    session.send({
+      name: "push",
+      documentRef: this.#link.ourRef,
+      laneRef,
+      firstSeq: first.seq,
+      prev: first.prev,
+      envelopes: run.map(packEnvelope),
+    });
+    positions.sent(lane.id, run.at(-1)!.seq);
+    this.#lastPushMs = this.#context.nowMs;
+    this.#context.counters.envelopesSent += run.length;
+  }
+}
+
+/** Cuts envelopes into what one PUSH holds: one lane without gaps, ending where it is signed. */
+function runsOf(envelopes: readonly Envelope[], bytesMax: number): Envelope[][] {
+  const runs: Envelope[][] = [];
+  let run: Envelope[] = [];
+  let bytes = 0;
+  for (const envelope of envelopes) {
+    const before = run.at(-1);
+    const follows = before?.lane === envelope.lane && before.seq + 1 === envelope.seq;
+    const isFull = before?.signature !== undefined && bytes + envelope.bytes.length > bytesMax;
+    const isLong = run.length >= wireLimits.envelopesPerPushMax;
+    if (run.length > 0 && (!follows || isFull || isLong)) {
+      runs.push(run);
+      run = [];
+      bytes = 0;
+    }
+    run.push(envelope);
+    bytes += envelope.bytes.length;
+  }
+  if (run.length > 0) runs.push(run);
+  return runs;
+}

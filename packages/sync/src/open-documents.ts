@@ -1,0 +1,127 @@
+import type { DocumentEntry, DocumentId } from "@heddle/core";
+
+import { DocumentExchange } from "./document-exchange.ts";
+import { DocumentLedger } from "./document-ledger.ts";
+import { DocumentLink } from "./document-link.ts";
+import type { PeerSession } from "./peer-session.ts";
+import type { SyncContext } from "./sync-context.ts";
+
+interface OpenDocument {
+  exchange?: DocumentExchange;
+  isLoading: boolean;
+  /** Who waits until it is loaded. */
+  readonly waiting: ((exchange: DocumentExchange) => void)[];
+  readonly links: Map<PeerSession, DocumentLink>;
+}
+
+/**
+ * Documents that sessions exchange:
+ *
+ *   unknown ──link, load──► loaded, with a link per session ──last session ends, idle──► forgotten
+ */
+export class OpenDocuments {
+  readonly #context: SyncContext;
+  readonly #onFailure: () => void;
+  readonly #documents = new Map<DocumentId, OpenDocument>();
+  readonly #unused = new Set<DocumentId>();
+
+  /** `onFailure` is called when nobody knows any more what is on disk. */
+  constructor(context: SyncContext, onFailure: () => void) {
+    this.#context = context;
+    this.#onFailure = onFailure;
+  }
+
+  get count(): number {
+    return this.#documents.size;
+  }
+
+  /** Nothing waits for the disk in any document. */
+  get areIdle(): boolean {
+    return [...this.#documents.values()].every((document) => document.exchange?.isIdle);
+  }
+
+  linksOf(document: DocumentId): readonly DocumentLink[] {
+    return [...(this.#documents.get(document)?.links.values() ?? [])];
+  }
+
+  isOpenOn(session: PeerSession, document: DocumentId): boolean {
+    return this.#documents.get(document)?.links.has(session) ?? false;
+  }
+
+  /** Calls `then` when the document is loaded; does nothing for one that is not open. */
+  whenLoaded(document: DocumentId, then: (exchange: DocumentExchange) => void): void {
+    const open = this.#documents.get(document);
+    if (open?.exchange) then(open.exchange);
+    else open?.waiting.push(then);
+  }
+
+  /** The link of a session to a document, which is loaded and opened first where it has to be. */
+  link(
+    session: PeerSession,
+    entry: DocumentEntry,
+    then: (link: DocumentLink) => void = () => {},
+  ): void {
+    const document: OpenDocument = this.#documents.get(entry.id) ?? {
+      isLoading: false,
+      waiting: [],
+      links: new Map(),
+    };
+    this.#documents.set(entry.id, document);
+    const ready = (exchange: DocumentExchange) => {
+      if (!session.isLive) return;
+      const known = document.links.get(session);
+      const link = known ?? this.#makeLink(session, exchange);
+      if (link === undefined) return;
+      document.links.set(session, link);
+      if (!known) link.open();
+      then(link);
+    };
+    if (document.exchange) return ready(document.exchange);
+    document.waiting.push(ready);
+    if (!document.isLoading) this.#load(entry, document);
+  }
+
+  tick(): void {
+    for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
+  }
+
+  /** A session is over. */
+  unlink(session: PeerSession): void {
+    for (const [id, document] of this.#documents) {
+      if (document.links.delete(session)) this.#unused.add(id);
+    }
+  }
+
+  /** A document that no session exchanges is forgotten; it is loaded again for the next one. */
+  forgetUnused(): void {
+    for (const id of this.#unused) {
+      const document = this.#documents.get(id);
+      const isUsed = (document?.links.size ?? 0) > 0;
+      if (document && !isUsed && document.exchange?.isIdle !== true) continue;
+      this.#unused.delete(id);
+      if (!isUsed) this.#documents.delete(id);
+    }
+  }
+
+  #makeLink(session: PeerSession, exchange: DocumentExchange): DocumentLink | undefined {
+    const ref = session.documents.nextRef();
+    if (ref === undefined) {
+      this.#context.counters.framesRefused++;
+      return undefined;
+    }
+    const link = new DocumentLink(this.#context, session, exchange, ref);
+    session.documents.links.set(ref, link);
+    return link;
+  }
+
+  #load(entry: DocumentEntry, document: OpenDocument): void {
+    document.isLoading = true;
+    const { options, limits } = this.#context;
+    this.#context.request("load", { document: entry.id }, (loaded) => {
+      const found = loaded ?? { entry, vector: new Map(), forks: [] };
+      const ledger = new DocumentLedger(options.hash, limits.recentIdsMax, found);
+      document.exchange = new DocumentExchange(this.#context, ledger, this.#onFailure);
+      for (const ready of document.waiting.splice(0)) ready(document.exchange);
+    });
+  }
+}

@@ -1,0 +1,183 @@
+import { equalBytes, type Envelope, type LaneId } from "@heddle/core";
+
+import type { DocumentLedger } from "./document-ledger.ts";
+import type { WirePosition } from "./frame-shapes.ts";
+import { NakCode } from "./nak-code.ts";
+
+/** Bytes of a head on the wire. */
+export const headBytes = 8;
+
+/** What a comparison with a peer's positions left open. */
+export type SuspectLane = (lane: LaneId, seq: number) => void;
+
+/**
+ * What one peer is known to have of one document, lane by lane, and what was sent to it.
+ *
+ *   said ──its id is at hand, equal──► confirmed
+ *     └── not at hand ─► claimed ──`prev` of the next envelope──► confirmed, or suspected of a fork
+ */
+export class PeerPositions {
+  readonly #ledger: DocumentLedger;
+  /** On the peer's disk, proven by ids. */
+  readonly #confirmed = new Map<LaneId, number>();
+  /** What the peer said it has and could not be checked yet. */
+  readonly #claimed = new Map<LaneId, { readonly seq: number; readonly head: Uint8Array }>();
+  /** Highest that the peer has of each lane, by its own word. */
+  readonly #theirs = new Map<LaneId, number>();
+  readonly #sent = new Map<LaneId, number>();
+  /** Lanes that the peer refused. */
+  readonly #suspended = new Map<LaneId, number>();
+  #isHeard = false;
+
+  constructor(ledger: DocumentLedger) {
+    this.#ledger = ledger;
+  }
+
+  /** The peer has said what it has. */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
+  /** Highest seq of a lane that is proven to be on the peer's disk. */
+  confirmedSeq(lane: LaneId): number {
+    return this.#confirmed.get(lane) ?? 0;
+  }
+
+  /** Highest seq of a lane that the peer says it has. */
+  theirSeq(lane: LaneId): number {
+    return this.#theirs.get(lane) ?? 0;
+  }
+
+  confirm(lane: LaneId, seq: number): void {
+    if (seq > this.confirmedSeq(lane)) this.#confirmed.set(lane, seq);
+    if (seq > (this.#sent.get(lane) ?? 0)) this.#sent.set(lane, seq);
+    this.shown(lane, seq);
+  }
+
+  /** The peer sent what lies at `seq`, so it has it. */
+  shown(lane: LaneId, seq: number): void {
+    if (seq > this.theirSeq(lane)) this.#theirs.set(lane, seq);
+  }
+
+  /** The peer has exactly what is on our disk. */
+  equal(): void {
+    this.#theirs.clear();
+    for (const [lane, { seq }] of this.#ledger.durable) this.confirm(lane, seq);
+    this.#isHeard = true;
+  }
+
+  /**
+   * The peer's whole vector. What it said before may have been damaged on the way: the last word
+   * counts.
+   *
+   * @param isQuiet nothing that was sent can still be on its way, so what is missing is sent again.
+   */
+  replace(
+    positions: ReadonlyMap<LaneId, WirePosition>,
+    isQuiet: boolean,
+    suspect: SuspectLane,
+  ): void {
+    const mayLower = isQuiet || !this.#isHeard;
+    this.#isHeard = true;
+    this.#theirs.clear();
+    for (const position of positions.values()) this.#compare(position, mayLower, suspect);
+    for (const [lane, durable] of this.#ledger.durable) {
+      const seq = positions.get(lane)?.seq ?? 0;
+      const floor = Math.max(seq, this.confirmedSeq(lane));
+      const sent = this.#sent.get(lane) ?? 0;
+      if (mayLower || sent < floor) this.#sent.set(lane, Math.min(floor, durable.seq));
+    }
+  }
+
+  #compare({ lane, seq, head }: WirePosition, mayLower: boolean, suspect: SuspectLane): void {
+    this.#theirs.set(lane, seq);
+    if (seq > this.#ledger.durableSeq(lane) || seq === 0) return;
+    const agrees = this.#ledger.agrees(lane, seq, head);
+    if (agrees === true) this.confirm(lane, seq);
+    else if (agrees === false) suspect(lane, seq);
+    else if (seq > this.confirmedSeq(lane)) {
+      this.#claimed.set(lane, { seq, head: head.slice() });
+      if (mayLower) this.#sent.set(lane, seq);
+    }
+  }
+
+  /**
+   * The first envelope after a claimed position names the id there, and so proves or refutes it. False
+   * when it refutes.
+   */
+  checkClaim(first: Envelope, suspect: SuspectLane): boolean {
+    const claim = this.#claimed.get(first.lane);
+    if (claim === undefined || claim.seq !== first.seq - 1) return true;
+    this.#claimed.delete(first.lane);
+    if (equalBytes(first.prev.subarray(0, headBytes), claim.head)) {
+      this.confirm(first.lane, claim.seq);
+      return true;
+    }
+    suspect(first.lane, claim.seq);
+    return false;
+  }
+
+  sent(lane: LaneId, seq: number): void {
+    this.#sent.set(lane, seq);
+  }
+
+  /** The peer asks for what begins at `fromSeq`; false when it was not sent yet, and so will be. */
+  sendAgain(lane: LaneId, fromSeq: number): boolean {
+    if (fromSeq > (this.#sent.get(lane) ?? 0)) return false;
+    this.#sent.set(lane, fromSeq - 1);
+    this.#claimed.delete(lane);
+    return true;
+  }
+
+  /** The peer may have forgotten, or never got, what was sent. */
+  sendAllAgain(): void {
+    for (const lane of this.#sent.keys()) this.#sent.set(lane, this.confirmedSeq(lane));
+  }
+
+  suspend(lane: LaneId, code: number): void {
+    this.#suspended.set(lane, code);
+  }
+
+  /** The peer has frozen the lane as well. */
+  knowsFork(lane: LaneId): boolean {
+    return this.#suspended.get(lane) === NakCode.forked;
+  }
+
+  /** Above this seq the peer is to be sent what we have; infinitely high where nothing is to be. */
+  aboveSeq(lane: LaneId): number {
+    return this.#isOut(lane) ? Number.MAX_SAFE_INTEGER : (this.#sent.get(lane) ?? 0);
+  }
+
+  get hasUnsent(): boolean {
+    for (const [lane, { seq }] of this.#ledger.durable) {
+      if (seq > this.aboveSeq(lane)) return true;
+    }
+    return false;
+  }
+
+  /** Envelopes on our disk that are not proven to be on the peer's. */
+  get missingCount(): number {
+    let count = 0;
+    for (const [lane, { seq }] of this.#ledger.durable) {
+      if (!this.#ledger.isFrozen(lane)) count += Math.max(0, seq - this.confirmedSeq(lane));
+    }
+    return count;
+  }
+
+  /** Neither side lacks anything that the other has, as far as it can be had. */
+  get areEqual(): boolean {
+    if (!this.#isHeard) return false;
+    for (const [lane, { seq }] of this.#ledger.durable) {
+      if (this.confirmedSeq(lane) < seq && !this.#isOut(lane)) return false;
+    }
+    for (const lane of this.#ledger.forks.keys()) if (!this.knowsFork(lane)) return false;
+    for (const [lane, seq] of this.#theirs) {
+      if (this.#ledger.durableSeq(lane) < seq && !this.#isOut(lane)) return false;
+    }
+    return true;
+  }
+
+  #isOut(lane: LaneId): boolean {
+    return this.#suspended.has(lane) || this.#ledger.isFrozen(lane);
+  }
+}

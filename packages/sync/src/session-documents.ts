@@ -1,0 +1,173 @@
+import {
+  decodeHlc,
+  documentIdOf,
+  HeddleError,
+  HeddleErrorCode,
+  parseDocumentName,
+  type DocumentEntry,
+  type DocumentId,
+} from "@heddle/core";
+
+import type { DocumentLink } from "./document-link.ts";
+import { unexpectedFrame } from "./frame-errors.ts";
+import { RefKind } from "./frame-shapes.ts";
+import type { Frame, FrameOf } from "./frame.ts";
+import { isPermanentNak } from "./nak-code.ts";
+import { unpackEnvelopes } from "./packed-envelope.ts";
+import type { SessionLanes } from "./session-lanes.ts";
+import type { SyncContext } from "./sync-context.ts";
+import type { PeerKey } from "./sync-effects.ts";
+import { wireLimits } from "./wire-limits.ts";
+
+/** What the documents of a session need of it. */
+export interface DocumentsSession {
+  readonly key: PeerKey;
+  readonly isLive: boolean;
+  send(frame: Frame): void;
+  /** Whether a document is exchanged when a peer opens it. */
+  takes(document: DocumentId): boolean;
+  /** The peer opened a document: calls `then` with the link to it, at once or when it is loaded. */
+  opened(entry: DocumentEntry, then: (link: DocumentLink) => void): void;
+  /** Runs `action`; a fault of the peer in it ends the session. */
+  attempt(action: () => void): void;
+}
+
+/** Documents of one session: by our numbers, by the peer's, and frames that speak of one. */
+export class SessionDocuments {
+  /** By our numbers. */
+  readonly links = new Map<number, DocumentLink>();
+  readonly #context: SyncContext;
+  readonly #session: DocumentsSession;
+  readonly #lanes: SessionLanes;
+  /** By the peer's numbers; a list of frames while the document is being loaded. */
+  readonly #peerLinks = new Map<number, DocumentLink | Frame[]>();
+  #nextRef = 0;
+
+  constructor(context: SyncContext, session: DocumentsSession, lanes: SessionLanes) {
+    this.#context = context;
+    this.#session = session;
+    this.#lanes = lanes;
+  }
+
+  /** The next number for a document of ours; `undefined` when this session has too many. */
+  nextRef(): number | undefined {
+    const max = Math.min(this.#context.limits.documentsPerSessionMax, wireLimits.refsMax);
+    return this.#nextRef < max ? this.#nextRef++ : undefined;
+  }
+
+  linkTo(document: DocumentId): DocumentLink | undefined {
+    return [...this.links.values()].find((link) => link.document === document);
+  }
+
+  /** @throws HeddleError when the peer may not open that. */
+  receiveOpen(frame: FrameOf<"open">): void {
+    const { hash, space } = this.#context.options;
+    const name = parseDocumentName(frame.documentName);
+    const { document, documentRef } = frame;
+    if (documentIdOf(hash, space, name) !== document) throw refusedName();
+    if (!this.#session.takes(document)) {
+      this.#context.counters.framesIgnored++;
+      return;
+    }
+    const waiting = this.#peerLinks.get(documentRef);
+    if (waiting !== undefined && !Array.isArray(waiting)) {
+      if (waiting.document !== document) throw unexpectedFrame("a number given twice");
+      return;
+    }
+    const max = this.#context.limits.documentsPerSessionMax;
+    if (this.#peerLinks.size >= max && !waiting) throw overDocuments();
+    if (waiting) return;
+    const frames: Frame[] = [];
+    this.#peerLinks.set(documentRef, frames);
+    const createdAt = decodeHlc(frame.createdAt);
+    this.#session.opened({ id: document, name, createdAt }, (link) => {
+      if (!this.#session.isLive) return;
+      this.#peerLinks.set(documentRef, link);
+      link.isOpenedByPeer = true;
+      link.changed();
+      this.#session.attempt(() => {
+        for (const each of frames) this.#onFrame(link, each, () => {});
+      });
+    });
+  }
+
+  /** A frame about the document that the peer gave this number. `release` gives its credit back. */
+  receive(frame: Frame, documentRef: number, release: () => void = () => {}): void {
+    const link = this.#peerLinks.get(documentRef);
+    if (link === undefined) {
+      this.#context.counters.refsUnknown++;
+      this.#session.send({ name: "unknownRef", kind: RefKind.document, ref: documentRef });
+      return release();
+    }
+    if (!Array.isArray(link)) return this.#onFrame(link, frame, release);
+    if (link.length < this.#context.limits.waitingFramesMax) link.push(frame);
+    else this.#context.counters.framesRefused++;
+    release();
+  }
+
+  /** The peer does not know a number of ours. */
+  receiveUnknownRef({ kind, ref }: FrameOf<"unknownRef">): void {
+    if (kind === RefKind.lane) {
+      this.#lanes.lost(ref);
+      for (const link of this.links.values()) link.resend();
+      return;
+    }
+    this.links.get(ref)?.open();
+  }
+
+  #onFrame(link: DocumentLink, frame: Frame, release: () => void): void {
+    switch (frame.name) {
+      case "have":
+        return link.receiveHave(frame);
+      case "ack":
+        return link.receiveAck(frame.positions);
+      case "pull":
+        return link.receivePull(frame);
+      case "push":
+        return this.#onPush(link, frame, release);
+      case "fork":
+        return link.exchange.forkWatch.receive(link, frame);
+      case "nak":
+        if (isPermanentNak(frame.code)) link.positions.suspend(frame.lane, frame.code);
+        else link.changed();
+        return undefined;
+      case "ephemeral": {
+        const { name, payload } = frame;
+        const event = { name, payload, peer: this.#session.key, document: link.document };
+        return this.#context.emit({ type: "event", event });
+      }
+      case "close":
+        link.isOpenedByPeer = false;
+        this.#peerLinks.delete(frame.documentRef);
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #onPush(link: DocumentLink, push: FrameOf<"push">, release: () => void): void {
+    const lane = this.#lanes.peersLane(push.laneRef);
+    if (lane === undefined) {
+      this.#context.counters.refsUnknown++;
+      this.#session.send({ name: "unknownRef", kind: RefKind.lane, ref: push.laneRef });
+      return release();
+    }
+    if (push.envelopes.length === 0) return release();
+    const { hash, space } = this.#context.options;
+    const place = { space, document: link.document, lane: lane.id };
+    const run = unpackEnvelopes(hash, place, {
+      firstSeq: push.firstSeq,
+      prev: push.prev,
+      packed: push.envelopes,
+    });
+    link.exchange.offer(link, lane, run, release);
+  }
+}
+
+function overDocuments(): HeddleError {
+  return new HeddleError(HeddleErrorCode.relayOverloaded, "too many documents on one session");
+}
+
+function refusedName(): HeddleError {
+  return new HeddleError(HeddleErrorCode.frameMalformed, "a document is not what its name says");
+}
