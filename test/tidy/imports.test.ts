@@ -38,7 +38,7 @@ const table: Readonly<Record<string, Rule>> = {
   "@heddle/replica": {
     kind: "runtime",
     // Yjs only for the worker that tries updates: what it finds out is what Yjs does.
-    mayImport: ["@heddle/core", "@heddle/document", "y-protocols", "yjs"],
+    mayImport: ["@heddle/core", "@heddle/document", "@heddle/sync", "y-protocols", "yjs"],
     // The subpath `@heddle/replica/node`, so that the engine itself still runs in a browser.
     nodeFiles: /\/src\/node-[^/]*\.ts$/,
   },
@@ -51,6 +51,7 @@ const table: Readonly<Record<string, Rule>> = {
     kind: "runtime",
     mayImport: [
       ...kernelAndReplica,
+      "@heddle/sync",
       "@hono/node-server",
       "hono",
       "lib0",

@@ -1,4 +1,4 @@
-import type { DocumentKnowledge } from "./document-knowledge.ts";
+import type { KnownClocks } from "./known-clocks.ts";
 import type { ClientDeletes, ParsedUpdate } from "./parsed-update.ts";
 
 /** Clients descending. */
@@ -18,7 +18,7 @@ const nothingDeleted: DeleteAdmission = { admitted: [], parked: [], isWhole: tru
  * @param clocks client → clock behind the structs admitted from the same update.
  */
 export function admitDeletes(
-  knowledge: DocumentKnowledge,
+  knowledge: KnownClocks,
   update: ParsedUpdate,
   clocks: ReadonlyMap<number, number>,
 ): DeleteAdmission {
@@ -38,11 +38,7 @@ export function admitDeletes(
   return { admitted: admitted.toSorted(descending), parked: parked.toSorted(descending), isWhole };
 }
 
-function splitRanges(
-  knowledge: DocumentKnowledge,
-  { client, ranges }: ClientDeletes,
-  endClock: number,
-) {
+function splitRanges(knowledge: KnownClocks, { client, ranges }: ClientDeletes, endClock: number) {
   const known = knowledge.deletes.rangesOf(client);
   const fresh: number[] = [];
   const ahead: number[] = [];

@@ -1,5 +1,5 @@
 import { CausalWalk, type Frontier, frontierAt } from "./causal-walk.ts";
-import type { DocumentKnowledge } from "./document-knowledge.ts";
+import type { KnownClocks } from "./known-clocks.ts";
 import type { ParsedUpdate } from "./parsed-update.ts";
 import { comparePieces } from "./update-writer.ts";
 import { cutBefore, pieceOf, type StructPiece } from "./struct-piece.ts";
@@ -17,7 +17,7 @@ export interface StructAdmission {
 const noPieces: readonly StructPiece[] = [];
 const noClocks: ReadonlyMap<number, number> = new Map();
 
-export function admitStructs(knowledge: DocumentKnowledge, update: ParsedUpdate): StructAdmission {
+export function admitStructs(knowledge: KnownClocks, update: ParsedUpdate): StructAdmission {
   const isFree = dependsOnKnownOnly(knowledge, update);
   const whole = isFree ? contiguousClocks(knowledge, update) : undefined;
   if (whole !== undefined) {
@@ -35,7 +35,7 @@ export function admitStructs(knowledge: DocumentKnowledge, update: ParsedUpdate)
   };
 }
 
-function dependsOnKnownOnly(knowledge: DocumentKnowledge, update: ParsedUpdate): boolean {
+function dependsOnKnownOnly(knowledge: KnownClocks, update: ParsedUpdate): boolean {
   for (const [client, clock] of update.requires) {
     if (clock >= knowledge.clockOf(client)) return false;
   }
@@ -44,7 +44,7 @@ function dependsOnKnownOnly(knowledge: DocumentKnowledge, update: ParsedUpdate):
 
 /** The clocks behind the update when each run begins exactly where the knowledge ends. */
 function contiguousClocks(
-  knowledge: DocumentKnowledge,
+  knowledge: KnownClocks,
   update: ParsedUpdate,
 ): ReadonlyMap<number, number> | undefined {
   for (const run of update.runs) {
@@ -59,7 +59,7 @@ function contiguousClocks(
  * Sorts runs by what is known of their client: below it (dropped), across its end (the one run that
  * can go on from there, kept in `live`), or behind a gap (parked).
  */
-function splitRuns(knowledge: DocumentKnowledge, update: ParsedUpdate) {
+function splitRuns(knowledge: KnownClocks, update: ParsedUpdate) {
   const live = new Map<number, StructPiece>();
   const parked: StructPiece[] = [];
   for (const run of update.runs) {
@@ -74,7 +74,7 @@ function splitRuns(knowledge: DocumentKnowledge, update: ParsedUpdate) {
 
 /** Admits what can be reached in causal order; adds the rest of each live run to `parked`. */
 function walk(
-  knowledge: DocumentKnowledge,
+  knowledge: KnownClocks,
   update: ParsedUpdate,
   live: ReadonlyMap<number, StructPiece>,
   parked: StructPiece[],

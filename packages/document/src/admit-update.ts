@@ -1,4 +1,4 @@
-import type { DocumentKnowledge } from "./document-knowledge.ts";
+import type { KnownClocks } from "./known-clocks.ts";
 import { admitDeletes } from "./admit-deletes.ts";
 import { admitStructs } from "./admit-structs.ts";
 import { type ParsedUpdate, isEmptyUpdate } from "./parsed-update.ts";
@@ -26,7 +26,7 @@ const duplicate: Admission = { isDuplicate: true };
  * What is admitted leaves Yjs nothing to hold pending. A struct known in part is trimmed to its
  * unknown rest, so that no clock is logged twice.
  */
-export function admitUpdate(knowledge: DocumentKnowledge, update: ParsedUpdate): Admission {
+export function admitUpdate(knowledge: KnownClocks, update: ParsedUpdate): Admission {
   const structs = admitStructs(knowledge, update);
   const deletes = admitDeletes(knowledge, update, structs.clocks);
   if (structs.isWhole && deletes.isWhole && update.isPlain) {

@@ -1,6 +1,7 @@
 import { assert } from "@heddle/core";
 
 import { DeleteSet } from "./delete-set.ts";
+import type { KnownClocks } from "./known-clocks.ts";
 import type { ParsedUpdate } from "./parsed-update.ts";
 import { encodeStateVector } from "./state-vector.ts";
 
@@ -9,11 +10,10 @@ import { encodeStateVector } from "./state-vector.ts";
  * the clock below which every struct is there, and the deletes that were written down. Deletes that
  * Yjs derives while integrating (map losers, children of the deleted) are not known here.
  */
-export class DocumentKnowledge {
+export class DocumentKnowledge implements KnownClocks {
   readonly #clocks = new Map<number, number>();
   readonly deletes = new DeleteSet();
 
-  /** All structs of `client` below this clock are known; 0 for a client never seen. */
   clockOf(client: number): number {
     return this.#clocks.get(client) ?? 0;
   }

@@ -1,4 +1,5 @@
 import type { DocumentKnowledge } from "./document-knowledge.ts";
+import type { KnownClocks } from "./known-clocks.ts";
 import type { ParsedUpdate } from "./parsed-update.ts";
 import { parseStored } from "./parse-update.ts";
 import { cutBefore, pieceOf, type StructPiece } from "./struct-piece.ts";
@@ -58,7 +59,7 @@ export class HeldClocks {
   }
 
   /** Whether the update waits for something that is held: it will not come, unless it is released. */
-  holdsBack(knowledge: DocumentKnowledge, { runs, requires, deletes }: ParsedUpdate): boolean {
+  holdsBack(knowledge: KnownClocks, { runs, requires, deletes }: ParsedUpdate): boolean {
     const isNeeded = (client: number, clock: number): boolean => {
       return clock >= knowledge.clockOf(client) && clock < (this.#ends.get(client) ?? 0);
     };

@@ -4,6 +4,8 @@ export { ClockRanges } from "./clock-ranges.ts";
 export { contentBytes, contentProgram } from "./content-digest.ts";
 export { DocumentKnowledge } from "./document-knowledge.ts";
 export { HeldClocks } from "./held-clocks.ts";
+export { KnownAhead } from "./known-ahead.ts";
+export type { KnownClocks } from "./known-clocks.ts";
 export { mergeParsed } from "./merge-parsed.ts";
 export { parseStored, parseUpdate, validatorVersion } from "./parse-update.ts";
 export {

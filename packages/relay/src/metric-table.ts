@@ -105,6 +105,7 @@ export const readMetrics: readonly ReadMetric[] = [
     parkingRefused: ["heddle_parking_refused_total", "Parts of updates without room to wait."],
     parkingEvicted: ["heddle_parking_evicted_total", "Parked updates that made room for others."],
     parkingAlarms: ["heddle_parking_alarms_total", "Times that something was parked too long."],
+    clocksAhead: ["heddle_clocks_ahead_total", "Envelopes from minutes in our future."],
     checkpoints: ["heddle_checkpoints_total", "Checkpoints built and read back."],
     checkpointsRefused: ["heddle_checkpoints_refused_total", "Builds that were not trusted."],
     envelopesPruned: ["heddle_envelopes_pruned_total", "Envelopes dropped below checkpoints."],

@@ -9,6 +9,7 @@ import type {
   LogStore,
   ParkedUpdate,
   QuarantinedUpdate,
+  RecalledEnvelope,
 } from "@heddle/core";
 
 import type { ReplicaCounters } from "./replica-counters.ts";
@@ -23,8 +24,26 @@ export interface CommitterOptions {
   readonly telemetry: ReplicaTelemetry | undefined;
   /** Opens the lane of this process; called once, before the first seal. */
   readonly openLane: () => Promise<LaneWriter>;
+  /** Told what is on disk and was shown. */
+  readonly observer: () => CommitObserver | undefined;
   /** The store refused a round. Nothing is sealed afterwards. */
   readonly onFailure: (error: unknown) => void;
+}
+
+/** What one commit group brought. */
+export interface StoredRound {
+  /** Number of the group. */
+  readonly arrival: number;
+  /** The lane of this process: envelopes of other lanes came from other replicas. */
+  readonly lane: LaneDescriptor;
+  readonly documents: readonly {
+    readonly entry: DocumentEntry;
+    readonly envelopes: readonly Envelope[];
+  }[];
+}
+
+export interface CommitObserver {
+  onStored(round: StoredRound): void;
 }
 
 /**
@@ -81,16 +100,24 @@ export class Committer {
     const rounds = documents.map((document) => document.beginRound(writer));
     const sealedMs = clock.monotonicMs();
     const batch = batchOf(rounds, this.#isLaneStored ? undefined : writer.descriptor);
-    if (Object.values(batch).some((part) => part.length > 0)) await store.append(batch);
+    const isEmpty = Object.values(batch).every((part) => part.length === 0);
+    const arrival = isEmpty ? 0 : await store.append(batch);
     if (this.#isStopped) return;
     const syncedMs = clock.monotonicMs();
     this.#isLaneStored = true;
-    for (const document of documents) document.endRound();
+    for (const document of documents) document.endRound(arrival);
     const shownMs = clock.monotonicMs();
     const round = { ...totalsOf(rounds), sealedMs, syncedMs, shownMs };
     counters.rounds++;
     counters.envelopes += round.envelopes;
     telemetry?.onRound(round);
+    this.#options.observer()?.onStored({
+      arrival,
+      lane: writer.descriptor,
+      documents: rounds.map(({ envelopes }, index) => {
+        return { entry: documents[index]!.entry, envelopes };
+      }),
+    });
   }
 }
 
@@ -106,19 +133,23 @@ function totalsOf(
   return totals;
 }
 
-function batchOf(rounds: readonly DocumentRound[], lane: LaneDescriptor | undefined): LogBatch {
+function batchOf(rounds: readonly DocumentRound[], own: LaneDescriptor | undefined): LogBatch {
+  const lanes = own ? [own] : [];
   const documents: DocumentEntry[] = [];
   const envelopes: Envelope[] = [];
   const park: { document: DocumentId; update: ParkedUpdate }[] = [];
   const release: { document: DocumentId; id: string }[] = [];
   const quarantine: { document: DocumentId; update: QuarantinedUpdate }[] = [];
+  const recall: { document: DocumentId; envelope: RecalledEnvelope }[] = [];
   for (const round of rounds) {
     const { document, entry, outbox } = round;
     if (entry) documents.push(entry);
     for (const envelope of round.envelopes) envelopes.push(envelope);
+    for (const lane of round.lanes) lanes.push(lane);
     for (const update of outbox?.park ?? []) park.push({ document, update });
     for (const id of outbox?.release ?? []) release.push({ document, id });
     for (const update of outbox?.quarantine ?? []) quarantine.push({ document, update });
+    for (const envelope of outbox?.recall ?? []) recall.push({ document, envelope });
   }
-  return { lanes: lane ? [lane] : [], documents, envelopes, park, release, quarantine };
+  return { lanes, documents, envelopes, park, release, quarantine, recall };
 }

@@ -2,8 +2,10 @@ import type {
   DocumentEntry,
   DocumentId,
   Envelope,
+  LaneDescriptor,
   ParkedUpdate,
   QuarantinedUpdate,
+  RecalledEnvelope,
 } from "@heddle/core";
 
 /** A document's share of one append. */
@@ -13,6 +15,8 @@ export interface DocumentRound {
   readonly receivedMs: number | undefined;
   readonly entry: DocumentEntry | undefined;
   readonly envelopes: readonly Envelope[];
+  /** Of other replicas, whose envelopes are among these. */
+  readonly lanes: readonly LaneDescriptor[];
   /** `undefined` when there is nothing but envelopes, which is nearly always. */
   readonly outbox: OutboxContent | undefined;
 }
@@ -21,6 +25,7 @@ export interface OutboxContent {
   readonly park: readonly ParkedUpdate[];
   readonly release: readonly string[];
   readonly quarantine: readonly QuarantinedUpdate[];
+  readonly recall: readonly RecalledEnvelope[];
 }
 
 /** What the next round writes beside envelopes. */
@@ -28,9 +33,11 @@ export class DocumentOutbox {
   readonly #park = new Map<string, ParkedUpdate>();
   readonly #release = new Set<string>();
   #quarantine: QuarantinedUpdate[] = [];
+  #recall: RecalledEnvelope[] = [];
 
   get isEmpty(): boolean {
-    return this.#park.size + this.#release.size + this.#quarantine.length === 0;
+    const notes = this.#quarantine.length + this.#recall.length;
+    return this.#park.size + this.#release.size + notes === 0;
   }
 
   park(update: ParkedUpdate): void {
@@ -48,13 +55,20 @@ export class DocumentOutbox {
     this.#quarantine.push(update);
   }
 
+  /** Of an envelope that is written in the same round. */
+  recall(envelope: RecalledEnvelope): void {
+    this.#recall.push(envelope);
+  }
+
   take(): OutboxContent | undefined {
     if (this.isEmpty) return undefined;
     const park = [...this.#park.values()];
-    const content = { park, release: [...this.#release], quarantine: this.#quarantine };
+    const notes = { quarantine: this.#quarantine, recall: this.#recall };
+    const content = { park, release: [...this.#release], ...notes };
     this.#park.clear();
     this.#release.clear();
     this.#quarantine = [];
+    this.#recall = [];
     return content;
   }
 }

@@ -34,7 +34,7 @@ export interface LoadedLog {
   /** What recalls keep out of the document (DOC-9). */
   readonly held: HeldClocks;
   /** Envelopes that are held aside, in whole or in part. */
-  readonly heldEnvelopes: number;
+  heldEnvelopes: number;
   /** Of the log that was read: what lies above the checkpoint, when there is one. */
   readonly size: LogSize;
   readonly history: DocumentHistory;

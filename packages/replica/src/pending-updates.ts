@@ -1,4 +1,4 @@
-import type { HeddleError, LogFields } from "@heddle/core";
+import type { Envelope, HeddleError, LaneDescriptor, LogFields } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
 import { RoundReferences } from "./round-references.ts";
@@ -66,11 +66,21 @@ export interface UpdateFacts {
 /** Updates of one source: they are sealed into one envelope. */
 export interface UpdateBurst {
   readonly source: UpdateSource;
-  /** Kept out of the document, because what it depends on is (DOC-9); logged all the same. */
-  readonly isHeld: boolean;
   readonly updates: ParsedUpdate[];
   bytes: number;
   types: number;
+  /** Set when they came sealed, by another replica. */
+  readonly sealed?: readonly SealedUpdate[];
+}
+
+/** An envelope of another replica, on its way to the log. */
+export interface SealedUpdate {
+  readonly lane: LaneDescriptor;
+  readonly envelope: Envelope;
+  /** What of it is new here and belongs to the document. */
+  readonly update?: ParsedUpdate | undefined;
+  /** A part of it is kept out of the document (DOC-9). */
+  readonly isHeld: boolean;
 }
 
 /**
@@ -95,14 +105,14 @@ export class PendingUpdates {
   #references: RoundReferences | undefined;
   /** Those whose updates are written in the same round, and shown to nobody yet. */
   readonly parkedBy = new Set<UpdateSource>();
-  readonly #afterCommit: (() => void)[] = [];
+  readonly #afterCommit: ((arrival: number) => void)[] = [];
 
   get isEmpty(): boolean {
     return this.bursts.length === 0;
   }
 
-  add(update: ParsedUpdate, source: UpdateSource, isHeld = false): void {
-    const index = this.#burstFor(update, source, isHeld);
+  add(update: ParsedUpdate, source: UpdateSource): void {
+    const index = this.#burstFor(update, source);
     const burst = this.bursts[index]!;
     burst.updates.push(update);
     burst.bytes += update.bytes.length;
@@ -111,29 +121,41 @@ export class PendingUpdates {
     this.sources.set(source, index);
   }
 
+  /** Envelopes are logged as they came: nothing joins them. */
+  addSealed(sealed: SealedUpdate, source: UpdateSource): void {
+    const { update } = sealed;
+    const { length: bytes } = update?.bytes ?? new Uint8Array();
+    const updates = update ? [update] : [];
+    const burst = { source, updates, bytes, types: update?.typeCount ?? 0, sealed: [sealed] };
+    const index = this.bursts.push(burst) - 1;
+    if (update) this.#references?.note(update, index);
+    this.sources.set(source, index);
+  }
+
   /** Whether anything of `source` is written with these. */
   holds(source: UpdateSource): boolean {
     return this.sources.has(source) || this.parkedBy.has(source);
   }
 
-  afterCommit(task: () => void): void {
+  /** `task` is told the number of the commit group. */
+  afterCommit(task: (arrival: number) => void): void {
     this.#afterCommit.push(task);
   }
 
-  runAfterCommit(): void {
-    for (const task of this.#afterCommit) task();
+  runAfterCommit(arrival: number): void {
+    for (const task of this.#afterCommit) task(arrival);
   }
 
-  #burstFor(update: ParsedUpdate, source: UpdateSource, isHeld: boolean): number {
+  #burstFor(update: ParsedUpdate, source: UpdateSource): number {
     const index = this.sources.get(source) ?? -1;
     const last = this.bursts[index];
     if (index < this.bursts.length - 1) this.#references ??= this.#referencesSoFar();
     const joins =
-      last?.isHeld === isHeld &&
+      last !== undefined &&
       hasRoom(last, update) &&
       (this.#references?.lastNeededBy(update) ?? -1) <= index;
     if (joins) return index;
-    return this.bursts.push({ source, isHeld, updates: [], bytes: 0, types: 0 }) - 1;
+    return this.bursts.push({ source, updates: [], bytes: 0, types: 0 }) - 1;
   }
 
   #referencesSoFar(): RoundReferences {

@@ -44,6 +44,8 @@ export interface ReplicaCounters {
   parkingEvicted: number;
   /** How often each bound of a document's parking was met. */
   readonly parkingFull: Map<ParkingBound, number>;
+  /** Envelopes of others whose clock reading lies minutes in our future; they are taken all the same. */
+  clocksAhead: number;
   checkpoints: number;
   /** Builds whose outcome was not to be trusted, or too large, or took too long. */
   checkpointsRefused: number;
@@ -75,6 +77,7 @@ export function newReplicaCounters(): ReplicaCounters {
     parkingRefused: 0,
     parkingEvicted: 0,
     parkingFull: new Map(),
+    clocksAhead: 0,
     checkpoints: 0,
     checkpointsRefused: 0,
     envelopesPruned: 0,

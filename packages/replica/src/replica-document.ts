@@ -2,18 +2,24 @@ import {
   assert,
   EnvelopeFlag,
   EnvelopeKind,
+  HeddleError,
+  HeddleErrorCode,
   PayloadCodec,
   type DocumentEntry,
   type Envelope,
-  type HeddleError,
+  type LaneDescriptor,
+  type LaneId,
+  type LanePosition,
   type LaneWriter,
   type VersionVector,
 } from "@heddle/core";
 import { mergeParsed, type ParsedUpdate } from "@heddle/document";
+import type { AcceptedRun } from "@heddle/sync";
 
 import { AuditTail } from "./audit-tail.ts";
 import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
+import { RemoteIntake, type TakenRuns } from "./remote-intake.ts";
 import { loggedOf, type LoggedDocument } from "./logged-document.ts";
 import { ParkingAlarm } from "./parking-alarm.ts";
 import { payloadsOf } from "./burst-payloads.ts";
@@ -23,7 +29,12 @@ import {
   type UpdateBurst,
   type UpdateSource,
 } from "./pending-updates.ts";
-import { UpdateIntake, type IntakeHost, type SubmitOutcome } from "./update-intake.ts";
+import {
+  UpdateIntake,
+  type IntakeHost,
+  type IntakeSink,
+  type SubmitOutcome,
+} from "./update-intake.ts";
 
 /** What was made durable in one round, ready to be shown. */
 export interface DocumentCommit {
@@ -80,6 +91,7 @@ export class ReplicaDocument {
   readonly #log: LoadedLog;
   readonly #host: DocumentHost;
   readonly #intake: UpdateIntake;
+  readonly #remote: RemoteIntake;
   readonly #alarm: ParkingAlarm;
   readonly #listeners = new Set<DocumentListener>();
   readonly #outbox = new DocumentOutbox();
@@ -101,24 +113,30 @@ export class ReplicaDocument {
     this.logged = loggedOf(log, host.environment.clock.monotonicMs());
     this.#alarm = new ParkingAlarm(host, log.entry.id, log.parking);
     this.#alarm.arm();
-    this.#intake = new UpdateIntake(log, host, {
+    const sink = {
       outbox: this.#outbox,
       pending: () => this.#pending,
-      accepted: (since) => this.#accepted(since),
+      accepted: (since?: Uint8Array) => this.#accepted(since),
       pendingBytes: () => this.#underWay.reduce((sum, { bytes }) => sum + bytes, 0),
       isUntouched: () => !this.#isStored && !this.#inFlight && this.#isNothingWaiting,
-      onCreating: (source) => {
+      onCreating: (source: UpdateSource) => {
         this.#creator = source;
         source.onCreation?.("begun");
       },
       requestRound: () => host.requestRound(this),
       requestAudit: () => host.requestAudit(this),
       onParked: () => this.#alarm.arm(),
+    } satisfies IntakeSink;
+    this.#intake = new UpdateIntake(log, host, sink);
+    this.#remote = new RemoteIntake(log, host, {
+      ...sink,
+      onLearned: (update) => this.#intake.learned(update),
     });
   }
 
   get isQuiet(): boolean {
-    return this.#isNothingWaiting && !this.#inFlight && this.#intake.isIdle;
+    const isIdle = this.#intake.isIdle && this.#remote.isIdle;
+    return isIdle && this.#isNothingWaiting && !this.#inFlight;
   }
 
   get parking(): ParkingTotals {
@@ -180,6 +198,27 @@ export class ReplicaDocument {
     return this.#intake.submit(bytes, source, onJudged);
   }
 
+  /**
+   * Takes in runs of other replicas, which their signatures and chains have proven. Resolves when what
+   * was taken is on disk. One call at a time.
+   *
+   * @throws HeddleError what the document was reset with, if it was.
+   */
+  takeRuns(runs: readonly AcceptedRun[]): Promise<TakenRuns> {
+    if (this.#reset) return Promise.reject(this.#reset);
+    return this.#remote.take(runs);
+  }
+
+  /** How far every lane is on disk. */
+  whenDurable(): Promise<ReadonlyMap<LaneId, LanePosition>> {
+    const copy = () => new Map(this.#log.positions);
+    const round = this.#inFlight?.updates;
+    return new Promise((resolve) => {
+      if (round) round.afterCommit(() => resolve(copy()));
+      else resolve(copy());
+    });
+  }
+
   /** `source` is gone: of what it sent, nothing that still waits for its trial is tried. */
   withdraw(source: UpdateSource): void {
     this.#intake.withdraw(source);
@@ -204,22 +243,31 @@ export class ReplicaDocument {
     this.#pending = new PendingUpdates();
     const shown: Envelope[] = [];
     const envelopes: Envelope[] = [];
+    const lanes: LaneDescriptor[] = [];
     for (const burst of updates.bursts) {
+      for (const { lane, envelope, isHeld } of burst.sealed ?? []) {
+        this.#advance(envelope);
+        envelopes.push(envelope);
+        if (envelope.seq === 1) lanes.push(lane);
+        if (!isHeld) shown.push(envelope);
+      }
+      if (burst.sealed) continue;
       for (const payload of payloadsOf(burst)) {
         const envelope = this.#seal(writer, payload, burst.source);
         envelopes.push(envelope);
-        if (!burst.isHeld) shown.push(envelope);
+        shown.push(envelope);
       }
     }
     this.#inFlight = { updates, shown };
     const { receivedMs } = updates;
     const { history } = this.logged;
     const entry = this.#isStored ? undefined : { ...this.entry, history };
-    return { document: this.entry.id, receivedMs, entry, envelopes, outbox: this.#outbox.take() };
+    const outbox = this.#outbox.take();
+    return { document: this.entry.id, receivedMs, entry, envelopes, lanes, outbox };
   }
 
-  /** The round is on disk: now it may be seen. */
-  endRound(): void {
+  /** The round is on disk, in the commit group of that number: now it may be seen. */
+  endRound(arrival: number): void {
     const round = this.#inFlight;
     assert(round !== undefined, "a round ends after it began");
     this.#inFlight = undefined;
@@ -229,21 +277,24 @@ export class ReplicaDocument {
     const updates = updatesOf(round.updates);
     for (const update of updates) this.#log.fold.append(update);
     if (updates.length > 0) {
-      const update = shown.length === 1 ? shown[0]!.payload : mergeParsed(updates);
+      const isOne = shown.length === 1 && updates.length !== 1;
+      const update = isOne ? shown[0]!.payload : mergeParsed(updates);
       const commit = { update, parts: updates, sources: round.updates.sources };
       for (const listener of this.#listeners) listener.onCommit(commit);
+    }
+    if (shown.length > 0) {
       this.tail.add(shown, updates);
       if (this.tail.isDue) this.#host.requestAudit(this);
       this.#noteGrowth(shown);
     }
-    round.updates.runAfterCommit();
+    round.updates.runAfterCommit(arrival);
   }
 
   /** Resolves when everything submitted so far is on disk; at once if that is so. */
   whenSettled(): Promise<void> {
     const last = this.#isNothingWaiting ? undefined : this.#pending;
     const round = last ?? this.#inFlight?.updates;
-    return new Promise((resolve) => (round ? round.afterCommit(resolve) : resolve()));
+    return new Promise((resolve) => (round ? round.afterCommit(() => resolve()) : resolve()));
   }
 
   /** This copy is given up: what was in flight may or may not exist, or what is logged has changed. */
@@ -251,6 +302,7 @@ export class ReplicaDocument {
     if (this.#reset) return;
     this.#reset = error;
     this.#endCreation("failed");
+    this.#remote.stop(error);
     this.dispose();
     for (const listener of this.#listeners) listener.onReset(error);
     this.#listeners.clear();
@@ -259,6 +311,7 @@ export class ReplicaDocument {
   /** Lets go of timers and trials. */
   dispose(): void {
     this.#intake.stop();
+    this.#remote.stop(new HeddleError(HeddleErrorCode.storageClosed, "the document left memory"));
     this.#alarm.cancel();
   }
 
@@ -286,8 +339,7 @@ export class ReplicaDocument {
   }
 
   get #underWay(): readonly UpdateBurst[] {
-    const bursts = [this.#inFlight?.updates, this.#pending].flatMap((u) => u?.bursts ?? []);
-    return bursts.filter(({ isHeld }) => !isHeld);
+    return [this.#inFlight?.updates, this.#pending].flatMap((updates) => updates?.bursts ?? []);
   }
 
   #seal(writer: LaneWriter, payload: Uint8Array, { principal, tag }: UpdateSource): Envelope {
@@ -304,14 +356,17 @@ export class ReplicaDocument {
       principal,
       sourceTag: tag,
     });
-    positions.set(lane, { seq: envelope.seq, head: envelope.id });
-    this.#hasNewPositions = true;
+    this.#advance(envelope);
     return envelope;
+  }
+
+  #advance({ lane, seq, id }: Envelope): void {
+    this.#log.positions.set(lane, { seq, head: id });
+    this.#hasNewPositions = true;
   }
 }
 
 /** What of a round is shown, in the order of its bursts. */
 function updatesOf({ bursts }: PendingUpdates): readonly ParsedUpdate[] {
-  if (bursts.length === 1 && !bursts[0]!.isHeld) return bursts[0]!.updates;
-  return bursts.flatMap(({ isHeld, updates }) => (isHeld ? [] : updates));
+  return bursts.length === 1 ? bursts[0]!.updates : bursts.flatMap(({ updates }) => updates);
 }

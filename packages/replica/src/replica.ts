@@ -11,17 +11,20 @@ import {
   type DocumentHistory,
   type DocumentId,
   type DocumentName,
+  type Hlc,
   type RecalledEnvelope,
   type SpaceId,
 } from "@heddle/core";
+import type { AcceptedRun } from "@heddle/sync";
 
 import { defaultApplyBudget } from "./apply-judge.ts";
 import { defaultAuditBudget } from "./audit-budget.ts";
 import { Auditor } from "./auditor.ts";
 import { Checkpointer } from "./checkpointer.ts";
-import { Committer } from "./committer.ts";
+import { Committer, type CommitObserver } from "./committer.ts";
 import { DocumentAccess } from "./document-access.ts";
 import { damageOf } from "./document-damage.ts";
+import { DocumentHoldings } from "./document-holdings.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument, type LoadedLog } from "./load-document.ts";
 import { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
@@ -34,15 +37,13 @@ import {
   type ReplicaOptions,
   type ReplicaState,
 } from "./replica-options.ts";
+import type { TakenRuns } from "./remote-intake.ts";
 import { TrialQueue } from "./trial-queue.ts";
 import { StateCache } from "./state-cache.ts";
 
-interface Holding {
-  readonly document: Promise<ReplicaDocument>;
-  /** The same, once it is there. */
-  loaded: ReplicaDocument | undefined;
-  holders: number;
-  cancelUnload: (() => void) | undefined;
+/** Somebody who passes on what is on disk. Called in the order of commit groups. */
+export interface ReplicaObserver extends CommitObserver {
+  onStateChange(state: ReplicaState): void;
 }
 
 /**
@@ -58,7 +59,7 @@ export class Replica {
   readonly counters = newReplicaCounters();
   readonly #options: ReplicaOptions;
   readonly #clock: HybridClock;
-  readonly #holdings = new Map<DocumentId, Holding>();
+  readonly #holdings: DocumentHoldings;
   readonly #stopListening: () => void;
   readonly #auditor: Auditor | undefined;
   readonly #trials: TrialQueue;
@@ -69,6 +70,7 @@ export class Replica {
   #checkpointer: Checkpointer | undefined;
   #committer: Committer;
   #state: ReplicaState = { name: "ready" };
+  #observer: ReplicaObserver | undefined;
 
   private constructor(options: ReplicaOptions, recovery: RecoveryReport) {
     this.#options = options;
@@ -81,7 +83,9 @@ export class Replica {
     this.#clock.observe(options.store.opening.lastHlc);
     this.#committer = this.#newCommitter();
     this.#auditor = this.#newAuditor();
-    const { trialBytesMax = defaultTrialBytesMax, environment } = options;
+    const { trialBytesMax = defaultTrialBytesMax, environment, idleMs = 30_000 } = options;
+    const onLeft = (document: ReplicaDocument) => this.#onLeft(document);
+    this.#holdings = new DocumentHoldings({ environment, idleMs, onLeft });
     this.#trials = new TrialQueue(trialBytesMax, () => environment.clock.monotonicMs());
     this.#checkpointer = this.#newCheckpointer();
     this.#host = this.#newHost();
@@ -113,9 +117,9 @@ export class Replica {
   /** What is parked in the documents in memory; walks them, so it is for a scrape, not for a loop. */
   get parking(): ParkingTotals {
     const totals = { count: 0, bytes: 0, oldestAtMs: undefined as number | undefined };
-    for (const { loaded } of this.#holdings.values()) {
-      if (loaded === undefined || loaded.parking.count === 0) continue;
-      const { count, bytes, oldestAtMs = Infinity } = loaded.parking;
+    for (const { parking } of this.#holdings.loaded()) {
+      if (parking.count === 0) continue;
+      const { count, bytes, oldestAtMs = Infinity } = parking;
       totals.count += count;
       totals.bytes += bytes;
       totals.oldestAtMs = Math.min(totals.oldestAtMs ?? Infinity, oldestAtMs);
@@ -146,12 +150,8 @@ export class Replica {
   async acquire(name: DocumentName): Promise<ReplicaDocument> {
     this.#assertReady();
     const id = documentIdOf(this.#options.environment.hash, this.space, name);
-    const holding = this.#holdings.get(id) ?? this.#load(id, name);
-    holding.holders++;
-    holding.cancelUnload?.();
-    holding.cancelUnload = undefined;
-    const document = await holding.document;
-    if (this.#holdings.get(id) !== holding) {
+    const document = await this.#holdings.acquire(id, () => this.#load(id, name));
+    if (document === undefined) {
       const message = "the store failed while the document was being read";
       throw new HeddleError(HeddleErrorCode.storageIo, message);
     }
@@ -160,11 +160,36 @@ export class Replica {
 
   /** Undoes one {@link acquire}. The last one lets the document leave memory after a while. */
   release(document: ReplicaDocument): void {
-    const holding = this.#holdings.get(document.entry.id);
-    if (holding?.loaded !== document) return; // It left with a reset, and may be back anew.
-    assert(holding.holders > 0, "a document is released as often as it was acquired");
-    holding.holders--;
-    if (holding.holders === 0) this.#scheduleUnload(document, holding);
+    this.#holdings.release(document);
+  }
+
+  /** The document, if it is in memory; it may leave at any time. */
+  loaded(id: DocumentId): ReplicaDocument | undefined {
+    return this.#holdings.get(id);
+  }
+
+  /**
+   * Takes in runs that another replica pushed; see {@link ReplicaDocument.takeRuns}.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*`, or what the document was reset with meanwhile.
+   */
+  async takeRuns(name: DocumentName, runs: readonly AcceptedRun[]): Promise<TakenRuns> {
+    const document = await this.acquire(name);
+    try {
+      for (const { run } of runs) for (const { hlc } of run) this.#observeClock(hlc);
+      return await document.takeRuns(runs);
+    } finally {
+      this.release(document);
+    }
+  }
+
+  /** At most one at a time; the returned function stops it. */
+  observe(observer: ReplicaObserver): () => void {
+    assert(this.#observer === undefined, "a replica has one observer");
+    this.#observer = observer;
+    return () => {
+      this.#observer = undefined;
+    };
   }
 
   /**
@@ -195,43 +220,30 @@ export class Replica {
     if (wasReady) await this.#committer.drained();
     this.#committer.stop();
     this.#auditor?.stop();
-    this.#state = { name: "closed" };
+    this.#setState({ name: "closed" });
     this.#stopListening();
-    const documents = await this.#loaded();
+    const documents = await this.#holdings.whenLoaded();
     for (const document of documents) document.dispose();
     if (wasReady) {
       await this.#keepVectors(documents);
       await this.#checkpointer?.finish(documents.map(({ logged }) => logged));
     }
     this.#checkpointer?.stop();
-    for (const { cancelUnload } of this.#holdings.values()) cancelUnload?.();
-    this.#holdings.clear();
+    this.#holdings.dropAll();
   }
 
-  #load(id: DocumentId, name: DocumentName): Holding {
+  #load(id: DocumentId, name: DocumentName): Promise<ReplicaDocument> {
     const { store, environment } = this.#options;
     const { history = "keep" } = this.#options;
     const entry = { id, name, createdAt: this.#clock.tick(), history };
     const load = () => loadDocument(store, environment, entry, this.#states);
-    const document = this.#leaving
+    return this.#leaving
       .whenLeft(id)
       .then(() => this.#access.reading(id, load))
       .then((log) => this.#welcome(log))
       .catch((error: unknown) => {
         throw damageOf(id, error);
       });
-    const holding: Holding = { document, loaded: undefined, holders: 0, cancelUnload: undefined };
-    this.#holdings.set(id, holding);
-    document.then(
-      (loaded) => {
-        holding.loaded = loaded;
-      },
-      () => {
-        // The caller of acquire has the error; here it only must not stay for the next one.
-        if (this.#holdings.get(id) === holding) this.#holdings.delete(id);
-      },
-    );
-    return holding;
   }
 
   #welcome(log: LoadedLog): ReplicaDocument {
@@ -241,17 +253,7 @@ export class Replica {
     return document;
   }
 
-  #scheduleUnload(document: ReplicaDocument, holding: Holding): void {
-    const { environment, idleMs = 30_000 } = this.#options;
-    holding.cancelUnload = environment.scheduler.after(idleMs, () => {
-      if (holding.holders > 0 || this.#holdings.get(document.entry.id) !== holding) return;
-      if (document.isQuiet) this.#unload(document);
-      else this.#scheduleUnload(document, holding);
-    });
-  }
-
-  #unload(document: ReplicaDocument): void {
-    this.#holdings.delete(document.entry.id);
+  #onLeft(document: ReplicaDocument): void {
     document.dispose();
     document.logged.growth.isLeaving = true;
     this.#checkpointer?.consider(document.logged);
@@ -266,19 +268,12 @@ export class Replica {
     if (vectors.length > 0) await this.#options.store.append({ vectors });
   }
 
-  async #loaded(): Promise<ReplicaDocument[]> {
-    const settled = await Promise.allSettled([...this.#holdings.values()].map((h) => h.document));
-    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  }
-
   /** Envelopes that broke the document stay in the log and out of it; those who use it open it again. */
   async #recall(document: ReplicaDocument, recalls: readonly RecalledEnvelope[]): Promise<void> {
     const { id } = document.entry;
     const { store } = this.#options;
     await store.append({ recall: recalls.map((envelope) => ({ document: id, envelope })) });
-    if (this.#holdings.get(id)?.loaded !== document) return;
-    this.#holdings.get(id)?.cancelUnload?.();
-    this.#holdings.delete(id);
+    if (!this.#holdings.drop(document)) return;
     const message = "a part of the document was recalled; open it again";
     document.reset(new HeddleError(HeddleErrorCode.documentReset, message));
     this.#leaving.add(document);
@@ -344,6 +339,7 @@ export class Replica {
         const opening = { space: this.space, signer, hash, random, clock: this.#clock, engine };
         return new LaneWriter(await openLane(opening), hash, this.#clock);
       },
+      observer: () => this.#observer,
       onFailure: (error) => this.#onStoreFailure(error),
     });
   }
@@ -367,16 +363,13 @@ export class Replica {
 
   #suspend(error: HeddleError): void {
     if (this.#state.name !== "ready") return;
-    this.#state = { name: "suspended", error };
+    this.#setState({ name: "suspended", error });
     this.counters.resets++;
     this.#options.environment.logger.error("replica.suspended", { code: error.code });
     this.#committer.stop();
     this.#checkpointer?.stop();
     this.#leaving.giveUp();
-    const holdings = [...this.#holdings.values()];
-    this.#holdings.clear();
-    for (const { document, cancelUnload } of holdings) {
-      cancelUnload?.();
+    for (const document of this.#holdings.dropAll()) {
       document
         .then((loaded) => loaded.reset(error))
         .catch(() => {
@@ -388,8 +381,17 @@ export class Replica {
   #resume(): void {
     this.#committer = this.#newCommitter();
     this.#checkpointer = this.#newCheckpointer();
-    this.#state = { name: "ready" };
+    this.#setState({ name: "ready" });
     this.#options.environment.logger.info("replica.resumed");
+  }
+
+  #setState(state: ReplicaState): void {
+    this.#state = state;
+    this.#observer?.onStateChange(state);
+  }
+
+  #observeClock(hlc: Hlc): void {
+    if (this.#clock.observe(hlc).ahead) this.counters.clocksAhead++;
   }
 
   #assertWritable(): void {

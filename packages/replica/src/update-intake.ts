@@ -139,6 +139,12 @@ export class UpdateIntake {
     return "judging";
   }
 
+  /** Something became known that did not come in here: it may free what is parked. */
+  learned(update: ParsedUpdate): void {
+    this.#bytesAtMost += update.bytes.length;
+    this.#review.review(update);
+  }
+
   /** The source is gone: what it sent and nobody has begun to try is let go. It was not confirmed. */
   withdraw(source: UpdateSource): void {
     this.#host.counters.trialsWithdrawn += this.#trials?.withdraw(source) ?? 0;
