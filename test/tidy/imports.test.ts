@@ -47,6 +47,7 @@ const table: Readonly<Record<string, Rule>> = {
     mayImport: ["@heddle/core", "level", "lib0"],
     nodeFiles: everyFile,
   },
+  "@heddle/client": { kind: "runtime", mayImport: ["@heddle/core", "@heddle/sync"] },
   "@heddle/relay": {
     kind: "runtime",
     mayImport: [

@@ -25,6 +25,7 @@ export const HeddleErrorCode = {
   configInvalid: "HEDDLE_CONFIG_INVALID",
   documentTooLarge: "HEDDLE_DOCUMENT_TOO_LARGE",
   sessionClosed: "HEDDLE_SESSION_CLOSED",
+  sessionTimeout: "HEDDLE_SESSION_TIMEOUT",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

@@ -1,5 +1,6 @@
 export { AdminServer, type AdminOptions } from "./admin-server.ts";
 export { CloseCode, closeCodeOf } from "./close-code.ts";
+export { connectionOf, heddleSocketOptions, type ConnectionOfOptions } from "./connection-of.ts";
 export {
   readinessOf,
   type Finding,

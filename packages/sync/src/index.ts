@@ -9,6 +9,8 @@ export {
   type WireAttestation,
   type WirePosition,
 } from "./frame-shapes.ts";
+export * from "./close-words.ts";
+export * from "./frame-connection.ts";
 export * from "./handshake.ts";
 export * from "./packed-envelope.ts";
 export * from "./wire-limits.ts";
@@ -21,3 +23,4 @@ export { PeerRole, type ReplicationOptions } from "./sync-context.ts";
 export type { SyncCounters } from "./sync-counters.ts";
 export type * from "./sync-effects.ts";
 export * from "./sync-limits.ts";
+export * from "./transport.ts";

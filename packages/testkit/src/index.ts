@@ -6,7 +6,9 @@ export {
   type LogStoreHarness,
   type LogStoreSite,
 } from "./log-store-contract.ts";
+export { CountedScheduler } from "./counted-scheduler.ts";
 export { ManualTime } from "./manual-time.ts";
+export { RecordedEnd } from "./recorded-end.ts";
 export {
   RecordedLog,
   seededRandom,
@@ -20,4 +22,10 @@ export {
   type TestEnvironmentOptions,
 } from "./test-environment.ts";
 export { testDocument, TestWriter } from "./test-writer.ts";
+export {
+  describeTransportContract,
+  type TransportSide,
+  type TransportSite,
+  type TransportTraits,
+} from "./transport-contract.ts";
 export * from "./simulation/index.ts";
