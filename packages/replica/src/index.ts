@@ -26,6 +26,13 @@ export type {
 } from "./log-trials.ts";
 export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 export { EngineFolder } from "./engine-folder.ts";
+export type {
+  DialerChange,
+  DialerCounters,
+  DialerState,
+  DialerStateName,
+} from "./peers/dialer-state.ts";
+export { PeerDialer, type DialedConnection, type PeerDialerOptions } from "./peers/peer-dialer.ts";
 export * from "./pending-updates.ts";
 export {
   type CheckpointTools,
