@@ -108,7 +108,9 @@ type Outcomes = ReturnType<typeof noOutcomes>;
 function outcomeOf(before: Survey, { verified, survey }: Result): keyof Outcomes {
   if (verified === undefined || survey === undefined) return "LevelDB aborted";
   const dirty = allDirty(before);
-  const changed = differences(before, survey).filter((part) => part !== "open");
+  const changed = differences(before, survey).filter((part) => {
+    return part !== "open" && !isBehind(survey[part]!, before[part]!);
+  });
   const isRefused = survey["open"]?.startsWith("HEDDLE_") ?? false;
   const isRolledBack = !isRefused && survey["open"] !== '"open"';
   // A rolled-back store has less, and says so; all that it has is what it had.
@@ -119,6 +121,21 @@ function outcomeOf(before: Survey, { verified, survey }: Result): keyof Outcomes
   if (!isReported && changed.length > 0) return "silent";
   if (isReported && verified.length === 0) return "verified as whole";
   return isReported ? "reported" : "no effect";
+}
+
+/**
+ * Documents whose kept vector is an older one, and that say so by being dirty: LevelDB lost a group that
+ * held nothing else. What a vector says can be computed again, and is.
+ */
+function isBehind(after: string, before: string): boolean {
+  return after.includes('"dirty":true') && withoutVectors(after) === withoutVectors(before);
+}
+
+function withoutVectors(text: string): string {
+  if (!text.startsWith("{") && !text.startsWith("[")) return text;
+  return JSON.stringify(JSON.parse(text), (name, value: unknown) => {
+    return name === "vector" || name === "dirty" ? undefined : value;
+  });
 }
 
 /** Every record of a list is one of the list before, or there is none any more. */

@@ -118,7 +118,7 @@ test("[STO-6][STO-14] a store of a newer format is refused untouched", async () 
   await fillStore(place.folder, environment, { loose: true });
   const file = path.join(place.folder, markerName);
   const marker = await readFile(file, "utf8");
-  const newer = marker.replace('"format": 2', '"format": 7').replace("heddle 0.1", "heddle 9.9");
+  const newer = marker.replace('"format": 3', '"format": 7').replace("heddle 0.1", "heddle 9.9");
   await writeFile(file, newer);
   const before = await dataFilesOf(place.folder);
   const opening = openLevelStore(place.folder, { environment });

@@ -39,7 +39,7 @@ test.each(formats)(
       expect(survey["open"]).toBe(isCopy ? '"copied"' : '"open"');
       expect(survey).toMatchObject(parts);
     }
-    expect(await readFile(path.join(place.folder, markerName), "utf8")).toMatch(/"format": 2/);
+    expect(await readFile(path.join(place.folder, markerName), "utf8")).toMatch(/"format": 3/);
   },
 );
 

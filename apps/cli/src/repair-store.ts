@@ -16,6 +16,7 @@ import {
 import { admitUpdate, DocumentKnowledge, parseStored } from "@heddle/document";
 import {
   beginFolder,
+  comparePlaces,
   finishFolder,
   lockFolder,
   logFolderName,
@@ -30,6 +31,7 @@ import {
   type Finding,
   type LevelLogStore,
   type SalvagedDocument,
+  type SalvagedEnvelope,
 } from "@heddle/storage-level";
 
 import { deviceKeyName } from "./device-key-name.ts";
@@ -164,13 +166,13 @@ async function rebuild(
   return { documents, documentsLost, records, findings };
 }
 
-function everything({ lanes }: SalvagedDocument): Envelope[] {
-  return lanes.flatMap(({ envelopes }) => envelopes).toSorted(byTime);
+function everything({ lanes }: SalvagedDocument): SalvagedEnvelope[] {
+  return lanes.flatMap(({ envelopes }) => envelopes).toSorted(byArrival);
 }
 
 /**
  * The envelopes that lack nothing: a log holds only complete updates, and what a damage took may be
- * what others stand on. Clock readings order whatever depends on each other.
+ * what others stand on. In the order of arrival nothing precedes what it depends on.
  */
 function completeOnes(salvaged: SalvagedDocument, knowledge: DocumentKnowledge): Envelope[] {
   const ended = new Set<LaneId>();
@@ -210,8 +212,9 @@ function learn(knowledge: DocumentKnowledge, { payload }: Envelope): boolean {
   }
 }
 
-function byTime(a: Envelope, b: Envelope): number {
-  return compareHlc(a.hlc, b.hlc) || a.seq - b.seq;
+/** Those of older stores do not say when they arrived; their clock readings come close. */
+function byArrival(a: SalvagedEnvelope, b: SalvagedEnvelope): number {
+  return comparePlaces(a.place, b.place) || compareHlc(a.hlc, b.hlc) || a.seq - b.seq;
 }
 
 async function appendDocument(

@@ -50,6 +50,16 @@ export interface LogStore {
    */
   readLog(document: DocumentId, above?: VersionVector): AsyncIterable<readonly StoredEnvelope[]>;
 
+  /**
+   * Log of a document in chunks, in the order in which its envelopes arrived here (I10): each after
+   * all that its author had seen of the document. It holds what had been acknowledged when it began,
+   * and costs what it returns, whatever else is in the log or in other documents.
+   */
+  readLogByArrival(
+    document: DocumentId,
+    range?: LogRange,
+  ): AsyncIterable<readonly StoredEnvelope[]>;
+
   /** Parked updates of a document, oldest first. */
   readParked(document: DocumentId): Promise<readonly ParkedUpdate[]>;
 
@@ -196,6 +206,14 @@ export interface StoredEnvelope {
   readonly seq: number;
   /** The encoding of the envelope, as it was appended. */
   readonly bytes: Uint8Array;
+}
+
+/** Which part of the log of a document; without it all. */
+export interface LogRange {
+  /** Starts after these seqs, and never below the floors. Lanes that are missing start at their floors. */
+  readonly above?: ReadonlyMap<LaneId, number> | undefined;
+  /** Only this lane. */
+  readonly lane?: LaneId | undefined;
 }
 
 /** An update that waits for what it depends on (DOC-6). */

@@ -13,6 +13,7 @@ import type {
   DocumentEntry,
   LogBatch,
   LogStore,
+  LogRange,
   LogStoreState,
   ParkedUpdate,
   QuarantinedUpdate,
@@ -45,11 +46,16 @@ interface DocumentOnDisk {
   vector: VersionVector;
   dirty: boolean;
   readonly log: Map<LaneId, Uint8Array[]>;
+  /** Where the envelopes of the log lie, in the order in which they arrived. */
+  arrived: { readonly lane: LaneId; readonly seq: number }[];
   readonly parked: Map<string, ParkedUpdate>;
   readonly quarantine: Map<string, QuarantinedUpdate>;
   readonly recalls: Map<string, RecalledEnvelope>;
   readonly checkpoints: MemoryCheckpoints;
 }
+
+/** Envelopes that a read hands out at once. */
+const chunkEnvelopes = 256;
 
 /** A whole `LogStore` in memory, for tests and for replicas that need no disk. */
 export class MemoryLogStore implements LogStore {
@@ -119,8 +125,10 @@ export class MemoryLogStore implements LogStore {
       this.#document(checkpoint.document).checkpoints.add(checkpoint);
     }
     for (const prune of batch.prune ?? []) {
-      const { checkpoints, log } = this.#document(prune.document);
+      const onDisk = this.#document(prune.document);
+      const { checkpoints, log } = onDisk;
       checkpoints.prune(prune, (lane, count) => log.get(lane)?.splice(0, count));
+      onDisk.arrived = onDisk.arrived.filter(({ lane, seq }) => seq > checkpoints.floorOf(lane));
     }
     if (isNumbered(batch)) {
       const number = ++this.#disk.lastArrival;
@@ -172,6 +180,27 @@ export class MemoryLogStore implements LogStore {
         });
       }
     }
+  }
+
+  async *readLogByArrival(
+    document: DocumentId,
+    { above, lane: only }: LogRange = {},
+  ): AsyncIterable<readonly StoredEnvelope[]> {
+    this.#assertOpen();
+    const onDisk = this.#disk.documents.get(document);
+    let chunk: StoredEnvelope[] = [];
+    // The log may grow, or lose its beginning, while it is read.
+    const arrived = onDisk?.arrived.slice() ?? [];
+    for (const { lane, seq } of arrived) {
+      if (seq <= (above?.get(lane) ?? 0) || (only ?? lane) !== lane) continue;
+      const bytes = onDisk!.log.get(lane)?.[seq - this.#floorOf(document, lane) - 1];
+      if (bytes) chunk.push({ lane, seq, bytes: copyOf(bytes) });
+      if (chunk.length < chunkEnvelopes) continue;
+      yield chunk;
+      this.#assertOpen();
+      chunk = [];
+    }
+    if (chunk.length > 0) yield chunk;
   }
 
   async readParked(document: DocumentId): Promise<readonly ParkedUpdate[]> {
@@ -262,6 +291,7 @@ export class MemoryLogStore implements LogStore {
         vector: new Map(),
         dirty: false,
         log: new Map(),
+        arrived: [],
         parked: new Map(),
         quarantine: new Map(),
         recalls: new Map(),
@@ -279,6 +309,7 @@ export class MemoryLogStore implements LogStore {
     assert(isNext, "a lane has no gaps and no second writer (I1, I2)");
     log.push(copyOf(envelope.bytes));
     onDisk.log.set(envelope.lane, log);
+    onDisk.arrived.push({ lane: envelope.lane, seq: envelope.seq });
     onDisk.dirty = true;
     if (compareHlc(envelope.hlc, this.#disk.lastHlc) > 0) this.#disk.lastHlc = envelope.hlc;
   }

@@ -24,15 +24,17 @@ export interface LogWalk {
 }
 
 /**
- * Reads the log of a document above `positions` and proves it on the way: every envelope hashes into
- * the chain of its lane, nothing is missing, and the kept vector lies on the chain (LOG-1, LOG-2).
+ * Reads the log of a document above `positions` in the order of arrival, so that nothing comes before
+ * what it depends on, whichever lane that is in. Proves it on the way: every envelope hashes into the
+ * chain of its lane, nothing is missing, and the kept vector lies on the chain (LOG-1, LOG-2).
  *
  * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` at the first envelope that does not fit,
  * `HEDDLE_STORAGE_VERSION` at one that a newer heddle wrote.
  */
 export async function* walkLog(walk: LogWalk): AsyncIterable<Envelope> {
   const { store, hash, document, positions } = walk;
-  for await (const chunk of store.readLog(document.id, new Map(positions))) {
+  const above = new Map([...positions].map(([lane, { seq }]) => [lane, seq]));
+  for await (const chunk of store.readLogByArrival(document.id, { above })) {
     for (const stored of chunk) {
       const envelope = decode(hash, document.id, stored);
       assertPlace(document.id, stored, envelope);

@@ -1,6 +1,7 @@
 import { compareHlc, type DocumentId, type Logger, type VersionVector } from "@heddle/core";
 
 import { encodeRuns, nextChain, putArrival } from "./arrival-record.ts";
+import { placeEnvelope } from "./envelope-record.ts";
 import { cleanOperations, dirtyOperations, positionOperations } from "./kept-vectors.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
@@ -33,13 +34,20 @@ export interface Group {
   readonly cleaned: readonly DocumentId[];
 }
 
-/** The one batch that writes all of `appends`, in their order (STO-2). Changes nothing itself. */
+/**
+ * The one batch that writes all of `appends`, in their order (STO-2). Changes nothing but the records
+ * of the envelopes, which are told their place.
+ */
 export async function buildGroup(
   log: OpenLog,
   appends: readonly PreparedAppend[],
   { logger, feedGroupsMax }: GroupTools,
 ): Promise<Group> {
   const tail = tailAfter(log, appends);
+  let index = 0;
+  for (const envelope of appends.flatMap(({ envelopes }) => envelopes)) {
+    placeEnvelope(envelope, { group: tail.next.number, index: index++ });
+  }
   const operations = appends.flatMap(({ puts }) => puts);
   const parking = appends.flatMap(({ parking }) => parking);
   operations.push(...(await parkingOperations(log, parking, tail.next.number, logger)));

@@ -1,5 +1,6 @@
 import {
   openLevelDatabase,
+  type ChunkLimits,
   type Entry,
   type LogDatabase,
   type OpenDatabase,
@@ -46,8 +47,8 @@ class FaultyDatabase implements LogDatabase {
     return this.#database.hasMany(keys);
   }
 
-  entries(range: KeyRange): AsyncIterable<readonly Entry[]> {
-    return this.#database.entries(range);
+  entries(range: KeyRange, chunks?: ChunkLimits): AsyncIterable<readonly Entry[]> {
+    return this.#database.entries(range, chunks);
   }
 
   lastKey(range: KeyRange): Promise<Uint8Array | undefined> {

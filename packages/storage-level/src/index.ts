@@ -1,3 +1,4 @@
+export { comparePlaces, type ArrivalPlace } from "./envelope-record.ts";
 export type { JournalEntry, NumberedJournalEntry } from "./history-records.ts";
 export { LevelLogStore } from "./level-log-store.ts";
 export {
@@ -29,5 +30,10 @@ export {
 } from "./backup-store.ts";
 export { compactStore, type CompactReport } from "./compact-store.ts";
 export type { SalvagedBase } from "./salvaged-base.ts";
-export { SalvagedStore, type SalvagedDocument, type SalvagedLane } from "./salvaged-store.ts";
+export {
+  SalvagedStore,
+  type SalvagedDocument,
+  type SalvagedEnvelope,
+  type SalvagedLane,
+} from "./salvaged-store.ts";
 export { lockFolder, type StoreLock } from "./store-lock.ts";

@@ -4,6 +4,7 @@ import { assert, type LaneId } from "@heddle/core";
 export class LaneAliases {
   readonly #ixById = new Map<LaneId, number>();
   readonly #idByIx = new Map<number, LaneId>();
+  readonly #openedAfter = new Map<number, number>();
   #lastIx: number;
 
   /** @param lastIx highest alias that was ever given, so that none is given twice. */
@@ -28,16 +29,22 @@ export class LaneAliases {
     return this.#idByIx.get(laneIx);
   }
 
-  set(lane: LaneId, laneIx: number): void {
+  /** A commit group below all that hold envelopes of the lane. */
+  openedAfter(laneIx: number): number {
+    return this.#openedAfter.get(laneIx) ?? 0;
+  }
+
+  set(lane: LaneId, laneIx: number, openedAfter = 0): void {
     this.#ixById.set(lane, laneIx);
     this.#idByIx.set(laneIx, lane);
+    if (openedAfter > 0) this.#openedAfter.set(laneIx, openedAfter);
     this.#lastIx = Math.max(this.#lastIx, laneIx);
   }
 
   /** Gives a lane its alias. */
-  add(lane: LaneId): number {
+  add(lane: LaneId, openedAfter: number): number {
     assert(!this.has(lane), "a lane has one alias");
-    this.set(lane, this.#lastIx + 1);
+    this.set(lane, this.#lastIx + 1, openedAfter);
     return this.#lastIx;
   }
 }

@@ -12,12 +12,19 @@ export interface LogDatabase {
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   hasMany(keys: readonly Uint8Array[]): Promise<boolean[]>;
   /** Entries of `range` in chunks of bounded size; sees the database as it is at the first chunk. */
-  entries(range: KeyRange): AsyncIterable<readonly Entry[]>;
+  entries(range: KeyRange, chunks?: ChunkLimits): AsyncIterable<readonly Entry[]>;
   /** The last key of `range`. */
   lastKey(range: KeyRange): Promise<Uint8Array | undefined>;
   /** Writes all of `operations` or none and returns once they are on disk. */
   write(operations: readonly Operation[]): Promise<void>;
   close(): Promise<void>;
+}
+
+/** For readers that may stop early, or that are many at once. */
+export interface ChunkLimits {
+  readonly bytesMax: number;
+  /** Asked before each chunk. */
+  readonly entriesMax: () => number;
 }
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
@@ -33,8 +40,7 @@ export interface DatabaseOpening {
 export type OpenDatabase = (folder: string, opening: DatabaseOpening) => Promise<LogDatabase>;
 
 /** A chunk is limited by both; LevelDB's own 16 KiB would mean a thread hop per few envelopes. */
-const chunkEntriesMax = 1000;
-const chunkBytesMax = 1024 * 1024;
+const chunkLimits: ChunkLimits = { bytesMax: 1024 * 1024, entriesMax: () => 1000 };
 const chainedBytesMax = 1024 * 1024;
 
 type Batch = ReturnType<Level<Uint8Array, Uint8Array>["batch"]>;
@@ -89,11 +95,14 @@ class LevelDatabase implements LogDatabase {
     return keys.length === 0 ? [] : reading(this.#level.hasMany([...keys]));
   }
 
-  async *entries({ gte, lt }: KeyRange): AsyncIterable<readonly Entry[]> {
-    const iterator = this.#level.iterator({ gte, lt, highWaterMarkBytes: chunkBytesMax });
+  async *entries(
+    { gte, lt }: KeyRange,
+    { bytesMax, entriesMax }: ChunkLimits = chunkLimits,
+  ): AsyncIterable<readonly Entry[]> {
+    const iterator = this.#level.iterator({ gte, lt, highWaterMarkBytes: bytesMax });
     try {
       for (;;) {
-        const chunk = await reading(iterator.nextv(chunkEntriesMax));
+        const chunk = await reading(iterator.nextv(entriesMax()));
         if (chunk.length === 0) return;
         yield chunk.map(([key, value]): Entry => [plain(key), plain(value)]);
       }

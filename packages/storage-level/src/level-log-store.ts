@@ -9,6 +9,7 @@ import {
   type LaneDescriptor,
   type LaneId,
   type LogBatch,
+  type LogRange,
   type LogStore,
   type LogStoreState,
   type ParkedUpdate,
@@ -55,6 +56,7 @@ import {
   readCheckpointState,
   readFloors,
 } from "./read-checkpoints.ts";
+import { readLogByArrival } from "./read-log-by-arrival.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
 import { documentKeys } from "./record-keys.ts";
 import { putMark, type LogMark } from "./records.ts";
@@ -139,7 +141,7 @@ export class LevelLogStore implements LogStore {
 
   async append(batch: LogBatch): Promise<number> {
     for (const prune of batch.prune ?? []) await this.#once((log) => assertPrunable(log, prune));
-    return this.#commits.add(prepareAppend(batch, this.#openLog().lanes));
+    return this.#commits.add(prepareAppend(batch, this.#openLog()));
   }
 
   async readDocument(document: DocumentId): Promise<StoredDocument | undefined> {
@@ -164,6 +166,13 @@ export class LevelLogStore implements LogStore {
 
   readLog(document: DocumentId, above?: VersionVector): AsyncIterable<readonly StoredEnvelope[]> {
     return this.#each((log) => readLogChunks(log, document, above));
+  }
+
+  readLogByArrival(
+    document: DocumentId,
+    range?: LogRange,
+  ): AsyncIterable<readonly StoredEnvelope[]> {
+    return this.#each((log) => readLogByArrival(log, document, range));
   }
 
   async readParked(document: DocumentId): Promise<readonly ParkedUpdate[]> {
@@ -278,6 +287,10 @@ export class LevelLogStore implements LogStore {
       await log.database.write(built.operations);
       for (const document of built.cleaned) log.dirty.delete(document);
       if (built.tail !== log.tail) this.#witness.note(built.tail);
+      for (const { arrived, prunes } of group) {
+        log.spans.added(arrived);
+        for (const { document } of prunes) log.spans.changed(document);
+      }
       log.tail = built.tail;
       this.#fence.succeeded();
       return built.tail.number;

@@ -8,6 +8,7 @@ import {
 } from "@heddle/core";
 
 import { LaneAliases } from "./lane-aliases.ts";
+import { LaneSpans } from "./lane-spans.ts";
 import type { LogDatabase } from "./level-database.ts";
 import {
   dirtyKeys,
@@ -35,6 +36,8 @@ export interface OpenLog {
   tail: LogTail;
   readonly mark: LogMark;
   readonly arrivalsVerified: number;
+  /** Where the lanes of documents that were read lately begin and end. */
+  readonly spans: LaneSpans;
 }
 
 interface Tools {
@@ -53,7 +56,8 @@ export async function openLog(
   const dirty = await loadDirty(database, tools.logger);
   const { hash } = tools;
   const laneCount = lanes.lastIx;
-  return { database, hash, lanes, laneCount, dirty, tail, mark, arrivalsVerified: verified };
+  const spans = new LaneSpans();
+  return { database, hash, lanes, laneCount, dirty, tail, mark, arrivalsVerified: verified, spans };
 }
 
 /** From the aliases, which need no hashing; a damaged or lost one is found again by descriptor. */
@@ -65,7 +69,8 @@ async function loadLanes(database: LogDatabase, tools: Tools): Promise<LaneAlias
   for await (const chunk of database.entries(laneAliasKeys)) {
     for (const [key, record] of chunk) {
       try {
-        lanes.set(laneId(laneBytesOfKey(key)), readLaneAlias(key, record));
+        const { laneIx, openedAfter } = readLaneAlias(key, record);
+        lanes.set(laneId(laneBytesOfKey(key)), laneIx, openedAfter);
         readableCount++;
       } catch (error) {
         tools.logger.error("store.record_damaged", { error: (error as HeddleError).message });

@@ -11,8 +11,10 @@ import {
 
 import { headBytes, type Arrived } from "./arrival-record.ts";
 import { putCheckpoint } from "./checkpoint-records.ts";
+import { reserveEnvelope, type ReservedEnvelope } from "./envelope-record.ts";
 import type { LaneAliases } from "./lane-aliases.ts";
 import type { Operation } from "./level-database.ts";
+import type { OpenLog } from "./open-log.ts";
 import { envelopeKey, parkedKey, quarantineKey, recallKey } from "./record-keys.ts";
 import { putDocument, putLane, putRecord } from "./records.ts";
 import { encodeQuarantined, encodeRecall } from "./refusal-records.ts";
@@ -25,6 +27,8 @@ export interface PreparedAppend {
   readonly puts: readonly Operation[];
   readonly documents: readonly DocumentId[];
   readonly arrived: readonly Arrived[];
+  /** Of `arrived`, one by one; they are among the puts and have no place yet. */
+  readonly envelopes: readonly ReservedEnvelope[];
   readonly vectors: readonly DocumentVector[];
   readonly parking: readonly Parking[];
   readonly prunes: readonly LogPrune[];
@@ -42,28 +46,35 @@ export interface Parking {
 }
 
 /** Gives new lanes their aliases; everything that could be refused is checked before that. */
-export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppend {
+export function prepareAppend(
+  batch: LogBatch,
+  { lanes, tail }: Pick<OpenLog, "lanes" | "tail">,
+): PreparedAppend {
   assertSound(batch, lanes);
   const puts: Operation[] = [];
   const arrived: Arrived[] = [];
+  const envelopes: ReservedEnvelope[] = [];
   let lastHlc: Hlc | undefined;
   for (const lane of batch.lanes ?? []) {
-    if (!lanes.has(lane.id)) puts.push(...putLane(lanes.add(lane.id), lane));
+    if (lanes.has(lane.id)) continue;
+    const openedAfter = tail.number;
+    puts.push(...putLane({ laneIx: lanes.add(lane.id, openedAfter), openedAfter }, lane));
   }
   for (const entry of batch.documents ?? []) puts.push(putDocument(entry));
   for (const { document, lane, seq, id, hlc, bytes } of batch.envelopes ?? []) {
     const laneIx = lanes.ixOf(lane)!;
-    puts.push(putRecord(envelopeKey(document, laneIx, seq), bytes));
+    envelopes.push(reserveEnvelope(envelopeKey(document, laneIx, seq), bytes));
     arrived.push({ document, lane, laneIx, seq, head: copyOf(id.subarray(0, headBytes)) });
     if (!lastHlc || compareHlc(hlc, lastHlc) > 0) lastHlc = hlc;
   }
-  puts.push(...refusalsOf(batch));
+  puts.push(...envelopes, ...refusalsOf(batch));
   for (const checkpoint of batch.checkpoints ?? []) puts.push(...putCheckpoint(checkpoint));
   const parking = parkingOf(batch);
   return {
     puts,
     documents: (batch.documents ?? []).map(({ id }) => id),
     arrived,
+    envelopes,
     vectors: (batch.vectors ?? []).map(copyOfVector),
     parking,
     prunes: batch.prune ?? [],
@@ -75,7 +86,14 @@ export function prepareAppend(batch: LogBatch, lanes: LaneAliases): PreparedAppe
 
 /** Records that are no part of the log: they join a group and do not number it. */
 export function prepareNotes(puts: readonly Operation[]): PreparedAppend {
-  const nothing = { documents: [], arrived: [], vectors: [], parking: [], prunes: [] };
+  const nothing = {
+    documents: [],
+    arrived: [],
+    envelopes: [],
+    vectors: [],
+    parking: [],
+    prunes: [],
+  };
   return { puts, ...nothing, isNumbered: false, lastHlc: undefined, bytes: bytesOf(puts, []) };
 }
 

@@ -7,12 +7,12 @@ import {
   type VersionVector,
 } from "@heddle/core";
 
+import { readEnvelope } from "./envelope-record.ts";
 import { laneOfKey } from "./kept-vectors.ts";
 import { readPositions } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readFloors } from "./read-checkpoints.ts";
 import { envelopeKey, envelopeKeysOf, numberOfKey, type KeyRange } from "./record-keys.ts";
-import { readEnvelopeBytes } from "./records.ts";
 
 /**
  * Envelopes of a document above `above`, lane after lane. A lane is contiguous from its floor on
@@ -37,15 +37,15 @@ export async function* readLogChunks(
         const lane = laneOfKey(log, key);
         const seq = numberOfKey(key);
         const expected = (positions.get(lane) ?? 0) + 1;
-        if (seq !== expected) throw missing(document, lane, expected);
+        if (seq !== expected) throw missingEnvelope(document, lane, expected);
         positions.set(lane, seq);
-        return { lane, seq, bytes: readEnvelopeBytes(key, record) };
+        return { lane, seq, bytes: readEnvelope(key, record).bytes };
       });
     }
   }
   for (const [lane, { seq }] of kept?.vector ?? []) {
     const last = positions.get(lane) ?? 0;
-    if (last < seq) throw missing(document, lane, last + 1);
+    if (last < seq) throw missingEnvelope(document, lane, last + 1);
   }
 }
 
@@ -68,7 +68,7 @@ function* rangesAbove(
   yield { gte, lt: whole.lt };
 }
 
-function missing(document: DocumentId, lane: LaneId, seq: number): HeddleError {
+export function missingEnvelope(document: DocumentId, lane: LaneId, seq: number): HeddleError {
   return new HeddleError(
     HeddleErrorCode.storageCorrupt,
     `envelope ${seq} of lane ${lane} is missing from the log of document ${document}`,

@@ -1,8 +1,8 @@
 import { ByteArena, HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import { crc32 } from "./crc32.ts";
-import { describeKey } from "./record-keys.ts";
-import { writeUint32 } from "./uint32.ts";
+import { describeKey, recordVersionOf } from "./record-keys.ts";
+import { viewOf, writeUint32 } from "./uint32.ts";
 
 /**
  * record := magic uint8 0x68 • version uint8 • length uint32 • crc uint32 • payload
@@ -12,19 +12,35 @@ import { writeUint32 } from "./uint32.ts";
  * value under a flipped key. These ten bytes look the same in every later version.
  */
 const magic = 0x68;
-const recordVersion = 1;
-const headerBytes = 10;
+export const headerBytes = 10;
 /** Records live until their batch is written. */
 const arena = new ByteArena();
 
 export function sealRecord(key: Uint8Array, payload: Uint8Array): Uint8Array {
-  const record = arena.take(headerBytes + payload.length);
+  const record = reserveRecord(0, payload);
+  closeRecord(key, record, 1);
+  return record;
+}
+
+/** Room for a record whose payload begins with `prefixBytes` that are not known yet. */
+export function reserveRecord(prefixBytes: number, payload: Uint8Array): Uint8Array {
+  const record = arena.take(headerBytes + prefixBytes + payload.length);
+  record.set(payload, headerBytes + prefixBytes);
+  return record;
+}
+
+/** Completes a record that {@link reserveRecord} made, once its payload is whole. */
+export function closeRecord(key: Uint8Array, record: Uint8Array, version: number): void {
+  const payload = record.subarray(headerBytes);
   record[0] = magic;
-  record[1] = recordVersion;
+  record[1] = version;
   writeUint32(record, 2, payload.length);
   writeUint32(record, 6, crc32(key, record.subarray(0, 6), payload));
-  record.set(payload, headerBytes);
-  return record;
+}
+
+/** Of a record that {@link openRecord} found whole. */
+export function versionOfRecord(record: Uint8Array): number {
+  return record[1]!;
 }
 
 /**
@@ -34,7 +50,7 @@ export function sealRecord(key: Uint8Array, payload: Uint8Array): Uint8Array {
  * when the record is whole and newer than this reader.
  */
 export function openRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
-  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  const view = viewOf(record);
   if (record.length < headerBytes || view.getUint8(0) !== magic) {
     throw damaged(key, "it does not start like a record");
   }
@@ -43,10 +59,11 @@ export function openRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
   if (view.getUint32(6) !== crc32(key, record.subarray(0, 6), payload)) {
     throw damaged(key, "its checksum differs");
   }
-  if (view.getUint8(1) > recordVersion) {
+  const versionMax = recordVersionOf(key);
+  if (view.getUint8(1) > versionMax) {
     throw new HeddleError(
       HeddleErrorCode.storageVersion,
-      `${describeKey(key)} needs record version ${view.getUint8(1)}, this reads ${recordVersion}`,
+      `${describeKey(key)} needs record version ${view.getUint8(1)}, this reads ${versionMax}`,
     );
   }
   return payload;

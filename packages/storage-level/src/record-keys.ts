@@ -7,7 +7,7 @@ import {
   type LaneId,
 } from "@heddle/core";
 
-import { writeUint32 } from "./uint32.ts";
+import { viewOf, writeUint32 } from "./uint32.ts";
 
 /**
  * Every key of the log. One prefix byte, then fixed-width parts; integers are big-endian, so that the
@@ -197,6 +197,18 @@ export function envelopeKeysOf(document: DocumentId): KeyRange {
   return keysUnder(new KeyWriter(Prefix.envelope, 16).id(document).key);
 }
 
+/** The lanes of a document before `laneIx`. */
+export function envelopeKeysBefore(document: DocumentId, laneIx: number): KeyRange {
+  return { gte: envelopeKeysOf(document).gte, lt: envelopeKey(document, laneIx, 0) };
+}
+
+/** What follows `seq` in one lane of a document. */
+export function envelopeKeysAbove(document: DocumentId, laneIx: number, seq: number): KeyRange {
+  const writer = new KeyWriter(Prefix.envelope, 20).id(document);
+  const { lt } = keysUnder(writer.uint32(laneIx).key);
+  return { gte: envelopeKey(document, laneIx, seq + 1), lt };
+}
+
 export function parkedKeysOf(document: DocumentId): KeyRange {
   return keysUnder(new KeyWriter(Prefix.parked, 16).id(document).key);
 }
@@ -335,6 +347,11 @@ const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.attribution,
 ]);
 
+/** The highest version of a record under `key` that this heddle reads. */
+export function recordVersionOf(key: Uint8Array): number {
+  return key[0] === Prefix.envelope ? 2 : 1;
+}
+
 /** Whether {@link documentOfKey} has an answer. */
 export function hasDocument(key: Uint8Array): boolean {
   return prefixesWithDocument.has(key[0]!) && key.length >= 17;
@@ -379,10 +396,6 @@ class KeyWriter {
   uint64(value: number): this {
     return this.uint32(Math.floor(value / 2 ** 32)).uint32(value % 2 ** 32);
   }
-}
-
-function viewOf(key: Uint8Array): DataView {
-  return new DataView(key.buffer, key.byteOffset, key.byteLength);
 }
 
 /** All keys that begin with `prefix`, which never ends in 0xff bytes only: it starts with a letter. */

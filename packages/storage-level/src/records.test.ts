@@ -3,6 +3,7 @@ import { testEnvironment, TestWriter } from "@heddle/testkit";
 import { describe, expect, it } from "vitest";
 
 import { decodeRuns, encodeRuns, nextChain, putArrival, readArrival } from "./arrival-record.ts";
+import { placeEnvelope, readEnvelope, reserveEnvelope } from "./envelope-record.ts";
 import {
   encodeRepairRequest,
   putIncarnation,
@@ -33,7 +34,6 @@ import {
   putStoreId,
   putVectorDigest,
   readDocumentEntry,
-  readEnvelopeBytes,
   readHead,
   readLane,
   readLaneAlias,
@@ -106,7 +106,10 @@ interface Kind {
   readonly value: unknown;
 }
 
-const [descriptor, alias] = putLane(3, lane);
+const place = { group: 2 ** 40 + 301, index: 70_000 };
+const placed = reserveEnvelope(envelopeKey(document, 3, 77), envelope);
+placeEnvelope(placed, place);
+const [descriptor, alias] = putLane({ laneIx: 3, openedAfter: 299 }, lane);
 const kinds: Record<string, Kind> = {
   "store id": {
     operation: putStoreId(storeId),
@@ -124,7 +127,16 @@ const kinds: Record<string, Kind> = {
     decode: (key, record) => readLane(environment.hash, key, record),
     value: lane,
   },
-  "lane alias": { operation: alias!, decode: readLaneAlias, value: 3 },
+  "lane alias": {
+    operation: alias!,
+    decode: readLaneAlias,
+    value: { laneIx: 3, openedAfter: 299 },
+  },
+  "lane alias of an older heddle": {
+    operation: putLane({ laneIx: 3, openedAfter: 0 }, lane)[1]!,
+    decode: readLaneAlias,
+    value: { laneIx: 3, openedAfter: 0 },
+  },
   document: { operation: putDocument(entry), decode: readDocumentEntry, value: entry },
   "dirty marker": {
     operation: putRecord(dirtyKey(document), new Uint8Array()),
@@ -142,9 +154,14 @@ const kinds: Record<string, Kind> = {
     value: position,
   },
   envelope: {
+    operation: placed,
+    decode: readEnvelope,
+    value: { bytes: envelope, place },
+  },
+  "envelope of an older heddle": {
     operation: putRecord(envelopeKey(document, 3, 77), envelope),
-    decode: readEnvelopeBytes,
-    value: envelope,
+    decode: readEnvelope,
+    value: { bytes: envelope, place: { group: 0, index: 0 } },
   },
   arrival: {
     operation: putArrival(300, { chain, runs }),
@@ -233,7 +250,11 @@ const golden: Record<string, readonly [key: string, record: string]> = {
       "73528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1e" +
       "d66a63bebd37ac03",
   ],
-  "lane alias": ["6cc338001ffca6c0a17c7a5b95fc6791fa", "68010000000233800ded0203"],
+  "lane alias": ["6cc338001ffca6c0a17c7a5b95fc6791fa", "680100000005c80fdec9020340ab02"],
+  "lane alias of an older heddle": [
+    "6cc338001ffca6c0a17c7a5b95fc6791fa",
+    "68010000000233800ded0203",
+  ],
   document: [
     "44d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0",
     "6801000000147af23c1c03086772c3b6c39f6572050801a1ee565e7b0004",
@@ -249,6 +270,10 @@ const golden: Record<string, readonly [key: string, record: string]> = {
       "4e4e4e4e4e4e",
   ],
   envelope: [
+    "45d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003000000000000004d",
+    "68020000000ff52f90da01000000012d000111700101020304",
+  ],
+  "envelope of an older heddle": [
     "45d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003000000000000004d",
     "6801000000052b796b850101020304",
   ],
@@ -305,7 +330,7 @@ const golden: Record<string, readonly [key: string, record: string]> = {
 
 const knowsItsKey: ReadonlySet<string> = new Set(["store id", "head", "mark"]);
 
-describe("records, version 1", () => {
+describe("records", () => {
   it.each(Object.keys(kinds))("%s keeps its bytes", (kind) => {
     const { operation } = kinds[kind]!;
     const value = operation.type === "put" ? operation.value : new Uint8Array();

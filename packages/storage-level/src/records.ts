@@ -19,7 +19,7 @@ import {
 import { decodeUtf8, encodeUtf8 } from "lib0/string";
 
 import type { Operation } from "./level-database.ts";
-import { openRecord, sealRecord } from "./record-codec.ts";
+import { sealRecord } from "./record-codec.ts";
 import { decodeRecord, encodeFields } from "./record-fields.ts";
 import {
   documentKey,
@@ -122,15 +122,23 @@ export function readFeedFloor(record: Uint8Array): LogMark {
 }
 
 const LaneTag = { descriptor: 1 } as const;
-const LaneAliasTag = { laneIx: 1 } as const;
+/** `openedAfter` is missing for lanes of older heddles, and may be skipped: it only saves work. */
+const LaneAliasTag = { laneIx: 1, openedAfter: 32 } as const;
 const descriptorBytesMax = 1024;
 
+export interface LaneAlias {
+  readonly laneIx: number;
+  /** A commit group below all that hold envelopes of the lane; 0 where that is not known. */
+  readonly openedAfter: number;
+}
+
 /** The descriptor and the alias of a lane; each can be found again from the other. */
-export function putLane(laneIx: number, lane: LaneDescriptor): Operation[] {
+export function putLane({ laneIx, openedAfter }: LaneAlias, lane: LaneDescriptor): Operation[] {
   const descriptor = encodeFields({ [LaneTag.descriptor]: lane.bytes });
+  const alias = { [LaneAliasTag.laneIx]: laneIx, [LaneAliasTag.openedAfter]: openedAfter };
   return [
     putRecord(laneKey(laneIx), descriptor),
-    putRecord(laneAliasKey(lane.id), encodeFields({ [LaneAliasTag.laneIx]: laneIx })),
+    putRecord(laneAliasKey(lane.id), encodeFields(alias)),
   ];
 }
 
@@ -141,8 +149,11 @@ export function readLane(hash: Hash, key: Uint8Array, record: Uint8Array): LaneD
   });
 }
 
-export function readLaneAlias(key: Uint8Array, record: Uint8Array): number {
-  return decodeRecord(key, record, LaneAliasTag, (fields) => fields.uint(LaneAliasTag.laneIx));
+export function readLaneAlias(key: Uint8Array, record: Uint8Array): LaneAlias {
+  return decodeRecord(key, record, LaneAliasTag, (fields) => ({
+    laneIx: fields.uint(LaneAliasTag.laneIx),
+    openedAfter: fields.uint(LaneAliasTag.openedAfter),
+  }));
 }
 
 const DocumentTag = { name: 1, createdAt: 2, history: 3 } as const;
@@ -207,11 +218,6 @@ export function readPosition(key: Uint8Array, record: Uint8Array): LanePosition 
     seq: fields.uint(PositionTag.seq),
     head: fields.bytes(PositionTag.head, 32),
   }));
-}
-
-/** An envelope is its own encoding, signature included; it carries hash chain and version itself. */
-export function readEnvelopeBytes(key: Uint8Array, record: Uint8Array): Uint8Array {
-  return openRecord(key, record);
 }
 
 /** Where an update stands among those that were parked. */

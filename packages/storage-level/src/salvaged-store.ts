@@ -15,6 +15,7 @@ import {
 } from "@heddle/core";
 
 import { decodeRuns, readArrival } from "./arrival-record.ts";
+import { readEnvelope, type ArrivalPlace } from "./envelope-record.ts";
 import type { Finding } from "./finding.ts";
 import { LaneAliases } from "./lane-aliases.ts";
 import { openLevelDatabase, type Entry, type LogDatabase } from "./level-database.ts";
@@ -34,13 +35,7 @@ import {
   vectorKeys,
   type KeyRange,
 } from "./record-keys.ts";
-import {
-  readDocumentEntry,
-  readEnvelopeBytes,
-  readLane,
-  readParkedRecord,
-  readPosition,
-} from "./records.ts";
+import { readDocumentEntry, readLane, readParkedRecord, readPosition } from "./records.ts";
 import { readable } from "./readable.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";
 import { salvageLog } from "./salvage-log.ts";
@@ -60,9 +55,14 @@ export interface SalvagedLane {
   /** Envelopes up to here are not in the log any more: the base stands for them. */
   readonly floor: number;
   /** From the first one above the floor on, without gaps. */
-  readonly envelopes: readonly Envelope[];
+  readonly envelopes: readonly SalvagedEnvelope[];
   /** The highest seq that anything names; above the envelopes, something is missing. */
   readonly lastSeq: number;
+}
+
+export interface SalvagedEnvelope extends Envelope {
+  /** Where it stood among all that had arrived. */
+  readonly place: ArrivalPlace;
 }
 
 /**
@@ -120,11 +120,14 @@ export class SalvagedStore implements AsyncDisposable {
       const laneIx = aliases.ixOf(lane)!;
       named.set(laneIx, Math.max(named.get(laneIx) ?? 0, seq));
     }
-    const found = new Map<number, Envelope[]>();
+    const found = new Map<number, SalvagedEnvelope[]>();
     for await (const [key, record] of this.#entries(envelopeKeysOf(document))) {
       const laneIx = laneIxOfKey(key);
       const { id: lane } = descriptors.get(laneIx) ?? {};
-      const envelope = readable(() => decodeEnvelope(this.#hash, readEnvelopeBytes(key, record)));
+      const envelope = readable((): SalvagedEnvelope => {
+        const { bytes, place } = readEnvelope(key, record);
+        return { ...decodeEnvelope(this.#hash, bytes), place };
+      });
       if (envelope?.document !== document || envelope.lane !== lane) continue;
       if (envelope.seq !== numberOfKey(key)) continue;
       const before = found.get(laneIx);
@@ -211,7 +214,7 @@ type NamedSeqs = Map<DocumentId, Map<number, number>>;
 
 /** Envelopes that follow each other, from the floor on or, where that fails, from the checkpoint on. */
 function chainOf(
-  found: readonly Envelope[],
+  found: readonly SalvagedEnvelope[],
   lane: LaneId,
   base: SalvagedBase | undefined,
 ): Pick<SalvagedLane, "floor" | "envelopes"> {
@@ -227,11 +230,11 @@ function chainOf(
 }
 
 function follow(
-  found: readonly Envelope[],
+  found: readonly SalvagedEnvelope[],
   after: number,
   head: Uint8Array | undefined,
-): readonly Envelope[] {
-  const chain: Envelope[] = [];
+): readonly SalvagedEnvelope[] {
+  const chain: SalvagedEnvelope[] = [];
   let last = head;
   for (const envelope of found) {
     if (envelope.seq <= after) continue;

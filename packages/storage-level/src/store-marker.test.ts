@@ -42,7 +42,7 @@ describe("store marker", () => {
     expect(await readFile(join(place.folder, markerName), "utf8")).toBe(
       [
         "{",
-        '  "format": 2,',
+        '  "format": 3,',
         '  "needs": "heddle 0.1 or later",',
         `  "storeId": "${marker.storeId}",`,
         '  "createdAt": "2026-11-20T12:00:00.000Z",',
@@ -64,11 +64,11 @@ describe("store marker", () => {
   });
 
   it("asks for the release that a newer format needs", async () => {
-    const newer = { format: 3, needs: "heddle 3.1" };
+    const newer = { format: 4, needs: "heddle 4.1" };
     await writeFile(join(place.folder, markerName), JSON.stringify(newer));
     await expect(readMarker(place.folder)).rejects.toMatchObject({
       code: HeddleErrorCode.storageVersion,
-      message: expect.stringMatching(/storage format 3 \(heddle 3\.1\).*reads 2/),
+      message: expect.stringMatching(/storage format 4 \(heddle 4\.1\).*reads 3/),
     });
   });
 

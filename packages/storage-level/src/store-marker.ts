@@ -28,8 +28,10 @@ export interface StoreMarker {
  *
  * - 1: envelopes, vectors, parking, quarantine.
  * - 2: checkpoints; logs that begin above a floor, which format 1 takes for lost envelopes.
+ * - 3: envelopes say where they stand among all that arrived; cursors and acknowledgements of peers,
+ *   fork proofs and refusals.
  */
-export const storeFormat = 2;
+export const storeFormat = 3;
 const oldestFormat = 1;
 /** Left for older ones, which cannot know it. */
 const storeNeeds = "heddle 0.1 or later";

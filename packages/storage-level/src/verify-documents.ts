@@ -8,6 +8,7 @@ import {
   type LaneId,
 } from "@heddle/core";
 
+import { comparePlaces, readEnvelope, type ArrivalPlace } from "./envelope-record.ts";
 import type { Finding } from "./finding.ts";
 import type { Entry } from "./level-database.ts";
 import { readFloor } from "./attribution-records.ts";
@@ -28,7 +29,7 @@ import {
   type KeyRange,
 } from "./record-keys.ts";
 import { openRecord } from "./record-codec.ts";
-import { readDocumentEntry, readEnvelopeBytes, readPosition, readVectorDigest } from "./records.ts";
+import { readDocumentEntry, readPosition, readVectorDigest } from "./records.ts";
 import type { VerifiedGroups } from "./verify-groups.ts";
 import type { VerifiedLanes } from "./verify-lanes.ts";
 import { checked, type RecordVerification } from "./record-verification.ts";
@@ -137,6 +138,8 @@ class DocumentCheck {
   readonly #floors = new Map<number, number>();
   /** The floor of a lane until its first envelope above it. */
   readonly #lastSeqs = new Map<number, number>();
+  /** Where the last envelope of a lane stands among all that arrived. */
+  readonly #places = new Map<number, ArrivalPlace>();
   readonly #checkpoints = new CheckpointChunks();
   #hasEntry = false;
   #isDirty = false;
@@ -200,7 +203,8 @@ class DocumentCheck {
     this.#inLog.set(laneIx, undefined);
     this.#envelopes++;
     try {
-      const envelope = decodeEnvelope(hash, readEnvelopeBytes(key, record));
+      const { bytes, place } = readEnvelope(key, record);
+      const envelope = decodeEnvelope(hash, bytes);
       const { document } = this.#context;
       const isInPlace = envelope.document === document && envelope.lane === this.#laneOf(laneIx);
       if (!isInPlace || envelope.seq !== seq) {
@@ -208,6 +212,9 @@ class DocumentCheck {
       }
       if (before && seq === last + 1 && !equalBytes(envelope.prev, before.head)) {
         return this.#lost(laneIx, seq, seq, "not the one that follows from the envelope before");
+      }
+      if (!this.#isInOrder(laneIx, place)) {
+        return this.#lost(laneIx, seq, seq, "not in the order of its arrival");
       }
       const kept = this.#kept.get(laneIx);
       if (kept?.seq === seq && !equalBytes(kept.head, envelope.id)) {
@@ -218,6 +225,15 @@ class DocumentCheck {
       if (!isHeddleError(error)) throw error;
       this.#lost(laneIx, seq, seq, error.message);
     }
+  }
+
+  /** A lane arrives in its order, in groups that were written. */
+  #isInOrder(laneIx: number, place: ArrivalPlace): boolean {
+    const before = this.#places.get(laneIx);
+    this.#places.set(laneIx, place);
+    const { tail } = this.#context.groups;
+    if (tail && place.group > tail.number) return false;
+    return place.group === 0 ? !before?.group : !before || comparePlaces(before, place) < 0;
   }
 
   /** Returns how many envelopes there are. */

@@ -32,7 +32,7 @@ export async function verifyLanes(verification: RecordVerification): Promise<Ver
   for await (const chunk of database.entries(laneAliasKeys)) {
     for (const [key, record] of chunk) {
       await pace(record.length);
-      const laneIx = checked(report, key, () => readLaneAlias(key, record));
+      const laneIx = checked(report, key, () => readLaneAlias(key, record).laneIx);
       if (laneIx !== undefined) aliases.set(laneIx, toHex(laneBytesOfKey(key)) as LaneId);
     }
   }

@@ -2,6 +2,7 @@ import {
   assert,
   toHex,
   type DocumentId,
+  type LogRange,
   type LogStore,
   type ParkedUpdate,
   type StoredEnvelope,
@@ -31,6 +32,15 @@ export function collectLog(
   above?: VersionVector,
 ): Promise<StoredEnvelope[]> {
   return collectChunks(store.readLog(document, above));
+}
+
+/** The log of a document, in the order in which it arrived. */
+export function collectLogByArrival(
+  store: LogStore,
+  document: DocumentId,
+  range?: LogRange,
+): Promise<StoredEnvelope[]> {
+  return collectChunks(store.readLogByArrival(document, range));
 }
 
 /** Everything a store holds as plain strings and numbers, so that two stores can be compared. */

@@ -1,11 +1,14 @@
-export { testCheckpoint } from "./checkpoint-contract.ts";
-export { collect, collectChunks, collectLog, pictureOf, type LogPicture } from "./collect-log.ts";
+export { testCheckpoint } from "./log-store/describe-checkpoints.ts";
 export {
-  describeLogStoreContract,
-  type LogStoreContractOptions,
-  type LogStoreHarness,
-  type LogStoreSite,
-} from "./log-store-contract.ts";
+  collect,
+  collectChunks,
+  collectLog,
+  collectLogByArrival,
+  pictureOf,
+  type LogPicture,
+} from "./collect-log.ts";
+export { describeLogStoreContract, type LogStoreContractOptions } from "./log-store/contract.ts";
+export type { LogStoreHarness, LogStoreSite } from "./log-store/store-bench.ts";
 export { CountedScheduler } from "./counted-scheduler.ts";
 export { ManualTime } from "./manual-time.ts";
 export { RecordedEnd } from "./recorded-end.ts";

@@ -9,10 +9,10 @@ import {
 } from "@heddle/core";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
-import { collectChunks, collectLog, pictureOf, picturedEnvelope } from "./collect-log.ts";
-import type { LogStoreHarness, LogStoreSite } from "./log-store-contract.ts";
-import { testEnvironment } from "./test-environment.ts";
-import { testDocument, TestWriter } from "./test-writer.ts";
+import { collectChunks, collectLog, pictureOf, picturedEnvelope } from "../collect-log.ts";
+import type { LogStoreHarness, LogStoreSite } from "./store-bench.ts";
+import { testEnvironment } from "../test-environment.ts";
+import { testDocument, TestWriter } from "../test-writer.ts";
 
 /** A checkpoint of `document` that covers `vector`; stores do not look into header and state. */
 export function testCheckpoint(

@@ -1,6 +1,6 @@
 import { MemoryDisk, MemoryLogStore } from "@heddle/core";
 
-import { describeLogStoreContract } from "./log-store-contract.ts";
+import { describeLogStoreContract } from "./contract.ts";
 
 describeLogStoreContract("MemoryLogStore", async ({ random }) => {
   const disk = new MemoryDisk();

@@ -18,10 +18,10 @@ import {
   pictureOf,
   type DocumentPicture,
   type LogPicture,
-} from "./collect-log.ts";
-import type { LogStoreHarness } from "./log-store-contract.ts";
-import { testEnvironment, type TestEnvironment } from "./test-environment.ts";
-import { testDocument, TestWriter } from "./test-writer.ts";
+} from "../collect-log.ts";
+import type { LogStoreHarness } from "./store-bench.ts";
+import { testEnvironment, type TestEnvironment } from "../test-environment.ts";
+import { testDocument, TestWriter } from "../test-writer.ts";
 
 /** Few lanes, documents and updates, so that appends meet in all ways. */
 const laneCount = 3;
