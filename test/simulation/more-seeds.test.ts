@@ -53,6 +53,12 @@ test("[WIR-8] 200 worlds in which hardly a frame is safe", async () => {
   console.log(JSON.stringify(await runSeeds("damaged", 1, 200)));
 });
 
+test("[WIR-14] 250 worlds that drop what they have in checkpoints, and come back to each other below floors", async () => {
+  const report = await runSeeds("pruned", 1, 250);
+  console.log(JSON.stringify(report));
+  expect(report.adopted).toBeGreaterThan(500);
+});
+
 test("[WIR-12] a lane with two writers is found out, proven and frozen, and nobody is accused wrongly", async () => {
   const report = await runSeeds("clones", 1, 100);
   expect(report.forks).toBeGreaterThan(50);

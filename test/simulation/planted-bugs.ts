@@ -37,9 +37,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "drop the fence: a failed write is taken for a good one",
     file: "sync/dist/document-exchange.js",
-    find: 'if (answer.outcome === "failed")',
+    find: 'if (answer.outcome === "failed")\n                return this.#onFailure();\n            this.#settle',
     replace:
-      'if (answer.outcome === "failed") answer = { outcome: "stored", verdicts: batch.map(() => "stored"), arrival: 0 };\n            if (answer.outcome === "never")',
+      'if (answer.outcome === "failed") answer = { outcome: "stored", verdicts: batch.map(() => "stored"), arrival: 0 };\n            this.#settle',
   },
   {
     name: "compare less than the log: any digest is ours",
@@ -107,6 +107,27 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace:
       "this.#pushAll(envelopes.toSorted((a, b) => a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.seq - b.seq), lanes);",
     scenario: "sound",
+  },
+  {
+    name: "prune above the checkpoint: what was written meanwhile goes too",
+    file: "testkit/dist/simulation/sim-checkpoints.js",
+    find: "prunes ? seqsOf(checkpoint.vector)",
+    replace: "prunes ? seqsOf(this.#process.store.documents.get(entry.id).vector)",
+    scenario: "pruned",
+  },
+  {
+    name: "adopt a checkpoint that omits own acked work, which is dropped from the log here",
+    file: "testkit/dist/simulation/sim-checkpoints.js",
+    find: "const mayReplace = reachesFloors(",
+    replace: "const mayReplace = true || reachesFloors(",
+    scenario: "pruned",
+  },
+  {
+    name: "push what is above the floor to who is below it",
+    file: "sync/dist/checkpoint-sender.js",
+    find: "const isNeeded = this.#link.positions.isBelow(floors);",
+    replace: "const isNeeded = false;",
+    scenario: "pruned",
   },
   {
     name: "overlook a fork",

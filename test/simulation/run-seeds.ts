@@ -13,6 +13,8 @@ export interface SeedsReport {
   gaps: number;
   incomplete: number;
   forks: number;
+  /** Checkpoints of others that were taken. */
+  adopted: number;
 }
 
 /** Runs `count` seeds from `first` on and expects every promise to be kept in each of them. */
@@ -31,6 +33,7 @@ export async function runSeeds(
     gaps: 0,
     incomplete: 0,
     forks: 0,
+    adopted: 0,
   };
   for (let seed = first; seed < first + count; seed++) {
     const report = await simulate({ seed, scenario });
@@ -56,4 +59,5 @@ function addTo(sums: SeedsReport, report: SimulationReport): void {
   sums.gaps += report.gaps;
   sums.incomplete += report.incomplete;
   sums.forks += report.forks;
+  sums.adopted += report.adopted;
 }

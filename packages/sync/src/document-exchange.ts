@@ -3,10 +3,11 @@ import { HeddleErrorCode, type Envelope, type LaneDescriptor, type LaneId } from
 import type { DocumentLedger } from "./document-ledger.ts";
 import type { DocumentLink } from "./document-link.ts";
 import { ForkWatch } from "./fork-watch.ts";
+import { HaveFlag } from "./frame-shapes.ts";
 import { LaneGaps } from "./lane-gaps.ts";
 import { NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
-import type { StoreAnswer } from "./sync-effects.ts";
+import type { AdoptAnswer, OfferedCheckpoint, StoreAnswer } from "./sync-effects.ts";
 
 /** A run between its arrival and the disk. */
 interface PendingRun {
@@ -35,6 +36,8 @@ export class DocumentExchange {
   #queue: PendingRun[] = [];
   /** On its way to disk; it cannot be called back. */
   #storing: readonly PendingRun[] = [];
+  /** A checkpoint that is next, or on its way to disk. Runs wait until it is there. */
+  #adoption: { readonly begin: () => void; isBegun: boolean } | undefined;
 
   constructor(context: SyncContext, ledger: DocumentLedger, onFailure: () => void) {
     this.#context = context;
@@ -45,7 +48,7 @@ export class DocumentExchange {
   }
 
   get isIdle(): boolean {
-    return this.#queue.length === 0;
+    return this.#queue.length === 0 && this.#adoption === undefined;
   }
 
   /** Local envelopes are on disk. */
@@ -96,6 +99,43 @@ export class DocumentExchange {
     this.#accept({ link, lane, run: fresh, release, isVerified: false, isDropped: false });
   }
 
+  /** A whole checkpoint that a peer served. `then` hears what became of it, unless the store failed. */
+  adopt(offered: OfferedCheckpoint, then: (answer: AdoptAnswer) => void): void {
+    const begin = (): void => {
+      this.#context.request("adoptCheckpoint", offered, (answer) => {
+        this.#adoption = undefined;
+        if (answer.outcome === "failed") return this.#onFailure();
+        if (answer.outcome === "adopted") this.#adopted(offered, answer);
+        then(answer);
+        this.#storeVerified();
+      });
+    };
+    this.#adoption = { begin, isBegun: false };
+    this.#storeVerified();
+  }
+
+  #adopted(
+    { entry, header }: OfferedCheckpoint,
+    answer: Extract<AdoptAnswer, { readonly outcome: "adopted" }>,
+  ): void {
+    this.#context.arrived(answer.arrival);
+    const raised = this.ledger.raise(answer.vector);
+    this.ledger.checkpointed(answer.checkpoint, answer.floors);
+    for (const lane of raised) {
+      // What was on its way is in the checkpoint, or comes again on top of it.
+      for (const pending of this.#queue) if (pending.lane.id === lane) pending.isDropped = true;
+      this.ledger.takeBack(lane);
+      this.gaps.filled(lane);
+    }
+    const event = { name: "document.adopted", entry, checkpoint: header } as const;
+    this.#context.emit({ type: "event", event });
+    for (const link of this.#context.linksOf(entry.id)) {
+      link.sendHave(HaveFlag.ask);
+      link.changed();
+    }
+    for (const lane of raised) this.#drainBuffer(lane);
+  }
+
   /** Refuses what begins at `seq` in a lane. */
   nak(link: DocumentLink, lane: LaneId, seq: number, code: number): void {
     const documentRef = link.ourRef;
@@ -132,7 +172,10 @@ export class DocumentExchange {
   #drainBuffer(lane: LaneId): void {
     const { id } = this.ledger.entry;
     const early = this.#context.reorderBuffer.take(id, lane, this.ledger.acceptedSeq(lane) + 1);
-    if (early) this.offer(early.origin, early.lane, early.run, () => {});
+    if (!early) return;
+    this.offer(early.origin, early.lane, early.run, () => {});
+    // It may have been overtaken, and what follows is still here.
+    this.#drainBuffer(lane);
   }
 
   #refuse({ link, lane, run, isDropped }: PendingRun): void {
@@ -146,7 +189,11 @@ export class DocumentExchange {
 
   /** Everything verified at the head of the queue goes to disk at once. */
   #storeVerified(): void {
-    if (this.#storing.length > 0) return;
+    if (this.#storing.length > 0 || this.#adoption?.isBegun) return;
+    if (this.#adoption) {
+      this.#adoption.isBegun = true;
+      return this.#adoption.begin();
+    }
     const end = this.#queue.findIndex(({ isVerified }) => !isVerified);
     const verified = this.#queue.splice(0, end < 0 ? this.#queue.length : end);
     for (const { isDropped, release } of verified) if (isDropped) release();

@@ -10,7 +10,7 @@ import {
   type LanePosition,
 } from "@heddle/core";
 
-import type { ForkProof, LoadedDocument } from "./sync-effects.ts";
+import type { ForkProof, HeldCheckpoint, LoadedDocument } from "./sync-effects.ts";
 
 /** What an incoming run is, compared with what is held. */
 export interface RunComparison {
@@ -35,6 +35,8 @@ export class DocumentLedger {
   readonly #accepted = new Map<LaneId, LanePosition>();
   readonly #recent = new Map<LaneId, Map<number, EnvelopeId>>();
   readonly #forks = new Map<LaneId, ForkProof>();
+  #floors: ReadonlyMap<LaneId, number>;
+  #checkpoint: HeldCheckpoint | undefined;
   #digest: Uint8Array | undefined;
 
   constructor(hash: Hash, recentMax: number, loaded: LoadedDocument) {
@@ -42,6 +44,8 @@ export class DocumentLedger {
     this.#recentMax = recentMax;
     this.entry = loaded.entry;
     this.#durable = new Map(loaded.vector);
+    this.#floors = loaded.floors ?? new Map();
+    this.#checkpoint = loaded.checkpoint;
     for (const proof of loaded.forks) this.#forks.set(proof.lane.id, proof);
   }
 
@@ -51,6 +55,16 @@ export class DocumentLedger {
 
   get forks(): ReadonlyMap<LaneId, ForkProof> {
     return this.#forks;
+  }
+
+  /** Up to here lanes are in the checkpoint and not in the log. */
+  get floors(): ReadonlyMap<LaneId, number> {
+    return this.#floors;
+  }
+
+  /** What may be served instead of the log. */
+  get checkpoint(): HeldCheckpoint | undefined {
+    return this.#checkpoint;
   }
 
   /** Digest L of what is on disk. */
@@ -127,6 +141,29 @@ export class DocumentLedger {
     this.#durable.set(last.lane, position);
     if (this.acceptedSeq(last.lane) <= last.seq) this.#accepted.delete(last.lane);
     this.#digest = undefined;
+  }
+
+  /** There is a newer checkpoint on disk, and maybe less of a log. */
+  checkpointed(checkpoint: HeldCheckpoint, floors: ReadonlyMap<LaneId, number>): void {
+    this.#checkpoint = checkpoint;
+    this.#floors = floors;
+  }
+
+  /**
+   * Positions on disk that a checkpoint raised. Heads are the checkpoint's: the next envelope of a lane
+   * has to name it. Returns the lanes that are higher now.
+   */
+  raise(vector: ReadonlyMap<LaneId, LanePosition>): LaneId[] {
+    const raised: LaneId[] = [];
+    for (const [lane, position] of vector) {
+      if (position.seq <= this.durableSeq(lane)) continue;
+      this.#durable.set(lane, position);
+      if (this.acceptedSeq(lane) <= position.seq) this.#accepted.delete(lane);
+      this.#recent.delete(lane);
+      raised.push(lane);
+    }
+    this.#digest = undefined;
+    return raised;
   }
 
   /**

@@ -154,8 +154,16 @@ export class DocumentLink {
   }
 
   receivePull({ lane, fromSeq }: FrameOf<"pull">): void {
-    if (fromSeq < 1 || fromSeq > this.exchange.ledger.durableSeq(lane)) return;
+    const { ledger } = this.exchange;
+    if (fromSeq < 1 || fromSeq > ledger.durableSeq(lane)) return;
+    // What the peer is proven to have, and we have no more: it asks about a fork, and we cannot tell.
+    const isGone = fromSeq <= (ledger.floors.get(lane) ?? 0);
+    if (isGone && this.positions.confirmedSeq(lane) >= fromSeq) return;
     if (this.positions.sendAgain(lane, fromSeq)) this.session.wantsToPush(this);
+  }
+
+  receiveCheckpointGet(frame: FrameOf<"checkpointGet">): void {
+    this.#pusher.checkpoints.receiveGet(frame);
   }
 
   /** The peer has these on disk: it pushed them. */

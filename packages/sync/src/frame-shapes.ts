@@ -85,6 +85,18 @@ export const HaveFlag = {
   more: 4,
 } as const;
 
+/** Bits of `checkpointOffer.flags`. */
+export const CheckpointOfferFlag = {
+  /** The log that it covers is gone, at least in part: there is no other way. */
+  needed: 1,
+} as const;
+
+/** Bits of `checkpointGet.flags`. */
+export const CheckpointGetFlag = {
+  /** Not this one: the log, as far as there is one. */
+  decline: 1,
+} as const;
+
 /** Which of a sender's numbers UNKNOWN_REF speaks of. */
 export const RefKind = { document: 1, lane: 2 } as const;
 
@@ -194,8 +206,15 @@ export const frameShapes = {
     documentRef: ref(1),
     header: blob(2, wireLimits.checkpointHeaderBytesMax),
     attestations: list(3, wireLimits.attestationsPerOfferMax, attestation),
+    vectorBytes: uint(4),
+    flags: uint(5, 255),
   },
-  checkpointGet: { documentRef: ref(1), checkpoint: bytes(2, 32), firstChunk: uint(3) },
+  checkpointGet: {
+    documentRef: ref(1),
+    checkpoint: bytes(2, 32),
+    firstChunk: uint(3),
+    flags: uint(4, 255),
+  },
   checkpointData: {
     documentRef: ref(1),
     checkpoint: bytes(2, 32),

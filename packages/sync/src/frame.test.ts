@@ -160,6 +160,27 @@ test.each(golden())("[WIR-1] golden bytes of $name", ({ encoded, ...frame }) => 
   expect(toHex(encodeFrame(wanted))).toBe(encoded);
 });
 
+test("[WIR-1] golden bytes of fields that frames were given after their first golden bytes", () => {
+  const checkpoint = new Uint8Array(32).fill(7);
+  const get = {
+    name: "checkpointGet",
+    documentRef: 1,
+    checkpoint,
+    firstChunk: 3,
+    flags: 1,
+  } as const;
+  expect(toHex(encodeFrame(get))).toBe(`1002010520${"07".repeat(32)}06030801`);
+  const offer = {
+    name: "checkpointOffer",
+    documentRef: 1,
+    header: Uint8Array.of(9),
+    attestations: [],
+    vectorBytes: 300,
+    flags: 1,
+  } as const;
+  expect(toHex(encodeFrame(offer))).toBe("0f020105010908ac020a01");
+});
+
 test("[WIR-1] every frame has golden bytes", () => {
   expect(
     golden()

@@ -88,8 +88,15 @@ const bodies = {
     attestations: fc.array(fc.record({ devicePublicKey: bytesOf(32), signature: bytesOf(64) }), {
       maxLength: 3,
     }),
+    vectorBytes: number,
+    flags: small,
   },
-  checkpointGet: { documentRef: ref, checkpoint: bytesOf(32), firstChunk: number },
+  checkpointGet: {
+    documentRef: ref,
+    checkpoint: bytesOf(32),
+    firstChunk: number,
+    flags: small,
+  },
   checkpointData: {
     documentRef: ref,
     checkpoint: bytesOf(32),

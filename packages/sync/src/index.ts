@@ -1,4 +1,5 @@
 export * from "./flow-credit.ts";
+export * from "./floors.ts";
 export * from "./frame.ts";
 export * from "./frame-parts.ts";
 export {

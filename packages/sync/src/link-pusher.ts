@@ -1,5 +1,6 @@
 import type { Envelope, LaneDescriptor, LaneId } from "@heddle/core";
 
+import { CheckpointSender } from "./checkpoint-sender.ts";
 import type { DocumentLink } from "./document-link.ts";
 import { packEnvelope } from "./packed-envelope.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -7,6 +8,7 @@ import { wireLimits } from "./wire-limits.ts";
 
 /** Reads from the log what the peer of a link lacks, and pushes it while there is credit. */
 export class LinkPusher {
+  readonly checkpoints: CheckpointSender;
   readonly #context: SyncContext;
   readonly #link: DocumentLink;
   #isReading = false;
@@ -15,6 +17,7 @@ export class LinkPusher {
   constructor(context: SyncContext, link: DocumentLink) {
     this.#context = context;
     this.#link = link;
+    this.checkpoints = new CheckpointSender(context, link);
   }
 
   /** What was pushed last has arrived by now, or never will. */
@@ -26,7 +29,7 @@ export class LinkPusher {
   push(): void {
     const { session, positions, exchange, document } = this.#link;
     const isReady = !this.#isReading && positions.isHeard && this.#link.isOpenedByPeer;
-    if (!isReady || !positions.hasUnsent) return;
+    if (!isReady || this.checkpoints.advance() || !positions.hasUnsent) return;
     this.#isReading = true;
     const above = new Map<LaneId, number>();
     for (const lane of exchange.ledger.durable.keys()) above.set(lane, positions.aboveSeq(lane));

@@ -48,6 +48,10 @@ export class OpenDocuments {
     return this.#documents.get(document)?.links.has(session) ?? false;
   }
 
+  exchangeOf(document: DocumentId): DocumentExchange | undefined {
+    return this.#documents.get(document)?.exchange;
+  }
+
   /** Calls `then` when the document is loaded; does nothing for one that is not open. */
   whenLoaded(document: DocumentId, then: (exchange: DocumentExchange) => void): void {
     const open = this.#documents.get(document);

@@ -1,4 +1,4 @@
-import { equalBytes, type Envelope, type LaneId } from "@heddle/core";
+import { equalBytes, type Envelope, type LaneId, type VersionVector } from "@heddle/core";
 
 import type { DocumentLedger } from "./document-ledger.ts";
 import type { WirePosition } from "./frame-shapes.ts";
@@ -145,7 +145,35 @@ export class PeerPositions {
 
   /** Above this seq the peer is to be sent what we have; infinitely high where nothing is to be. */
   aboveSeq(lane: LaneId): number {
-    return this.#isOut(lane) ? Number.MAX_SAFE_INTEGER : (this.#sent.get(lane) ?? 0);
+    const sent = this.#sent.get(lane) ?? 0;
+    const isInLog = sent >= (this.#ledger.floors.get(lane) ?? 0);
+    return this.#isOut(lane) || !isInLog ? Number.MAX_SAFE_INTEGER : sent;
+  }
+
+  /** The peer lacks what is no more in our log. */
+  isBelow(floors: ReadonlyMap<LaneId, number>): boolean {
+    for (const [lane, floor] of floors) {
+      if (!this.#isOut(lane) && (this.#sent.get(lane) ?? 0) < floor) return true;
+    }
+    return false;
+  }
+
+  /** How many of the envelopes that a vector covers the peer was not sent. */
+  missingBelow(vector: VersionVector): number {
+    let count = 0;
+    for (const [lane, { seq }] of vector) {
+      const upTo = Math.min(seq, this.#ledger.durableSeq(lane));
+      if (!this.#isOut(lane)) count += Math.max(0, upTo - (this.#sent.get(lane) ?? 0));
+    }
+    return count;
+  }
+
+  /** The peer has something that we lack and may take. */
+  get isBehind(): boolean {
+    for (const [lane, seq] of this.#theirs) {
+      if (this.#ledger.durableSeq(lane) < seq && !this.#ledger.isFrozen(lane)) return true;
+    }
+    return false;
   }
 
   get hasUnsent(): boolean {

@@ -280,6 +280,8 @@ export class PeerSession implements LinkSession {
       case "pull":
       case "ack":
       case "nak":
+      case "checkpointOffer":
+      case "checkpointGet":
         return this.documents.receive(frame, frame.documentRef);
       default:
         // PONG, and what is reserved in this version: heard, and nothing to do.
@@ -301,6 +303,7 @@ export class PeerSession implements LinkSession {
         return this.#onData(joined, () => {});
       }
       case "push":
+      case "checkpointData":
         return this.documents.receive(frame, frame.documentRef, release);
       case "lane":
         return this.#lanes.receive(frame, release);

@@ -8,6 +8,7 @@ import {
   type LaneId,
 } from "@heddle/core";
 
+import { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
 import { FeedFollowers } from "./feed-followers.ts";
 import type { Side } from "./handshake.ts";
@@ -18,6 +19,7 @@ import type { ReplicationOptions, SyncContext } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
 import type {
   FeedCursor,
+  HeldCheckpoint,
   PeerKey,
   RequestId,
   RequestName,
@@ -49,6 +51,7 @@ export class Replication implements SessionHost {
   readonly #sessions = new Map<PeerKey, PeerSession>();
   readonly #documents: OpenDocuments;
   readonly #followers: FeedFollowers;
+  readonly #checkpoints: CheckpointIntakes;
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
   readonly #cursors = new Map<string, FeedCursor>();
   readonly #answers = new Map<RequestId, (answer: never) => void>();
@@ -68,6 +71,7 @@ export class Replication implements SessionHost {
     this.#reorderBuffer = new ReorderBuffer(this.#limits);
     for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
     this.#context = this.#makeContext();
+    this.#checkpoints = new CheckpointIntakes(this.#context);
     this.#documents = new OpenDocuments(this.#context, () => this.#fail());
     this.#followers = new FeedFollowers(this.#context, this.#documents);
   }
@@ -84,7 +88,7 @@ export class Replication implements SessionHost {
 
   /** What all peers together make this replica hold. */
   get heldBytes(): number {
-    let bytes = this.#reorderBuffer.heldBytes;
+    let bytes = this.#reorderBuffer.heldBytes + this.#checkpoints.heldBytes;
     for (const session of this.#sessions.values()) bytes += session.heldBytes;
     return bytes;
   }
@@ -146,6 +150,18 @@ export class Replication implements SessionHost {
     });
   }
 
+  /** A checkpoint that this replica built is on disk, and the log up to `floors` is gone. */
+  checkpointed(
+    document: DocumentId,
+    checkpoint: HeldCheckpoint,
+    floors: ReadonlyMap<LaneId, number>,
+    nowMs: number,
+  ): void {
+    this.#input(nowMs, () => {
+      this.#documents.whenLoaded(document, ({ ledger }) => ledger.checkpointed(checkpoint, floors));
+    });
+  }
+
   complete<Name extends RequestName>(
     id: RequestId,
     answer: SyncRequests[Name]["answer"],
@@ -163,6 +179,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.tick();
       this.#documents.tick();
+      this.#checkpoints.tick();
       this.#followers.tick();
       this.#documents.forgetUnused();
     });
@@ -252,15 +269,17 @@ export class Replication implements SessionHost {
 
   #emit(effect: SyncEffect): void {
     this.#effects.push(effect);
-    if (effect.type === "event" && effect.event.name === "document.received") {
-      this.#followers.offer(effect.event.entry);
-    }
+    if (effect.type !== "event") return;
+    const { event } = effect;
+    const isNews = event.name === "document.received" || event.name === "document.adopted";
+    if (isNews) this.#followers.offer(event.entry);
   }
 
   #makeContext(): SyncContext {
     const nowMs = () => this.#nowMs;
     const writtenLane = () => this.#writtenLane;
     const lastArrival = () => this.#lastArrival;
+    const checkpoints = () => this.#checkpoints;
     return {
       options: this.#options,
       limits: this.#limits,
@@ -269,6 +288,9 @@ export class Replication implements SessionHost {
       lanes: new VerifiedLanes(this.#limits.verifiedLanesMax),
       get nowMs() {
         return nowMs();
+      },
+      get checkpoints() {
+        return checkpoints();
       },
       get lastArrival() {
         return lastArrival();

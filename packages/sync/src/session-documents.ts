@@ -125,6 +125,13 @@ export class SessionDocuments {
         return link.receivePull(frame);
       case "push":
         return this.#onPush(link, frame, release);
+      case "checkpointOffer":
+        return this.#context.checkpoints.receiveOffer(link, frame);
+      case "checkpointGet":
+        return link.receiveCheckpointGet(frame);
+      case "checkpointData":
+        this.#context.checkpoints.receiveData(link, frame);
+        return release();
       case "fork":
         return link.exchange.forkWatch.receive(link, frame);
       case "nak":

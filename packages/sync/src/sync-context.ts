@@ -1,5 +1,14 @@
-import type { DocumentId, Hash, LaneId, Random, SpaceId, StoreId } from "@heddle/core";
+import type {
+  DocumentHistory,
+  DocumentId,
+  Hash,
+  LaneId,
+  Random,
+  SpaceId,
+  StoreId,
+} from "@heddle/core";
 
+import type { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
 import type { ReorderBuffer } from "./reorder-buffer.ts";
 import type { SyncCounters } from "./sync-counters.ts";
@@ -26,6 +35,8 @@ export interface ReplicationOptions {
   readonly engine: string;
   /** Take any document that a peer opens, not only those this replica wants. */
   readonly adopt: boolean;
+  /** For documents that do not say it: `prune` takes a checkpoint where it is cheaper than the log. */
+  readonly history?: DocumentHistory;
   /** Ask peers for everything they have, from where their feed was last followed to. */
   readonly follow: boolean;
   readonly limits?: Partial<SyncLimits>;
@@ -39,6 +50,8 @@ export interface SyncContext {
   /** Milliseconds that never go back, as of the input that is being handled. */
   readonly nowMs: number;
   readonly reorderBuffer: ReorderBuffer<DocumentLink>;
+  /** Checkpoints that peers are sending. */
+  readonly checkpoints: CheckpointIntakes;
   emit(effect: SyncEffect): void;
   request<Name extends RequestName>(
     type: Name,

@@ -21,6 +21,11 @@ export interface SyncCounters {
   refsUnknown: number;
   refsForgotten: number;
   ephemeralDropped: number;
+  checkpointsOffered: number;
+  checkpointsAdopted: number;
+  checkpointsRefused: number;
+  checkpointChunksSent: number;
+  checkpointChunksDropped: number;
 }
 
 export function newSyncCounters(): SyncCounters {
@@ -46,5 +51,10 @@ export function newSyncCounters(): SyncCounters {
     refsUnknown: 0,
     refsForgotten: 0,
     ephemeralDropped: 0,
+    checkpointsOffered: 0,
+    checkpointsAdopted: 0,
+    checkpointsRefused: 0,
+    checkpointChunksSent: 0,
+    checkpointChunksDropped: 0,
   };
 }

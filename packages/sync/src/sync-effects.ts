@@ -1,4 +1,5 @@
 import type {
+  CheckpointHeader,
   DocumentEntry,
   DocumentId,
   Envelope,
@@ -7,6 +8,7 @@ import type {
   LaneId,
   LanePosition,
   StoreId,
+  VersionVector,
 } from "@heddle/core";
 
 /** One connection, from its opening to its end; a new one gets a new key. */
@@ -75,6 +77,31 @@ export interface SyncRequests {
     readonly ask: { readonly entry: DocumentEntry; readonly runs: readonly AcceptedRun[] };
     readonly answer: StoreAnswer;
   };
+  /** Bytes of a checkpoint's vector and payload, one after the other, from `offset` on. */
+  readCheckpoint: {
+    readonly ask: {
+      readonly document: DocumentId;
+      /** Its id. */
+      readonly checkpoint: Uint8Array;
+      readonly offset: number;
+      readonly bytesMax: number;
+    };
+    readonly answer:
+      | { readonly outcome: "read"; readonly bytes: Uint8Array }
+      /** It was replaced by a newer one. */
+      | { readonly outcome: "gone" };
+  };
+  /**
+   * Makes a peer's checkpoint part of the document, on disk when answered. Its signature and the hash of
+   * its vector are good. The host checks the payload (hash, inflated size, digests S and C of a fold), and
+   * that nothing which it covers and the host knows is missing in it. Then, in one batch:
+   *
+   * - where the vector reaches all floors here ({@link reachesFloors}) it becomes the current checkpoint;
+   *   otherwise it is folded together with what is held into a new one that does (I6);
+   * - each lane's position is the higher of the two; a lane that was behind loses its log up to there and
+   *   has its floor there, the log of all others stays.
+   */
+  adoptCheckpoint: { readonly ask: OfferedCheckpoint; readonly answer: AdoptAnswer };
   /** Documents that changed after an arrival number, and the number of the last arrival. */
   changes: {
     readonly ask: { readonly after: number };
@@ -94,7 +121,47 @@ export interface LoadedDocument {
   readonly entry: DocumentEntry;
   readonly vector: ReadonlyMap<LaneId, LanePosition>;
   readonly forks: readonly ForkProof[];
+  /** Lanes whose envelopes up to a seq are in the checkpoint and no more in the log. */
+  readonly floors?: ReadonlyMap<LaneId, number>;
+  readonly checkpoint?: HeldCheckpoint | undefined;
 }
+
+/** The newest checkpoint of a document on our disk, which may be served to peers. */
+export interface HeldCheckpoint {
+  readonly header: CheckpointHeader;
+  readonly vector: VersionVector;
+  /** Of the vector as the header's hash covers it. */
+  readonly vectorBytes: number;
+}
+
+export interface OfferedCheckpoint {
+  readonly entry: DocumentEntry;
+  readonly header: CheckpointHeader;
+  /** All chunks of the vector in one. */
+  readonly vector: Uint8Array;
+  /** As it was received: deflated, and not yet compared with its hash. */
+  readonly payload: Uint8Array;
+}
+
+export type AdoptAnswer =
+  /** As for a store: this machine is over. */
+  | { readonly outcome: "failed" }
+  /** It is not what it says; nothing changed. After `content` it is not taken from anybody. */
+  | { readonly outcome: "refused"; readonly reason: CheckpointRefusal }
+  | {
+      readonly outcome: "adopted";
+      /** What the document holds now. */
+      readonly vector: VersionVector;
+      readonly floors: ReadonlyMap<LaneId, number>;
+      readonly checkpoint: HeldCheckpoint;
+      readonly arrival: number;
+    };
+
+/**
+ * `damaged`: a hash is wrong; `content`: its state is not what its digests say, or lacks what is known
+ * here; `forked`: it covers what was written to a lane after it was frozen.
+ */
+export type CheckpointRefusal = "signature" | "damaged" | "content" | "forked";
 
 export interface AcceptedRun {
   readonly lane: LaneDescriptor;
@@ -146,6 +213,19 @@ export type SyncEvent =
       readonly name: "document.received";
       readonly entry: DocumentEntry;
       readonly envelopes: readonly Envelope[];
+    }
+  /** What a checkpoint of a peer holds is on disk and may be shown. */
+  | {
+      readonly name: "document.adopted";
+      readonly entry: DocumentEntry;
+      readonly checkpoint: CheckpointHeader;
+    }
+  /** A peer serves a checkpoint that is wrong: it is broken, or it lies. */
+  | {
+      readonly name: "checkpoint.refused";
+      readonly document: DocumentId;
+      readonly checkpoint: CheckpointHeader;
+      readonly reason: CheckpointRefusal;
     }
   | { readonly name: "lane.forked"; readonly document: DocumentId; readonly lane: LaneId }
   /**

@@ -1,3 +1,5 @@
+import { wireLimits } from "./wire-limits.ts";
+
 /** Bounds of one replica's side of the wire; a peer need not know them. Bytes, milliseconds, items. */
 export const syncLimits = {
   /** Credit given to each peer: what it may make us hold. */
@@ -21,6 +23,16 @@ export const syncLimits = {
   lanesPerSessionMax: 4_096,
   /** Lanes of one document that a peer may say it has. */
   lanesPerDocumentMax: 65_536,
+  /** One CHECKPOINT_DATA. The same for all who speak `heddle.1`: chunks are numbered by it. */
+  checkpointChunkBytes: wireLimits.checkpointChunkBytesMax,
+  /** Fewer missing envelopes than this are pushed, even where a checkpoint would be shorter. */
+  checkpointEnvelopesMin: 1_000,
+  /** Checkpoints on their way in, as announced, all together. The largest one fits. */
+  checkpointIntakeBytesMax: 256 * 1024 * 1024,
+  /** A checkpoint of which nothing more comes is let go. */
+  checkpointIdleMs: 5 * 60_000,
+  /** Ids of checkpoints that were wrong and are not taken again. */
+  refusedCheckpointsMax: 1_024,
   handshakeMs: 10_000,
   pingMs: 15_000,
   /** Nothing heard for so long: the peer is gone, whatever the socket says. */

@@ -36,6 +36,15 @@ export function lightEngine(): SimEngine {
       at(document).seen.set(lane, Math.max(seq, at(document).seen.get(lane) ?? 0));
       show(at(document), lane, seq, payload);
     },
+    checkpoint: (id) => encodeState(at(id)),
+    adopt(id, state) {
+      const { seen, shown } = at(id);
+      for (const [lane, seq, sum] of decodeState(state)) {
+        seen.set(lane, Math.max(seq, seen.get(lane) ?? 0));
+        shown.set(`${lane}/${seq}`, shown.get(`${lane}/${seq}`) ?? sum);
+      }
+    },
+    shows: ({ document, lane, seq }) => at(document).shown.has(`${lane}/${seq}`),
     digest(id) {
       return [...at(id).shown]
         .map(([place, sum]) => `${place}=${sum}`)
@@ -54,6 +63,28 @@ interface LightDocument {
 function show({ shown }: LightDocument, lane: LaneId, seq: number, payload: Uint8Array): void {
   const place = `${lane}/${seq}`;
   shown.set(place, `${shown.get(place) ?? ""}+${checksum(payload)}`);
+}
+
+function encodeState({ shown }: LightDocument): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, shown.size);
+    for (const [place, sum] of shown) {
+      const [lane, seq] = place.split("/");
+      encoding.writeVarString(encoder, lane!);
+      encoding.writeVarUint(encoder, Number(seq));
+      encoding.writeVarString(encoder, sum);
+    }
+  });
+}
+
+function decodeState(state: Uint8Array): [LaneId, number, string][] {
+  const decoder = decoding.createDecoder(state);
+  const count = decoding.readVarUint(decoder);
+  return Array.from({ length: count }, () => {
+    const lane = decoding.readVarString(decoder) as LaneId;
+    const seq = decoding.readVarUint(decoder);
+    return [lane, seq, decoding.readVarString(decoder)];
+  });
 }
 
 /** What was seen of other lanes; that a lane has no gaps is not the content's business. */

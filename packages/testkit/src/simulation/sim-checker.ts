@@ -6,10 +6,12 @@ import {
   type DocumentId,
   type Envelope,
   type LaneId,
+  type VersionVector,
 } from "@heddle/core";
 import { decodeFrame, wireLimits, type Frame } from "@heddle/sync";
 
 import { testHash } from "../test-environment.ts";
+import type { SimEngine } from "./sim-engine.ts";
 import type { SimReplica } from "./sim-replica.ts";
 import type { SimStore } from "./sim-store.ts";
 
@@ -66,14 +68,50 @@ export class SimChecker {
   }
 
   /** A start finds all that was ever promised to be on this disk. */
-  started(replica: SimReplica, store: SimStore): void {
+  started(replica: SimReplica, store: SimStore, engine: SimEngine): void {
     const shown = [...store.documents.values()].flatMap(({ log }) => log.map(placeOf));
     this.#shownBy.set(replica.name, new Set(shown));
-    for (const [id, { document, lane, seq }] of this.#savedBy.get(replica.name) ?? []) {
+    for (const [document, { checkpoint }] of store.documents) {
+      if (checkpoint) this.adopted(replica, document, checkpoint.vector);
+      this.checkpointed(replica, store, document);
+    }
+    this.shows(replica, store, engine);
+  }
+
+  /** All that was saved on a disk is there, and in the document. */
+  shows(replica: SimReplica, store: SimStore, engine: SimEngine): void {
+    for (const [id, envelope] of this.#savedBy.get(replica.name) ?? []) {
+      const { document, lane, seq } = envelope;
       const held = store.idAt(document, lane, seq);
-      if (held === undefined || toHex(held) !== id) {
+      const isHeld = held ? toHex(held) === id : store.covers(envelope);
+      if (!isHeld || !engine.shows(envelope)) {
         this.#broken("STO-1", `${replica.name} lost ${lane}/${seq}, which was saved`);
       }
+    }
+  }
+
+  /** I6, and I1 with it: what is dropped from a log is in the checkpoint, and nothing else is dropped. */
+  checkpointed(replica: SimReplica, store: SimStore, document: DocumentId): void {
+    const { floors, checkpoint, vector, log } = store.documents.get(document)!;
+    for (const [lane, floor] of floors) {
+      if (floor > (checkpoint?.vector.get(lane)?.seq ?? 0)) {
+        this.#broken("I6", `${replica.name} dropped ${lane}/${floor}, above its checkpoint`);
+      }
+    }
+    for (const [lane, { seq }] of vector) {
+      const count = log.filter((envelope) => envelope.lane === lane).length;
+      if (count !== seq - (floors.get(lane) ?? 0)) {
+        this.#broken("I1", `${replica.name} has ${count} envelopes of ${lane} up to ${seq}`);
+      }
+    }
+  }
+
+  /** What a checkpoint covers has taken effect with it. */
+  adopted(replica: SimReplica, document: DocumentId, vector: VersionVector): void {
+    const shown = this.#shownBy.get(replica.name) ?? new Set<string>();
+    this.#shownBy.set(replica.name, shown);
+    for (const [lane, { seq: last }] of vector) {
+      for (let seq = 1; seq <= last; seq++) shown.add(`${document}/${lane}/${seq}`);
     }
   }
 
@@ -147,7 +185,10 @@ export class SimChecker {
       const lane = peer?.[1].lanes.get(laneRef);
       if (document === undefined || lane === undefined) continue;
       const held = store.idAt(document, lane, seq);
-      const isHeld = held !== undefined && equalBytes(held.subarray(0, 8), head);
+      // Of what is dropped no id is left; the checkpoint has it.
+      const isHeld = held
+        ? equalBytes(held.subarray(0, 8), head)
+        : seq <= (store.documents.get(document)?.floors.get(lane) ?? 0);
       if (!isHeld && !this.isCloned) {
         this.#broken("I5", `${replica.name} acknowledges ${lane}/${seq} and does not hold it`);
       }

@@ -18,6 +18,12 @@ export interface SimEngine {
   accepts(run: readonly Envelope[]): boolean;
   /** It is on disk: it may be shown. */
   apply(envelope: Envelope): void;
+  /** All that was applied of a document, as the state of a checkpoint; never empty. */
+  checkpoint(document: DocumentId): Uint8Array;
+  /** What {@link checkpoint} of another engine holds is in the document from now on, beside what is. */
+  adopt(document: DocumentId, state: Uint8Array): void;
+  /** Whether all that an envelope did is in its document. */
+  shows(envelope: Envelope): boolean;
   /** Equal exactly when documents are. */
   digest(document: DocumentId): string;
 }

@@ -13,6 +13,8 @@ export interface SimPlan {
   readonly syncMsMax: number;
   readonly reorderEnvelopesMax: number;
   readonly creditBytes: number;
+  /** Of checkpoints to be followed by dropping the log below. */
+  readonly prunesRatio: number;
   readonly chances: Readonly<Record<SimAction, number>>;
 }
 
@@ -26,7 +28,8 @@ export type SimAction =
   | "copy"
   | "bitFlip"
   | "clockJump"
-  | "clone";
+  | "clone"
+  | "checkpoint";
 
 /** A plan drawn by chance: worlds differ in what goes wrong, not only in when. */
 export function planFor(random: SimRandom): SimPlan {
@@ -59,6 +62,8 @@ export function planFor(random: SimRandom): SimPlan {
       bitFlip: rarely(0.15, 0.015),
       clockJump: rarely(0.4, 0.05),
       clone: 0,
+      checkpoint: rarely(0.5, 0.08),
     },
+    prunesRatio: 0.7,
   };
 }

@@ -3,8 +3,10 @@ import {
   toHex,
   verifyLane,
   verifyRun,
+  type DocumentId,
   type Envelope,
   type Signer,
+  type VersionVector,
 } from "@heddle/core";
 import {
   PeerRole,
@@ -16,6 +18,7 @@ import {
 } from "@heddle/sync";
 
 import { testHash } from "../test-environment.ts";
+import { heldOf, loadInto, SimCheckpoints } from "./sim-checkpoints.ts";
 import { SimAuthor, type SimAuthorProcess, type SimWriter } from "./sim-author.ts";
 import { SimDials } from "./sim-dials.ts";
 import type { SimEngine } from "./sim-engine.ts";
@@ -40,6 +43,7 @@ export class SimProcess implements SimAuthorProcess {
   readonly author: SimAuthor;
   readonly dials: SimDials;
   isOver = false;
+  readonly #checkpoints: SimCheckpoints;
   readonly #around: SimSurroundings;
   readonly #replica: SimReplica;
 
@@ -55,7 +59,7 @@ export class SimProcess implements SimAuthorProcess {
     this.#replica = replica;
     this.store = store;
     this.engine = engine(random);
-    for (const { log } of store.documents.values()) for (const each of log) this.engine.apply(each);
+    for (const document of store.documents.values()) loadInto(this.engine, document);
     const options = {
       hash: testHash,
       random,
@@ -68,12 +72,14 @@ export class SimProcess implements SimAuthorProcess {
       engine: "simulated",
       adopt: true,
       follow: true,
+      history: "prune" as const,
       limits,
     };
     this.replication = new Replication(options, store.cursors);
     this.dials = new SimDials(around, replica, targets);
     this.author = new SimAuthor(this, clone);
-    checker.started(replica, store);
+    this.#checkpoints = new SimCheckpoints(this, engine);
+    checker.started(replica, store, this.engine);
   }
 
   get signer(): Signer {
@@ -120,6 +126,23 @@ export class SimProcess implements SimAuthorProcess {
     this.#around.checker.saved(this.#replica, envelope);
   }
 
+  onCheckpointed(document: DocumentId): void {
+    this.#around.checker.checkpointed(this.#replica, this.store, document);
+  }
+
+  onAdopted(document: DocumentId, vector: VersionVector): void {
+    this.#replica.note(`adopted ${document.slice(0, 4)}`);
+    this.#around.checker.adopted(this.#replica, document, vector);
+  }
+
+  /** Builds a checkpoint of a document, if there is anything in it. */
+  checkpoint(document: DocumentId, prunes: boolean): void {
+    const stored = this.store.documents.get(document);
+    if (!stored) return;
+    this.#replica.note(`${prunes ? "prunes" : "checkpoints"} ${document.slice(0, 4)}`);
+    this.#checkpoints.build(stored.entry, prunes).catch((error) => this.#rethrow(error));
+  }
+
   failed(): void {
     this.#replica.storeFailed();
   }
@@ -159,12 +182,21 @@ export class SimProcess implements SimAuthorProcess {
       }
       case "load": {
         const document = store.documents.get(effect.document);
-        return this.#later(effect.id, () => document && { ...document }, loadMsMax);
+        const { checkpoint } = document ?? {};
+        const loaded = document && {
+          ...document,
+          checkpoint: checkpoint && heldOf(checkpoint),
+        };
+        return this.#later(effect.id, () => loaded, loadMsMax);
       }
       case "changes": {
         const changed = store.changedAfter(effect.after);
         return this.#later(effect.id, () => changed.map(({ entry }) => entry));
       }
+      case "readCheckpoint":
+        return this.#later(effect.id, () => store.readCheckpoint(effect));
+      case "adoptCheckpoint":
+        return this.#adopt(effect);
       case "read":
         return this.#later(effect.id, () => store.readAbove(effect));
       case "store":
@@ -172,6 +204,24 @@ export class SimProcess implements SimAuthorProcess {
       default:
         return effect;
     }
+  }
+
+  #adopt(effect: Extract<SyncEffect, { readonly type: "adoptCheckpoint" }>): void {
+    this.#checkpoints
+      .adopt(effect)
+      .then((answer) => {
+        if (this.isOver || !answer) return;
+        this.replication.complete<"adoptCheckpoint">(effect.id, answer, this.nowMs);
+        this.drain();
+      })
+      .catch((error) => this.#rethrow(error));
+  }
+
+  /** Where the world sees it. */
+  #rethrow(error: unknown): void {
+    this.#around.time.after(0, () => {
+      throw error;
+    });
   }
 
   #store({ entry, runs, id }: Extract<SyncEffect, { readonly type: "store" }>): void {

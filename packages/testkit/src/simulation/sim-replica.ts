@@ -95,6 +95,13 @@ export class SimReplica implements NetworkEnd {
     await this.#process?.author.edit(name);
   }
 
+  /** Some document of its log is folded into a checkpoint. */
+  checkpoint(prunes: boolean): void {
+    const documents = [...(this.store?.documents.keys() ?? [])];
+    if (documents.length > 0)
+      this.#process?.checkpoint(this.#around.random.pick(documents), prunes);
+  }
+
   onFrame(connection: number, bytes: Uint8Array): void {
     this.#process?.replication.receive(connection, bytes, this.#around.time.nowMs);
     this.#process?.drain();

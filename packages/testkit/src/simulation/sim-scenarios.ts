@@ -10,7 +10,14 @@ export const simScenarios = {
   clones: {
     engine: "light",
     plan: (drawn: SimPlan): SimPlan => {
-      const chances = { ...drawn.chances, rollback: 0, copy: 0, bitFlip: 0, clone: 0.05 };
+      const chances = {
+        ...drawn.chances,
+        rollback: 0,
+        copy: 0,
+        bitFlip: 0,
+        checkpoint: 0,
+        clone: 0.05,
+      };
       return { ...drawn, chances };
     },
   },
@@ -21,6 +28,14 @@ export const simScenarios = {
       const network = { ...drawn.network, corruptRatio: 0.03, delayMsMax: 50 };
       // Slow disks and much to do: a damaged frame meets what is on its way to disk.
       return { ...drawn, network, syncMsMax: 80, stepMsMax: 60, steps: drawn.steps * 2 };
+    },
+  },
+  /** Logs are pruned all the time, by everybody, and disks are lost: who comes back is below a floor. */
+  pruned: {
+    engine: "light",
+    plan: (drawn: SimPlan): SimPlan => {
+      const chances = { ...drawn.chances, checkpoint: 0.3, rollback: 0.03, copy: 0.02 };
+      return { ...drawn, chances, prunesRatio: 0.9 };
     },
   },
   /** A network that loses nothing: what order alone can do. */
@@ -54,4 +69,5 @@ const noFaults = {
   bitFlip: 0,
   clockJump: 0,
   clone: 0,
+  checkpoint: 0,
 } as const;

@@ -1,16 +1,21 @@
 import {
   assert,
   bytesOfId,
+  concatBytes,
+  decodeCheckpoint,
+  decodeCheckpointVector,
   decodeEnvelope,
   decodeHlc,
   decodeLane,
   documentId,
   encodeHlc,
   equalBytes,
-  noEnvelopeId,
+  laneId,
   newStoreId,
+  noEnvelopeId,
   parseDocumentName,
   storeId,
+  type CheckpointHeader,
   type DocumentEntry,
   type DocumentId,
   type Envelope,
@@ -20,6 +25,7 @@ import {
   type LanePosition,
   type Random,
   type StoreId,
+  type VersionVector,
 } from "@heddle/core";
 import type { FeedCursor, ForkProof, Incarnation, SyncRequests } from "@heddle/sync";
 import * as decoding from "lib0/decoding";
@@ -35,7 +41,23 @@ export interface SimBatch {
   readonly documents?: readonly DocumentEntry[];
   readonly envelopes?: readonly Envelope[];
   readonly cursor?: { readonly store: StoreId; readonly cursor: FeedCursor };
+  readonly checkpoint?: StoredSimCheckpoint;
   readonly fork?: { readonly document: DocumentId; readonly proof: ForkProof };
+}
+
+/** Takes the place of the one before. Floors are lane to seq; positions below the vector rise to it. */
+export interface StoredSimCheckpoint {
+  readonly document: DocumentId;
+  readonly checkpoint: SimCheckpoint;
+  readonly floors: ReadonlyMap<LaneId, number>;
+}
+
+export interface SimCheckpoint {
+  readonly header: CheckpointHeader;
+  readonly vector: VersionVector;
+  /** The vector as its header hashes it. */
+  readonly vectorBytes: Uint8Array;
+  readonly payload: Uint8Array;
 }
 
 export interface SimDocument {
@@ -44,6 +66,9 @@ export interface SimDocument {
   /** In the order of arrival. */
   readonly log: Envelope[];
   readonly forks: ForkProof[];
+  /** What is in the checkpoint and not in the log. */
+  floors: ReadonlyMap<LaneId, number>;
+  checkpoint: SimCheckpoint | undefined;
   lastArrival: number;
 }
 
@@ -99,6 +124,23 @@ export class SimStore {
     return stored?.log.find((envelope) => envelope.lane === lane && envelope.seq === seq)?.id;
   }
 
+  /** Whether the content of an envelope is on this disk: in the log, or in the checkpoint. */
+  covers({ document, lane, seq }: Envelope): boolean {
+    const stored = this.documents.get(document);
+    return seq <= (stored?.floors.get(lane) ?? 0);
+  }
+
+  /** Bytes of the vector and the payload of a checkpoint, while it is the newest. */
+  readCheckpoint(
+    ask: SyncRequests["readCheckpoint"]["ask"],
+  ): SyncRequests["readCheckpoint"]["answer"] {
+    const { checkpoint } = this.documents.get(ask.document) ?? {};
+    if (!checkpoint || !equalBytes(checkpoint.header.id, ask.checkpoint))
+      return { outcome: "gone" };
+    const whole = concatBytes([checkpoint.vectorBytes, checkpoint.payload]);
+    return { outcome: "read", bytes: whole.slice(ask.offset, ask.offset + ask.bytesMax) };
+  }
+
   durableSeq(document: DocumentId, lane: LaneId): number {
     return this.documents.get(document)?.vector.get(lane)?.seq ?? 0;
   }
@@ -131,10 +173,18 @@ export class SimStore {
     for (const lane of batch.lanes ?? []) this.lanes.set(lane.id, lane);
     for (const entry of batch.documents ?? []) {
       if (this.documents.has(entry.id)) continue;
-      const document = { entry, vector: new Map(), log: [], forks: [], lastArrival: 0 };
-      this.documents.set(entry.id, document);
+      this.documents.set(entry.id, {
+        entry,
+        vector: new Map(),
+        log: [],
+        forks: [],
+        floors: new Map(),
+        checkpoint: undefined,
+        lastArrival: 0,
+      });
     }
     for (const envelope of batch.envelopes ?? []) this.#add(envelope);
+    if (batch.checkpoint) this.#checkpoint(batch.checkpoint);
     if (batch.cursor) this.cursors.set(batch.cursor.store, batch.cursor.cursor);
     if (batch.fork) this.documents.get(batch.fork.document)?.forks.push(batch.fork.proof);
   }
@@ -152,6 +202,19 @@ export class SimStore {
     document.lastArrival = this.#arrivals;
   }
 
+  #checkpoint({ document: id, checkpoint, floors }: StoredSimCheckpoint): void {
+    const document = this.documents.get(id);
+    assert(document !== undefined, "a document is known before its checkpoint");
+    document.checkpoint = checkpoint;
+    document.floors = floors;
+    for (const [lane, position] of checkpoint.vector) {
+      if (position.seq > (document.vector.get(lane)?.seq ?? 0)) document.vector.set(lane, position);
+    }
+    const kept = document.log.filter(({ lane, seq }) => seq > (floors.get(lane) ?? 0));
+    document.log.splice(0, document.log.length, ...kept);
+    document.lastArrival = this.#arrivals;
+  }
+
   #decode(record: Uint8Array): SimBatch {
     const decoder = decoding.createDecoder(record);
     const envelopesIn = () => readList(decoder, (bytes) => decodeEnvelope(this.#hash, bytes));
@@ -165,6 +228,7 @@ export class SimStore {
     const forkOf = readBytes(decoder);
     const forkLane = readBytes(decoder);
     const [branchA, branchB] = [envelopesIn(), envelopesIn()];
+    const checkpoint = readCheckpoint(this.#hash, decoder);
     return {
       ...(raw.store.length > 0 && { store: storeId(raw.store) }),
       ...(raw.incarnation.length > 0 && { incarnation: raw.incarnation }),
@@ -174,6 +238,7 @@ export class SimStore {
       ...(cursorStore.length > 0 && {
         cursor: { store: storeId(cursorStore), cursor: { incarnation, arrival } },
       }),
+      ...(checkpoint && { checkpoint }),
       ...(forkOf.length > 0 && {
         fork: {
           document: documentId(forkOf),
@@ -184,10 +249,15 @@ export class SimStore {
   }
 }
 
+/** What the checkpoint of a document does not hold: of the log that is kept it may cover a part. */
+export function logAboveCheckpoint({ checkpoint, log }: SimDocument): Envelope[] {
+  return log.filter(({ lane, seq }) => seq > (checkpoint?.vector.get(lane)?.seq ?? 0));
+}
+
 const nothing = new Uint8Array();
 
 function encodeBatch(batch: SimBatch): Uint8Array {
-  const { cursor, fork } = batch;
+  const { cursor, fork, checkpoint: stored } = batch;
   return encoding.encode((encoder) => {
     const bytes = (part: Uint8Array) => encoding.writeVarUint8Array(encoder, part);
     const list = (parts: readonly Uint8Array[] = []) => {
@@ -206,7 +276,37 @@ function encodeBatch(batch: SimBatch): Uint8Array {
     bytes(fork?.proof.lane.bytes ?? nothing);
     list(fork?.proof.branchA.map((envelope) => envelope.bytes));
     list(fork?.proof.branchB.map((envelope) => envelope.bytes));
+    bytes(stored?.checkpoint.header.bytes ?? nothing);
+    bytes(stored?.checkpoint.vectorBytes ?? nothing);
+    bytes(stored?.checkpoint.payload ?? nothing);
+    encoding.writeVarUint(encoder, stored?.floors.size ?? 0);
+    for (const [lane, seq] of stored?.floors ?? []) {
+      bytes(bytesOfId(lane));
+      encoding.writeVarUint(encoder, seq);
+    }
   });
+}
+
+function readCheckpoint(hash: Hash, decoder: decoding.Decoder): StoredSimCheckpoint | undefined {
+  const [raw, vectorBytes, payload] = [
+    readBytes(decoder),
+    readBytes(decoder),
+    readBytes(decoder),
+  ] as const;
+  const count = decoding.readVarUint(decoder);
+  const floors = new Map<LaneId, number>();
+  for (let index = 0; index < count; index++) {
+    const lane = laneId(readBytes(decoder));
+    floors.set(lane, decoding.readVarUint(decoder));
+  }
+  if (raw.length === 0) return undefined;
+  const header = decodeCheckpoint(hash, raw);
+  const { vector } = decodeCheckpointVector([vectorBytes]);
+  return {
+    document: header.document,
+    checkpoint: { header, vector, vectorBytes, payload },
+    floors,
+  };
 }
 
 function encodeEntry({ id, name, createdAt }: DocumentEntry): Uint8Array {

@@ -63,6 +63,8 @@ export class SimWorld {
         reorderEnvelopesMax: plan.reorderEnvelopesMax,
         creditBytes: plan.creditBytes,
         pushBytesMax: 2 * 1024,
+        checkpointChunkBytes: 512,
+        checkpointEnvelopesMin: 8,
       },
       replica: (name) => this.#replicas.get(name),
     };
@@ -198,6 +200,8 @@ export class SimWorld {
         return undefined;
       case "clone":
         return this.#clone(replica);
+      case "checkpoint":
+        return replica.checkpoint(this.#random.chance(this.#options.plan.prunesRatio));
       default:
         return action;
     }

@@ -41,6 +41,8 @@ export interface SimulationReport {
   /** Runs that came before what they refer to; none on a network that keeps order (I10). */
   readonly incomplete: number;
   readonly forks: number;
+  /** Checkpoints of others that were taken. */
+  readonly adopted: number;
   readonly heldBytesMax: number;
 }
 
@@ -73,6 +75,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 /** The independent look at the end: equal logs, equal documents, nothing that nobody wrote. */
 function audit(world: SimWorld): void {
   const { isCloned } = world.checker;
+  for (const replica of world.replicas) {
+    if (!isCloned) world.checker.shows(replica, replica.store!, replica.engine!);
+  }
   const documents = new Set(world.replicas.flatMap(({ store }) => [...store!.documents.keys()]));
   for (const document of documents) {
     if (isCloned) auditForks(world, document);
@@ -117,13 +122,14 @@ function isInvariant(error: unknown): error is Error {
 }
 
 function countsOf(world: SimWorld): Omit<SimulationReport, "seed"> {
-  const sums = { envelopes: 0, duplicates: 0, gaps: 0, incomplete: 0, forks: 0 };
+  const sums = { envelopes: 0, duplicates: 0, gaps: 0, incomplete: 0, forks: 0, adopted: 0 };
   for (const { replication } of world.replicas) {
     sums.envelopes += replication?.counters.envelopesStored ?? 0;
     sums.duplicates += replication?.counters.duplicates ?? 0;
     sums.gaps += replication?.counters.gaps ?? 0;
     sums.incomplete += replication?.counters.incomplete ?? 0;
     sums.forks += replication?.counters.forks ?? 0;
+    sums.adopted += replication?.counters.checkpointsAdopted ?? 0;
   }
   const { edits, crashes, faults } = world.counts;
   return {

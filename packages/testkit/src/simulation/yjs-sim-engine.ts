@@ -59,6 +59,23 @@ export function yjsSimEngine(random: SimRandom): SimEngine {
       Y.applyUpdate(ydoc, payload, "remote");
       updates.push(payload);
     },
+    checkpoint(id) {
+      const fresh = yjsEngine.fold(at(id).updates);
+      const state = fresh.encodeState();
+      fresh.destroy();
+      return state;
+    },
+    adopt(id, state) {
+      const { ydoc, knowledge, updates, accepted } = at(id);
+      assert(admits(knowledge, state), "a checkpoint holds causes before their effects");
+      accepted.push(state);
+      Y.applyUpdate(ydoc, state, "remote");
+      updates.push(state);
+    },
+    shows({ document, payload }) {
+      const { admitted, parked } = admitUpdate(at(document).knowledge, parseUpdate(payload));
+      return !admitted && !parked;
+    },
     digest(id) {
       const { ydoc, updates } = at(id);
       const fresh = yjsEngine.fold(updates);
