@@ -2,7 +2,7 @@ import { ClockRanges } from "./clock-ranges.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { ClientDeletes } from "./parsed-update.ts";
 
-/** The deleted clocks of a document by client, merged. Grows only. */
+/** The deleted clocks of a document by client, merged. */
 export class DeleteSet {
   readonly #clients = new Map<number, ClockRanges>();
 
@@ -15,6 +15,21 @@ export class DeleteSet {
     if (ranges === undefined) {
       this.#clients.set(deletes.client, new ClockRanges(deletes.ranges.slice()));
     } else ranges.addAll(deletes.ranges);
+  }
+
+  /** Takes out what is in `other` too. */
+  subtract(other: DeleteSet): void {
+    for (const [client, ranges] of this.#clients) {
+      const known = other.rangesOf(client);
+      if (known === undefined) continue;
+      const left: number[] = [];
+      const { pairs } = ranges;
+      for (let index = 0; index < pairs.length; index += 2) {
+        known.missingFrom(pairs[index]!, pairs[index + 1]!, left);
+      }
+      if (left.length === 0) this.#clients.delete(client);
+      else this.#clients.set(client, new ClockRanges(left));
+    }
   }
 
   /** Clients descending, as Yjs writes them. */

@@ -2,7 +2,16 @@ export { type Admission, admitUpdate } from "./admit-update.ts";
 export { isRoutine, routineMax } from "./apply-risk.ts";
 export { ClockRanges } from "./clock-ranges.ts";
 export { contentBytes, contentProgram } from "./content-digest.ts";
+export {
+  type AppliedUpdate,
+  type AttachedLog,
+  type BindingOptions,
+  DocumentBinding,
+  type SealedEdits,
+  sealWindow,
+} from "./document-binding.ts";
 export { DocumentKnowledge } from "./document-knowledge.ts";
+export type { EditContext } from "./edit-segment.ts";
 export { HeldClocks } from "./held-clocks.ts";
 export { KnownAhead } from "./known-ahead.ts";
 export type { KnownClocks } from "./known-clocks.ts";

@@ -71,7 +71,12 @@ export function play(script: readonly Step[], options: SessionOptions = {}): Ses
   return { updates, docs };
 }
 
-function take(docs: readonly Y.Doc[], undo: Y.UndoManager, step: Step, formatting: boolean): void {
+export function take(
+  docs: readonly Y.Doc[],
+  undo: Y.UndoManager,
+  step: Step,
+  formatting: boolean,
+): void {
   const doc = docs[step.who]!;
   const text = doc.getText("t");
   const { at, size } = step;

@@ -40,7 +40,7 @@ export function readHostilePayloads(): HostilePayload[] {
 
 type Patch = readonly [position: number, deleteCount: number, inserted: string];
 
-interface Trace {
+export interface Trace {
   readonly kind?: string;
   readonly numAgents?: number;
   readonly endContent: string;
@@ -50,4 +50,17 @@ interface Trace {
 export function readTrace(name: string): Trace {
   const bytes = readFileSync(join(folder!, "editing-traces", `${name}.json.gz`));
   return JSON.parse(gunzipSync(bytes).toString("utf8")) as Trace;
+}
+
+/** Ancestors that were not heard yet, oldest first; they count as heard from now on. */
+export function unheardBy(trace: Trace, parents: readonly number[], heard: Set<number>): number[] {
+  const found: number[] = [];
+  const stack = [...parents];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    if (heard.has(index)) continue;
+    heard.add(index);
+    found.push(index);
+    stack.push(...(trace.txns[index]!.parents ?? []));
+  }
+  return found.toSorted((a, b) => a - b);
 }

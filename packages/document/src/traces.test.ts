@@ -5,7 +5,7 @@ import * as Y from "yjs";
 import { AdmittingLog } from "./admission.fixture.ts";
 import { parseUpdate } from "./parse-update.ts";
 import { hash } from "./sessions.fixture.ts";
-import { isDataMissing, readTrace } from "./shared-data.fixture.ts";
+import { isDataMissing, readTrace, unheardBy } from "./shared-data.fixture.ts";
 import { UpdateFold } from "./update-fold.ts";
 import { yjsEngine, YjsDocument } from "./yjs-engine.ts";
 
@@ -22,7 +22,7 @@ function replay(trace: ReturnType<typeof readTrace>): Uint8Array[] {
   });
   for (const [index, { agent = 0, parents, patches }] of trace.txns.entries()) {
     const { doc, heard } = agents[agent]!;
-    for (const parent of missing(trace, parents ?? [], heard)) {
+    for (const parent of unheardBy(trace, parents ?? [], heard)) {
       for (const update of updates[parent]!) Y.applyUpdate(doc, update);
     }
     updates.push([]);
@@ -34,23 +34,6 @@ function replay(trace: ReturnType<typeof readTrace>): Uint8Array[] {
     heard.add(index);
   }
   return updates.flat();
-}
-
-/** Ancestors that were not heard yet, oldest first; they count as heard from now on. */
-function missing(
-  trace: ReturnType<typeof readTrace>,
-  parents: readonly number[],
-  heard: Set<number>,
-): number[] {
-  const found: number[] = [];
-  const stack = [...parents];
-  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    if (heard.has(index)) continue;
-    heard.add(index);
-    found.push(index);
-    stack.push(...(trace.txns[index]!.parents ?? []));
-  }
-  return found.toSorted((a, b) => a - b);
 }
 
 describe.skipIf(isDataMissing)("real editing sessions", () => {
