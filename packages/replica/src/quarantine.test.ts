@@ -101,7 +101,7 @@ describe("[DOC-7] what could harm is tried before it is logged or shown", () => 
     expect(document.submit(early, {})).toBe("parked");
     await settled();
     expect(document.submit(first, {})).toBe("admitted");
-    await expect.poll(() => replica.counters.quarantined).toBe(1);
+    await expect.poll(() => replica.counters.quarantined, { timeout: 30_000 }).toBe(1);
     await settled();
     expect(textIn(document)).toBe("first");
     expect(await store.readParked(document.entry.id)).toEqual([]);
