@@ -11,12 +11,27 @@ import {
   type ObservedRelay,
   type RelayLimits,
 } from "@heddle/relay";
-import { Replica, type ApplyJudge, type StateFolder } from "@heddle/replica";
-import { FoldProcess, nodeEnvironment, openDeviceKey, ProcessJudge } from "@heddle/replica/node";
+import {
+  PeerHost,
+  PeerSet,
+  Replica,
+  type PeerTarget,
+  type ApplyJudge,
+  type StateFolder,
+} from "@heddle/replica";
+import {
+  FoldProcess,
+  nodeEnvironment,
+  nodeVerifier,
+  openDeviceKey,
+  ProcessJudge,
+} from "@heddle/replica/node";
+import { PeerRole } from "@heddle/sync";
 import { openLevelStore, StoreScrub, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
 import { deviceKeyName } from "./device-key-name.ts";
+import { peerTargets } from "./peer-targets.ts";
 import { openLogger, type LogLevel } from "./logger.ts";
 import { version } from "./version.ts";
 
@@ -30,6 +45,8 @@ export interface RelayCommandOptions {
   readonly token?: string;
   readonly allowOrigin?: string[];
   readonly open?: boolean;
+  /** Relays to keep a connection to. */
+  readonly peer?: string[];
   /** `name=value`, as {@link parseRelayLimits} reads them. */
   readonly limit?: string[];
   readonly limitLoopback?: boolean;
@@ -58,6 +75,7 @@ export async function relayCommand(
   // A slip in a flag is found before anything is touched.
   const limits = parseRelayLimits(options.limit ?? []);
   const environment = environmentOf(options, io);
+  const targets = peerTargets(options.peer ?? [], environment);
   // First up and last down: a recovery that takes minutes and a drain can both be watched.
   const admin = await startAdmin(options, environment);
   try {
@@ -67,14 +85,17 @@ export async function relayCommand(
     const judge = new ProcessJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     const folder = new FoldProcess();
     try {
-      const ground = { store, environment, admin, limits, judge, folder };
-      const observed = { ...(await startRelay(options, ground)), scrub };
+      const ground = { store, environment, admin, limits, judge, folder, targets };
+      const { peers, ...running } = await startRelay(options, ground);
+      const observed = { ...running, scrub };
       admin?.watch(observed);
       scrub?.start();
       // A document that does not prove itself is seldom the only damage.
       if (observed.replica.recovery.documentsDamaged.length > 0) scrub?.soon();
       announce(options, io, { ...observed, admin });
+      peers.start();
       await aborted(stop);
+      peers.stop();
       await drain(options, io, { ...observed, admin });
     } finally {
       await judge.close();
@@ -91,6 +112,10 @@ export async function relayCommand(
 
 interface Parts extends ObservedRelay {
   readonly admin: AdminServer | undefined;
+}
+
+interface PeeredRelay extends ObservedRelay {
+  readonly peers: PeerSet;
 }
 
 function openStore(
@@ -147,12 +172,13 @@ interface Ground extends Pick<Parts, "store" | "admin"> {
   readonly folder: StateFolder;
   readonly environment: Environment;
   readonly limits: Partial<RelayLimits>;
+  readonly targets: readonly PeerTarget[];
 }
 
 async function startRelay(
   options: RelayCommandOptions,
-  { store, environment, admin, limits, judge, folder }: Ground,
-): Promise<ObservedRelay> {
+  { store, environment, admin, limits, judge, folder, targets }: Ground,
+): Promise<PeeredRelay> {
   const signer = await openDeviceKey(path.join(path.resolve(options.data), deviceKeyName));
   const engine = `heddle/${version}`;
   const telemetry = admin?.telemetry;
@@ -161,8 +187,17 @@ async function startRelay(
   const ports = { store, environment, signer, telemetry, judge, folder };
   const parts = { ...ports, engine, idleMs, history };
   const replica = await Replica.open({ ...parts, ...replicaLimitsOf(limits) });
+  const hosting = { replica, store, environment, signer, verifier: nodeVerifier, engine };
+  const host = await PeerHost.open({
+    ...hosting,
+    role: PeerRole.relay,
+    adopt: true,
+    follow: true,
+  });
+  const peers = new PeerSet({ host, environment, targets });
   const relay = await Relay.start({
     replica,
+    peers: host,
     environment,
     host: options.host,
     port: options.port,
@@ -175,7 +210,7 @@ async function startRelay(
     trustProxy: options.trustProxy ?? false,
     limits: { ...limits, limitLoopback: options.limitLoopback ?? false },
   });
-  return { relay, replica, store };
+  return { relay, replica, store, peers };
 }
 
 function announce(

@@ -81,6 +81,9 @@ export interface LogStore {
   /** What is left of dropped envelopes: lane after lane in the order of their opening, seqs ascending. */
   readAttributions(document: DocumentId): Promise<readonly Attribution[]>;
 
+  /** The descriptor of a lane; `undefined` when the store has never heard of it. */
+  readLane(lane: LaneId): Promise<LaneDescriptor | undefined>;
+
   /** Descriptors in the order in which the lanes were opened. */
   readLanes(): AsyncIterable<LaneDescriptor>;
 

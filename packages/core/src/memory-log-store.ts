@@ -248,6 +248,12 @@ export class MemoryLogStore implements LogStore {
     );
   }
 
+  async readLane(lane: LaneId): Promise<LaneDescriptor | undefined> {
+    this.#assertOpen();
+    const descriptor = this.#disk.lanes.get(lane);
+    return descriptor && { ...descriptor, bytes: copyOf(descriptor.bytes) };
+  }
+
   async *readLanes(): AsyncIterable<LaneDescriptor> {
     this.#assertOpen();
     yield* this.#disk.lanes.values();

@@ -16,17 +16,20 @@ export interface ConnectRequest {
  * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when the name is not one.
  */
 export function readConnectRequest(request: IncomingMessage): ConnectRequest {
-  // Put together, not resolved: `//` would be resolved as the start of another host.
-  const address = `http://relay.invalid${request.url}`;
-  if (!URL.canParse(address)) {
+  const url = addressAskedFor(request);
+  if (url === undefined) {
     const message = "document name refused: the address cannot be read";
     throw new HeddleError(HeddleErrorCode.frameMalformed, message);
   }
-  const url = new URL(address);
   return {
     name: parseDocumentName(decodePath(url.pathname.slice(1))),
     token: url.searchParams.get("token") ?? undefined,
   };
+}
+
+/** The token of a request whose path means nothing; none when its address cannot be read. */
+export function readToken(request: IncomingMessage): string | undefined {
+  return addressAskedFor(request)?.searchParams.get("token") ?? undefined;
 }
 
 /**
@@ -52,6 +55,12 @@ export function isOriginAllowed(
 export function isTokenRight(given: string | undefined, { token }: RelayAccess): boolean {
   if (token === undefined) return true;
   return given !== undefined && timingSafeEqual(sha256(given), sha256(token));
+}
+
+function addressAskedFor({ url }: IncomingMessage): URL | undefined {
+  // Put together, not resolved: `//` would be resolved as the start of another host.
+  const address = `http://relay.invalid${url}`;
+  return URL.canParse(address) ? new URL(address) : undefined;
 }
 
 function decodePath(path: string): string {

@@ -41,6 +41,7 @@ const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).f
 /** docs/metrics.md lists every one of them, and a test keeps the two equal. */
 export const readMetrics: readonly ReadMetric[] = [
   ...relayCounters({
+    peersAccepted: ["heddle_peers_accepted_total", "Upgrades of heddle replicas accepted."],
     connectionsAccepted: ["heddle_connections_accepted_total", "Upgrades accepted."],
     originsRefused: ["heddle_origins_refused_total", "Upgrades refused by their origin."],
     upgradesRefused: ["heddle_upgrades_refused_total", "Requests refused before the upgrade."],

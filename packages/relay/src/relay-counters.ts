@@ -5,6 +5,8 @@ import type { RelayLimit } from "./relay-limits.ts";
 /** What the relay has seen and done since its start. */
 export interface RelayCounters {
   connectionsAccepted: number;
+  /** Of heddle replicas; not among the connections. */
+  peersAccepted: number;
   originsRefused: number;
   socketErrors: number;
   slowConsumersClosed: number;
@@ -46,6 +48,7 @@ export function countLimit(counters: RelayCounters, limit: RelayLimit): void {
 export function newRelayCounters(): RelayCounters {
   return {
     connectionsAccepted: 0,
+    peersAccepted: 0,
     originsRefused: 0,
     socketErrors: 0,
     slowConsumersClosed: 0,

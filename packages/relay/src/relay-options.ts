@@ -1,12 +1,14 @@
 import { isIP } from "node:net";
 
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
-import type { Replica } from "@heddle/replica";
+import type { PeerHost, Replica } from "@heddle/replica";
 
 import type { RelayLimits } from "./relay-limits.ts";
 
 export interface RelayOptions {
   readonly replica: Replica;
+  /** Speaks with heddle replicas, on the same port; without it they are not let in. */
+  readonly peers?: PeerHost | undefined;
   readonly environment: Environment;
   /** Address to listen on; anything but loopback needs {@link access} to be decided. */
   readonly host: string;

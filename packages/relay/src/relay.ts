@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { HeddleError, HeddleErrorCode, isHeddleError } from "@heddle/core";
+import type { PeerHost } from "@heddle/replica";
 import { WebSocketServer, type Server as ServerOf } from "ws";
 
 import { AddressBook } from "./address-book.ts";
@@ -18,6 +19,7 @@ import type { GatewayContext } from "./gateway-context.ts";
 import { GatewayWebSocket } from "./gateway-web-socket.ts";
 import { heapShare, LoadGauge, type RelayLoad } from "./load-gauge.ts";
 import { CorkedSockets } from "./prepared-frame.ts";
+import { PeerDoor } from "./peer-door.ts";
 import { ReceiveBudget, ReceiveMeter } from "./receive-meter.ts";
 import { countLimit, newRelayCounters } from "./relay-counters.ts";
 import {
@@ -43,6 +45,7 @@ export class Relay {
   readonly #limits: RelayLimits;
   readonly #context: GatewayContext;
   readonly #door: FrontDoor;
+  readonly #peerDoor: PeerDoor | undefined;
   readonly #http: Server;
   readonly #webSockets: ServerOf<typeof GatewayWebSocket>;
   readonly #rooms: RoomDirectory;
@@ -73,6 +76,7 @@ export class Relay {
       onPage: appFiles(options.appDirectory),
       onKnock: (knock) => this.#open(knock),
     });
+    this.#peerDoor = options.peers && this.#newPeerDoor(options.peers);
     this.#http = this.#door.server;
   }
 
@@ -142,6 +146,7 @@ export class Relay {
     for (const cancel of this.#cancelTimers) cancel();
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const connection of this.#connections) connection.pauseReading("draining");
+    this.#options.peers?.stop(HeddleErrorCode.relayDraining);
     try {
       await this.#options.replica.close();
     } finally {
@@ -187,6 +192,7 @@ export class Relay {
   }
 
   #open(knock: Knock): void {
+    if (this.#peerDoor && PeerDoor.isFor(knock)) return this.#peerDoor.open(knock);
     const { request, socket, head } = knock;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#connect(knock, webSocket);
@@ -255,6 +261,13 @@ export class Relay {
     };
   }
 
+  #newPeerDoor(peers: PeerHost): PeerDoor {
+    const { environment, access = {} } = this.#options;
+    const { counters } = this;
+    const overloadedBy = () => this.#load.exceeded;
+    return new PeerDoor({ peers, environment, access, counters, door: this.#door, overloadedBy });
+  }
+
   #newWebSocketServer(): ServerOf<typeof GatewayWebSocket> {
     const { messageBytesMax, fragmentsMax, chunksMax } = this.#limits;
     const server = new WebSocketServer({
@@ -265,7 +278,7 @@ export class Relay {
       maxBufferedChunks: chunksMax,
       // Prepared frames rely on it, and compressing each copy costs 50 times the CPU.
       perMessageDeflate: false,
-      // `heddle.1` is spoken by a later version; agreeing to it now would promise it.
+      // Agreeing to `heddle.1` where nobody speaks it would promise it.
       handleProtocols: (offered) =>
         [...offered].find((name) => !name.startsWith("heddle.")) ?? false,
     });

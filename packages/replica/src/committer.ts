@@ -4,6 +4,7 @@ import type {
   DocumentId,
   Envelope,
   LaneDescriptor,
+  LaneId,
   LaneWriter,
   LogBatch,
   LogStore,
@@ -75,6 +76,14 @@ export class Committer {
     await this.#running;
   }
 
+  /** Nothing more is sealed into `lane`, if it is the one that is written. */
+  endLane(lane: LaneId): void {
+    if (this.#writer?.descriptor.id !== lane) return;
+    this.#writer.end();
+    this.#writer = undefined;
+    this.#isLaneStored = false;
+  }
+
   /** Nothing is sealed from here on; what waits belongs to documents that are given up. */
   stop(): void {
     this.#isStopped = true;
@@ -84,8 +93,10 @@ export class Committer {
 
   async #run(): Promise<void> {
     try {
-      this.#writer ??= await this.#options.openLane();
-      while (this.#waiting.size > 0) await this.#round(this.#writer);
+      while (this.#waiting.size > 0) {
+        this.#writer ??= await this.#options.openLane();
+        await this.#round(this.#writer);
+      }
     } catch (error) {
       if (!this.#isStopped) this.#options.onFailure(error);
     } finally {
@@ -104,7 +115,7 @@ export class Committer {
     const arrival = isEmpty ? 0 : await store.append(batch);
     if (this.#isStopped) return;
     const syncedMs = clock.monotonicMs();
-    this.#isLaneStored = true;
+    if (this.#writer === writer) this.#isLaneStored = true;
     for (const document of documents) document.endRound(arrival);
     const shownMs = clock.monotonicMs();
     const round = { ...totalsOf(rounds), sealedMs, syncedMs, shownMs };

@@ -25,6 +25,9 @@ export type {
   TriedEnvelope,
 } from "./log-trials.ts";
 export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
+export * from "./peers/peer-dialer.ts";
+export * from "./peers/peer-host.ts";
+export * from "./peers/peer-set.ts";
 export { EngineFolder } from "./engine-folder.ts";
 export type {
   DialerChange,

@@ -64,18 +64,41 @@ function bytesOfLatin1(text: string): Uint8Array {
   return bytes;
 }
 
+/** Keys that were used last are not read again. */
+const keysMax = 1_024;
+const keys = new Map<string, KeyObject>();
+
+/** Works in a thread of Node's pool: a signature takes longer to verify than most frames to read. */
 export const nodeVerifier: Verifier = {
   async verify(devicePublicKey, bytes, signature) {
     if (devicePublicKey.length !== 32 || signature.length !== 64) return false;
-    const x = Buffer.from(devicePublicKey).toString("base64url");
     try {
-      const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-      return verify(null, bytes, key, signature);
+      return await verifyApart(keyOf(devicePublicKey), bytes, signature);
     } catch {
       return false; // A key that is no point of the curve: the port answers, it does not throw.
     }
   },
 };
+
+function verifyApart(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    verify(null, bytes, key, signature, (error, isGood) => {
+      if (error) reject(error);
+      else resolve(isGood);
+    });
+  });
+}
+
+function keyOf(devicePublicKey: Uint8Array): KeyObject {
+  const x = Buffer.from(devicePublicKey).toString("base64url");
+  const known = keys.get(x);
+  const key = known ?? createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  keys.delete(x);
+  keys.set(x, key);
+  const [oldest] = keys.keys();
+  if (keys.size > keysMax && oldest !== undefined) keys.delete(oldest);
+  return key;
+}
 
 /**
  * The device key kept in `file` (PKCS #8, readable by its owner only); made on first use.

@@ -12,6 +12,7 @@ import {
   type DocumentId,
   type DocumentName,
   type Hlc,
+  type LaneId,
   type RecalledEnvelope,
   type SpaceId,
 } from "@heddle/core";
@@ -181,6 +182,11 @@ export class Replica {
     } finally {
       this.release(document);
     }
+  }
+
+  /** Somebody else writes that lane, if it is ours: the next change begins a new one. */
+  endLane(lane: LaneId): void {
+    this.#committer.endLane(lane);
   }
 
   /** At most one at a time; the returned function stops it. */

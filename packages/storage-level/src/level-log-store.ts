@@ -41,6 +41,7 @@ import {
   readArrivals,
   readDocument,
   readDocuments,
+  readLaneOf,
   readLanes,
   readParked,
   readQuarantine,
@@ -201,6 +202,10 @@ export class LevelLogStore implements LogStore {
 
   async readAttributions(document: DocumentId): Promise<readonly Attribution[]> {
     return this.#once((log) => readAttributions(log, document));
+  }
+
+  async readLane(lane: LaneId): Promise<LaneDescriptor | undefined> {
+    return this.#once((log) => readLaneOf(log, lane));
   }
 
   readLanes(): AsyncIterable<LaneDescriptor> {

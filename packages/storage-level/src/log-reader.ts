@@ -4,6 +4,7 @@ import {
   type Arrival,
   type DocumentId,
   type LaneDescriptor,
+  type LaneId,
   type ParkedUpdate,
   type QuarantinedUpdate,
   type RecalledEnvelope,
@@ -24,6 +25,7 @@ import {
   documentKeys,
   documentOfKey,
   laneIxOfKey,
+  laneKey,
   laneKeys,
   numberOfKey,
   parkedKeysOf,
@@ -146,6 +148,16 @@ export async function readRecalls(
 /** Keys are in the order of ids, and sorting keeps it among equals. */
 function byTime(a: RefusalNote, b: RefusalNote): number {
   return a.atMs - b.atMs;
+}
+
+export async function readLaneOf(log: OpenLog, lane: LaneId): Promise<LaneDescriptor | undefined> {
+  const laneIx = log.lanes.ixOf(lane);
+  if (laneIx === undefined) return undefined;
+  const key = laneKey(laneIx);
+  const record = await log.database.get(key);
+  // It has its number from the moment of its append, which may still be on its way.
+  if (record === undefined) return undefined;
+  return readLane(log.hash, key, record);
 }
 
 export async function* readLanes(log: OpenLog): AsyncIterable<LaneDescriptor> {

@@ -122,6 +122,11 @@ export class OpenDocuments {
     document.isLoading = true;
     const { options, limits } = this.#context;
     this.#context.request("load", { document: entry.id }, (loaded) => {
+      if (loaded === "unreadable") {
+        this.#context.counters.documentsUnreadable++;
+        this.#documents.delete(entry.id);
+        return;
+      }
       const found = loaded ?? { entry, vector: new Map(), forks: [] };
       const ledger = new DocumentLedger(options.hash, limits.recentIdsMax, found);
       document.exchange = new DocumentExchange(this.#context, ledger, this.#onFailure);

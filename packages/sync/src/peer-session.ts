@@ -9,6 +9,7 @@ import {
 } from "@heddle/core";
 
 import { byeCodeOf } from "./bye-code.ts";
+import { codeOfCloseCode } from "./close-words.ts";
 import type { DocumentLink, LinkSession } from "./document-link.ts";
 import { ReceiveCredit, SendCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
@@ -239,7 +240,7 @@ export class PeerSession implements LinkSession {
   #dispatch(frame: Frame, bytes: Uint8Array): void {
     if (frame.name === "hello") return this.#onHello(frame, bytes);
     if (frame.name === "auth") return this.#onAuth(frame);
-    if (frame.name === "bye") return this.closed(HeddleErrorCode.sessionClosed);
+    if (frame.name === "bye") return this.closed(codeOfCloseCode(frame.code));
     if (this.#state !== "live") {
       // The peer may be live a moment before us; what it says before it was proven is not heard.
       this.#context.counters.framesIgnored++;

@@ -18,6 +18,8 @@ export interface SyncCounters {
   acksUnproven: number;
   positionsAsked: number;
   partsDropped: number;
+  /** Times that a document was to be exchanged and the store could not read it. */
+  documentsUnreadable: number;
   refsUnknown: number;
   refsForgotten: number;
   ephemeralDropped: number;
@@ -48,6 +50,7 @@ export function newSyncCounters(): SyncCounters {
     acksUnproven: 0,
     positionsAsked: 0,
     partsDropped: 0,
+    documentsUnreadable: 0,
     refsUnknown: 0,
     refsForgotten: 0,
     ephemeralDropped: 0,

@@ -50,10 +50,13 @@ export interface SyncRequests {
     };
     readonly answer: boolean;
   };
-  /** What is on disk of a document, if the store knows it. */
+  /**
+   * What is on disk of a document, if the store knows it. `unreadable` when it knows it and cannot say:
+   * the document is not exchanged, until another session opens it.
+   */
   load: {
     readonly ask: { readonly document: DocumentId };
-    readonly answer: LoadedDocument | undefined;
+    readonly answer: LoadedDocument | "unreadable" | undefined;
   };
   /**
    * Envelopes of a document above some seqs, in the order in which they arrived here, some

@@ -2,6 +2,8 @@ import { HeddleErrorCode, type LogStoreState } from "@heddle/core";
 import { expect, it } from "vitest";
 
 import { collect, collectChunks, collectLog, pictureOf } from "../collect-log.ts";
+import { testEnvironment } from "../test-environment.ts";
+import { TestWriter } from "../test-writer.ts";
 import { StoreBench, type LogStoreHarness } from "./store-bench.ts";
 
 /** What every `LogStore` owes through closings, openings and the end of its use. */
@@ -22,6 +24,9 @@ export function describeLife(harness: LogStoreHarness): void {
     expect(await pictureOf(bench.store)).toEqual(before);
     expect(lanes).toEqual([writer.lane, later.lane]);
     expect(await collect(bench.store.readLanes())).toEqual(lanes);
+    expect(await bench.store.readLane(later.lane.id)).toEqual(later.lane);
+    const unknown = await TestWriter.open(testEnvironment("another device"));
+    expect(await bench.store.readLane(unknown.lane.id)).toBeUndefined();
   });
 
   it("tells what opening found", async () => {
@@ -87,6 +92,7 @@ export function describeLife(harness: LogStoreHarness): void {
     readCheckpointState: ({ store, notes }) => store.readCheckpointState(notes.id, 1),
     readFloors: ({ store, notes }) => store.readFloors(notes.id),
     readAttributions: ({ store, notes }) => store.readAttributions(notes.id),
+    readLane: ({ store, writer }) => store.readLane(writer.lane.id),
     readLanes: ({ store }) => collect(store.readLanes()),
     readArrivals: ({ store }) => collectChunks(store.readArrivals(0)),
   };

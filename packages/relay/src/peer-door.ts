@@ -1,0 +1,64 @@
+import type { Environment } from "@heddle/core";
+import type { PeerHost } from "@heddle/replica";
+import { subprotocol } from "@heddle/sync";
+import { WebSocketServer } from "ws";
+
+import { isTokenRight, readToken } from "./admission.ts";
+import { connectionOf, heddleSocketOptions } from "./connection-of.ts";
+import type { FrontDoor, Knock } from "./front-door.ts";
+import type { RelayCounters } from "./relay-counters.ts";
+import type { RelayLimit } from "./relay-limits.ts";
+import type { RelayAccess } from "./relay-options.ts";
+
+export interface PeerDoorOptions {
+  readonly peers: PeerHost;
+  readonly environment: Environment;
+  readonly counters: RelayCounters;
+  readonly access: RelayAccess;
+  readonly door: Pick<FrontDoor, "refuse">;
+  /** The ceiling that keeps newcomers out at present. */
+  readonly overloadedBy: () => RelayLimit | undefined;
+}
+
+/** Where heddle replicas come in, on the port of everybody else: they ask for `heddle.1`. */
+export class PeerDoor {
+  readonly #options: PeerDoorOptions;
+  readonly #webSockets = new WebSocketServer({ ...heddleSocketOptions, noServer: true });
+
+  constructor(options: PeerDoorOptions) {
+    this.#options = options;
+    this.#webSockets.on("wsClientError", (_error, socket) => options.door.refuse(socket, 400));
+  }
+
+  /** Whether somebody asks for a heddle wire, of whatever version. */
+  static isFor(knock: Knock): boolean {
+    return offeredBy(knock).some((name) => name.startsWith("heddle."));
+  }
+
+  open(knock: Knock): void {
+    const { access, door, counters, overloadedBy } = this.#options;
+    const { request, socket, head } = knock;
+    if (!offeredBy(knock).includes(subprotocol)) return door.refuse(socket, 426);
+    // Unlike a browser page, a replica sees why: a plain answer is enough.
+    if (!isTokenRight(readToken(request), access)) return door.refuse(socket, 401);
+    const exceeded = overloadedBy();
+    if (exceeded) return door.refuse(socket, 503, exceeded);
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const { peers, environment } = this.#options;
+      const connection = connectionOf(webSocket, { scheduler: environment.scheduler });
+      counters.peersAccepted++;
+      peers.connect(connection, "acceptor", {
+        onLive: () => environment.logger.debug("peer.live", { connection: knock.id }),
+        onEnded: ({ code }) => {
+          const fields = { connection: knock.id, address: knock.address, code };
+          environment.logger.info("peer.ended", fields);
+        },
+      });
+    });
+  }
+}
+
+function offeredBy({ request }: Knock): readonly string[] {
+  const offered = request.headers["sec-websocket-protocol"]?.split(",") ?? [];
+  return offered.map((name) => name.trim());
+}

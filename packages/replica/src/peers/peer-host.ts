@@ -1,0 +1,326 @@
+import {
+  HeddleErrorCode,
+  isHeddleError,
+  type DocumentEntry,
+  type Environment,
+  type LogStore,
+  type Signer,
+  type Verifier,
+} from "@heddle/core";
+import {
+  byeCodeOf,
+  Replication,
+  type Connection,
+  type PeerKey,
+  type PeerRole,
+  type Side,
+  type SyncEffect,
+  type SyncEvent,
+  type SyncLimits,
+  type SyncRequest,
+} from "@heddle/sync";
+
+import type { StoredRound } from "../committer.ts";
+import type { ReplicaState } from "../replica-options.ts";
+import type { Replica } from "../replica.ts";
+import { KnownLanes } from "./known-lanes.ts";
+import { answerPeerRequest } from "./peer-requests.ts";
+
+export interface PeerHostOptions {
+  readonly replica: Replica;
+  /** The store of that replica. */
+  readonly store: LogStore;
+  readonly environment: Environment;
+  /** The device key: it signs greetings, and envelopes of this device when a peer asks for them. */
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly role: (typeof PeerRole)[keyof typeof PeerRole];
+  /** Name and version, told to peers for diagnosis. */
+  readonly engine: string;
+  /** Take any document that a peer opens, not only those that this replica wants. */
+  readonly adopt: boolean;
+  /** Ask peers for everything they have. */
+  readonly follow: boolean;
+  readonly limits?: Partial<SyncLimits>;
+  readonly onEvent?: (event: SyncEvent) => void;
+}
+
+/** What became of one connection. */
+export interface SessionListener {
+  /** Greetings are done and signatures were good. */
+  onLive?(): void;
+  /** Told once, with what ended it: this side, the peer or the transport. */
+  onEnded?(end: SessionEnd): void;
+}
+
+export interface SessionEnd {
+  readonly code: HeddleErrorCode;
+  /** As on a WebSocket; `isPermanentBye` reads it. */
+  readonly closeCode: number;
+}
+
+interface Session {
+  readonly connection: Connection;
+  readonly listener: SessionListener;
+}
+
+const tickMs = 200;
+
+/**
+ * Lets the peers of a replica speak with it: carries out what the state machine of the wire decides,
+ * over connections and the store, and does nothing of its own.
+ *
+ *   replica ready ──► machine, sessions ──store fails──► sessions end (1013), machine forgotten
+ *        ▲                                                                │
+ *        └────────────────────── the store has proved itself ◄────────────┘
+ */
+export class PeerHost {
+  readonly #options: PeerHostOptions;
+  readonly #lanes: KnownLanes;
+  readonly #sessions = new Map<PeerKey, Session>();
+  readonly #wanted = new Map<string, DocumentEntry>();
+  readonly #stopObserving: () => void;
+  #machine: Replication | undefined;
+  /** Counts machines: what was asked by an earlier one is not answered any more. */
+  #generation = 0;
+  #lastArrival: number;
+  #nextKey: PeerKey = 1;
+  #cancelTick: (() => void) | undefined;
+  #isDraining = false;
+  #isStopped = false;
+
+  private constructor(options: PeerHostOptions) {
+    this.#options = options;
+    this.#lanes = new KnownLanes(options.store);
+    this.#lastArrival = options.store.opening.lastArrival;
+    this.#stopObserving = options.replica.observe({
+      onStored: (round) => this.#onStored(round),
+      onStateChange: (state) => this.#onStateChange(state),
+    });
+  }
+
+  /** @throws HeddleError `HEDDLE_STORAGE_*`. */
+  static async open(options: PeerHostOptions): Promise<PeerHost> {
+    const host = new PeerHost(options);
+    await host.#start();
+    return host;
+  }
+
+  /** Counters, views and what is held; `undefined` while the store is not to be trusted. */
+  get machine(): Replication | undefined {
+    return this.#machine;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Speaks over a connection that was just opened, from here or from there. */
+  connect(connection: Connection, side: Side, listener: SessionListener = {}): void {
+    const key = this.#nextKey++;
+    const machine = this.#machine;
+    if (machine === undefined || this.#isStopped) {
+      listener.onEnded?.(endOf(HeddleErrorCode.relayOverloaded));
+      return connection.close(HeddleErrorCode.relayOverloaded, "the store is not ready");
+    }
+    this.#sessions.set(key, { connection, listener });
+    this.#input(() => machine.connect(key, side, this.#nowMs));
+    this.#cancelTick ??= this.#scheduleTick();
+    // Last: what has come already is handed out at once.
+    connection.listen({
+      onMessage: (bytes) => this.#input((live) => live.receive(key, bytes, this.#nowMs), key),
+      onDrain: () => undefined,
+      onClosed: (end) => this.#onClosed(key, end),
+    });
+  }
+
+  /** Exchanges a document with every peer, now and later. */
+  want(entry: DocumentEntry): void {
+    this.#wanted.set(entry.id, entry);
+    this.#input((machine) => machine.want(entry, this.#nowMs));
+  }
+
+  /** Presence for everybody who has the document open: sent at once or not at all, never stored. */
+  sendEphemeral(document: DocumentEntry["id"], payload: Uint8Array): void {
+    this.#input((machine) => machine.sendEphemeral(document, payload, this.#nowMs));
+  }
+
+  /** Says goodbye to everybody. The replica and the store are their owner's. */
+  stop(code: HeddleErrorCode = HeddleErrorCode.sessionClosed): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#stopObserving();
+    this.#end(code);
+  }
+
+  async #start(): Promise<void> {
+    const generation = ++this.#generation;
+    const { store, replica, environment, signer, role, engine, adopt, follow, limits } =
+      this.#options;
+    const incarnations = await store.readIncarnations();
+    if (generation !== this.#generation || this.#isStopped) return;
+    this.#machine = new Replication({
+      hash: environment.hash,
+      random: environment.random,
+      space: replica.space,
+      store: store.storeId,
+      incarnations,
+      lastArrival: this.#lastArrival,
+      devicePublicKey: signer.devicePublicKey,
+      role,
+      engine,
+      adopt,
+      follow,
+      ...(limits && { limits }),
+    });
+    for (const entry of this.#wanted.values()) this.#machine.want(entry, this.#nowMs);
+    this.#drain();
+  }
+
+  #end(code: HeddleErrorCode): void {
+    this.#generation++;
+    this.#cancelTick?.();
+    this.#cancelTick = undefined;
+    this.#machine?.stop(code, this.#nowMs);
+    this.#drain();
+    this.#machine = undefined;
+    for (const key of this.#sessions.keys()) this.#close(key, code);
+  }
+
+  #onStateChange(state: ReplicaState): void {
+    if (state.name !== "ready") return this.#end(HeddleErrorCode.relayOverloaded);
+    this.#start().catch((error: unknown) => {
+      // The store failed again; the next `ready` begins anew.
+      if (!isHeddleError(error)) throw error;
+      this.#options.environment.logger.warn("peers.not_started", { code: error.code });
+    });
+  }
+
+  #onStored({ arrival, lane, documents }: StoredRound): void {
+    this.#lastArrival = Math.max(this.#lastArrival, arrival);
+    this.#lanes.add(lane);
+    const machine = this.#machine;
+    if (machine === undefined) return;
+    machine.writes(lane.id);
+    if (this.#isIdle(machine)) return;
+    this.#input(() => {
+      for (const { entry, envelopes } of documents) {
+        // What came from other replicas is answered where it was asked for.
+        const own = envelopes.filter((envelope) => envelope.lane === lane.id);
+        if (own.length > 0) machine.storedHere(entry, own, lane, arrival, this.#nowMs);
+      }
+    });
+  }
+
+  #onClosed(key: PeerKey, end: SessionEnd): void {
+    const session = this.#take(key);
+    this.#input((machine) => machine.disconnected(key, this.#nowMs));
+    session?.listener.onEnded?.(end);
+  }
+
+  get #nowMs(): number {
+    return this.#options.environment.clock.monotonicMs();
+  }
+
+  /** Everything that happens to the machine goes through here, so that its effects are carried out. */
+  #input(action: (machine: Replication) => void, key?: PeerKey): void {
+    const machine = this.#machine;
+    if (machine === undefined || (key !== undefined && !this.#sessions.has(key))) return;
+    action(machine);
+    this.#drain();
+  }
+
+  #drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    try {
+      for (;;) {
+        const effects = this.#machine?.takeEffects() ?? [];
+        if (effects.length === 0) return;
+        for (const effect of effects) this.#carryOut(effect);
+      }
+    } finally {
+      this.#isDraining = false;
+    }
+  }
+
+  #carryOut(effect: SyncEffect): void {
+    switch (effect.type) {
+      case "send":
+        return this.#sessions.get(effect.peer)?.connection.send(effect.bytes);
+      case "close":
+        return this.#close(effect.peer, effect.code);
+      case "event":
+        return this.#onEvent(effect.event);
+      case "keepCursor":
+      case "keepFork":
+        return undefined;
+      default:
+        return this.#answer(effect);
+    }
+  }
+
+  #answer(request: SyncRequest): void {
+    const generation = this.#generation;
+    const { environment } = this.#options;
+    answerPeerRequest({ ...this.#options, lanes: this.#lanes }, request)
+      .catch((error: unknown) => {
+        if (!isHeddleError(error)) throw error;
+        const fields = { request: request.type, code: error.code, error: error.message };
+        environment.logger.warn("peer.request_failed", fields);
+        return failedAnswers[request.type];
+      })
+      .then((answer) => {
+        if (generation !== this.#generation || answer === unanswered) return;
+        this.#input((machine) => machine.complete(request.id, answer as never, this.#nowMs));
+      });
+  }
+
+  #onEvent(event: SyncEvent): void {
+    if (event.name === "session.live") this.#sessions.get(event.peer)?.listener.onLive?.();
+    if (event.name === "lane.taken" || event.name === "lane.forked") {
+      this.#options.replica.endLane(event.lane);
+    }
+    this.#options.onEvent?.(event);
+  }
+
+  #close(key: PeerKey, code: HeddleErrorCode): void {
+    const session = this.#take(key);
+    session?.connection.close(code);
+    session?.listener.onEnded?.(endOf(code));
+  }
+
+  #take(key: PeerKey): Session | undefined {
+    const session = this.#sessions.get(key);
+    this.#sessions.delete(key);
+    return session;
+  }
+
+  /** Nobody is there, and nothing of those who were is left. */
+  #isIdle(machine: Replication): boolean {
+    return this.#sessions.size === 0 && machine.documentCount === 0;
+  }
+
+  #scheduleTick(): () => void {
+    return this.#options.environment.scheduler.after(tickMs, () => {
+      this.#cancelTick = undefined;
+      this.#input((machine) => machine.tick(this.#nowMs));
+      const isOver = this.#machine === undefined || this.#isIdle(this.#machine);
+      if (!isOver) this.#cancelTick ??= this.#scheduleTick();
+    });
+  }
+}
+
+function endOf(code: HeddleErrorCode): SessionEnd {
+  return { code, closeCode: byeCodeOf(code) };
+}
+
+/** Nothing true could be said, so nothing is: whoever asked gets no further in this session. */
+const unanswered = Symbol("unanswered");
+
+/** What a request is answered with when the store could not be read. */
+const failedAnswers: Readonly<Partial<Record<SyncRequest["type"], unknown>>> = {
+  load: "unreadable",
+  read: { envelopes: [], lanes: new Map() },
+  changes: unanswered,
+};

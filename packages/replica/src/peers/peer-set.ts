@@ -1,0 +1,75 @@
+import type { Environment } from "@heddle/core";
+import type { Transport } from "@heddle/sync";
+
+import { PeerDialer } from "./peer-dialer.ts";
+import type { DialerState } from "./dialer-state.ts";
+import type { PeerHost } from "./peer-host.ts";
+
+/** A peer that this replica keeps a connection to. */
+export interface PeerTarget {
+  /** For log lines, labels and people; without secrets. */
+  readonly name: string;
+  readonly transport: Transport;
+}
+
+export interface PeerSetOptions {
+  readonly host: PeerHost;
+  readonly environment: Environment;
+  readonly targets: readonly PeerTarget[];
+}
+
+/** The peers that this replica looks for by itself; a failing one costs the others nothing. */
+export class PeerSet {
+  readonly #options: PeerSetOptions;
+  readonly #dialers: ReadonlyMap<string, PeerDialer>;
+
+  constructor(options: PeerSetOptions) {
+    this.#options = options;
+    this.#dialers = new Map(options.targets.map((target) => [target.name, this.#dialerOf(target)]));
+  }
+
+  start(): void {
+    for (const dialer of this.#dialers.values()) dialer.start();
+  }
+
+  stop(): void {
+    for (const dialer of this.#dialers.values()) dialer.stop();
+  }
+
+  /** What the platform knows of the network: offline nothing is dialed, and nothing fails. */
+  setOnline(isOnline: boolean): void {
+    for (const dialer of this.#dialers.values()) dialer.setOnline(isOnline);
+  }
+
+  /** Dials at once what waits or was refused. */
+  retryNow(): void {
+    for (const dialer of this.#dialers.values()) dialer.retryNow();
+  }
+
+  get states(): ReadonlyMap<string, DialerState> {
+    return new Map([...this.#dialers].map(([name, { state }]) => [name, state]));
+  }
+
+  get dialers(): ReadonlyMap<string, PeerDialer> {
+    return this.#dialers;
+  }
+
+  #dialerOf({ name, transport }: PeerTarget): PeerDialer {
+    const { host, environment } = this.#options;
+    return new PeerDialer({
+      transport,
+      environment,
+      onConnected: ({ connection, live, ended }) => {
+        host.connect(connection, "initiator", {
+          onLive: () => live(),
+          onEnded: ({ closeCode }) => ended(closeCode),
+        });
+      },
+      onChange: ({ state, previous, error }) => {
+        const fields = { peer: name, state: state.name, was: previous.name, code: error?.code };
+        const isBad = state.name === "refused" || state.name === "breaker-open";
+        environment.logger[isBad ? "warn" : "info"]("peer.state", fields);
+      },
+    });
+  }
+}
