@@ -1,5 +1,6 @@
 import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
 import {
+  attemptDial,
   closeWordsOf,
   codeOfStatus,
   FrameConnection,
@@ -8,11 +9,11 @@ import {
   wireLimits,
   type AbortSignalLike,
   type Connection,
+  type DialOutcome,
   type Transport,
   type TransportLimits,
 } from "@heddle/sync";
 
-import { attemptDial, type DialOutcome } from "./dial-attempt.ts";
 import { timerScheduler } from "./timer-scheduler.ts";
 import { WebSocketCarrier } from "./web-socket-carrier.ts";
 import type { WebSocketConstructor, WebSocketLike } from "./web-socket-like.ts";

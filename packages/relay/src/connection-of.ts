@@ -1,6 +1,7 @@
 import { HeddleErrorCode, type Scheduler } from "@heddle/core";
 import {
   FrameConnection,
+  SignsOfLife,
   subprotocol,
   wireLimits,
   type CloseWords,
@@ -28,35 +29,41 @@ export const heddleSocketOptions = {
 } as const satisfies ServerOptions;
 
 const defaultSilenceMs = 45_000;
-/** Pings per silence that is too long. */
-const pings = 3;
 
 /**
  * A `ws` socket that was accepted, with subprotocol `heddle.1`, as a {@link Connection}. Its server is
  * made with {@link heddleSocketOptions}: without them a message is read whole before it is refused.
  */
 export function connectionOf(socket: WebSocket, options: ConnectionOfOptions): Connection {
-  const carrier = new SocketCarrier(socket);
-  const connection = new FrameConnection(carrier, options);
+  const connection = new FrameConnection(new SocketCarrier(socket), options);
   let failure: HeddleErrorCode | undefined;
   socket.binaryType = "arraybuffer";
+  const { scheduler, silenceMs = defaultSilenceMs } = options;
+  const life = new SignsOfLife({
+    scheduler,
+    silenceMs,
+    ask: () => {
+      // Whoever is not read from cannot be heard.
+      if (socket.isPaused) life.heard();
+      else if (socket.readyState === socket.OPEN) socket.ping();
+    },
+    onSilence: () => {
+      connection.failed(HeddleErrorCode.sessionTimeout, `nothing heard for ${silenceMs} ms`);
+    },
+  });
   socket.on("message", (data: RawData, isBinary: boolean) => {
-    carrier.heard();
+    life.heard();
     if (isBinary) connection.received(new Uint8Array(data as ArrayBuffer));
     else connection.close(HeddleErrorCode.frameMalformed, "a text message");
   });
-  socket.on("pong", () => carrier.heard());
-  socket.on("ping", () => carrier.heard());
+  socket.on("pong", () => life.heard());
+  socket.on("ping", () => life.heard());
   // Frames that cannot be read; what becomes of the socket then is told by its close.
   socket.on("error", (error: NodeJS.ErrnoException) => {
     failure ??= failureOf(error);
   });
-  const { scheduler, silenceMs = defaultSilenceMs } = options;
-  const stopWatching = carrier.watch(scheduler, silenceMs / pings, () => {
-    connection.failed(HeddleErrorCode.sessionTimeout, `nothing heard for ${silenceMs} ms`);
-  });
   socket.on("close", (closeCode: number, reason: Buffer) => {
-    stopWatching();
+    life.stop();
     // 1005 is a goodbye without words, 1006 none at all.
     const wasPolite = closeCode !== 1006 && failure === undefined;
     connection.ended({ closeCode, text: failure ?? reason.toString() }, wasPolite);
@@ -66,7 +73,6 @@ export function connectionOf(socket: WebSocket, options: ConnectionOfOptions): C
 
 class SocketCarrier implements FrameCarrier {
   readonly #socket: WebSocket;
-  #unanswered = 0;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -94,25 +100,6 @@ class SocketCarrier implements FrameCarrier {
 
   resume(): void {
     this.#socket.resume();
-  }
-
-  heard(): void {
-    this.#unanswered = 0;
-  }
-
-  /** Pings at intervals; calls `onSilence` when several brought nothing. */
-  watch(scheduler: Scheduler, intervalMs: number, onSilence: () => void): () => void {
-    let cancel: (() => void) | undefined;
-    const look = () => {
-      // Whoever is not read from cannot be heard.
-      if (this.#socket.isPaused) this.#unanswered = 0;
-      if (this.#unanswered >= pings) return onSilence();
-      this.#unanswered++;
-      if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
-      cancel = scheduler.after(intervalMs, look);
-    };
-    cancel = scheduler.after(intervalMs, look);
-    return () => cancel?.();
   }
 }
 

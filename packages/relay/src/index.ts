@@ -2,6 +2,13 @@ export { AdminServer, type AdminOptions } from "./admin-server.ts";
 export { CloseCode, closeCodeOf } from "./close-code.ts";
 export { connectionOf, heddleSocketOptions, type ConnectionOfOptions } from "./connection-of.ts";
 export {
+  HttpAcceptor,
+  httpAcceptorLimits,
+  type HttpAcceptorCounters,
+  type HttpAcceptorLimits,
+  type HttpAcceptorOptions,
+} from "./http-acceptor.ts";
+export {
   readinessOf,
   type Finding,
   type ObservedRelay,

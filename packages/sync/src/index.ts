@@ -11,8 +11,10 @@ export {
   type WirePosition,
 } from "./frame-shapes.ts";
 export * from "./close-words.ts";
+export * from "./dial-attempt.ts";
 export * from "./frame-connection.ts";
 export * from "./handshake.ts";
+export * from "./http-wire.ts";
 export * from "./packed-envelope.ts";
 export * from "./wire-limits.ts";
 export * from "./bye-code.ts";
@@ -24,4 +26,5 @@ export { PeerRole, type ReplicationOptions } from "./sync-context.ts";
 export type { SyncCounters } from "./sync-counters.ts";
 export type * from "./sync-effects.ts";
 export * from "./sync-limits.ts";
+export * from "./signs-of-life.ts";
 export * from "./transport.ts";

@@ -120,6 +120,10 @@ function describeMessages(bench: Bench, { keepsOrder }: TransportTraits): void {
     const { messages } = pair[otherSide(from)];
     await vi.waitFor(() => expect(messages).toHaveLength(sent.length), patience);
     expect(hexes(messages, keepsOrder)).toEqual(hexes(sent, keepsOrder));
+    // Each is its receiver's own: neither a view of something larger nor what the sender still has.
+    expect(messages.map(({ buffer }) => buffer.byteLength)).toEqual(
+      messages.map(({ byteLength }) => byteLength),
+    );
     expect(pair[from].connection.counters).toMatchObject({ framesSent: sizes.length });
   });
 

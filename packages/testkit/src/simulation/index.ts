@@ -7,3 +7,8 @@ export { SimRandom } from "./sim-random.ts";
 export { simScenarios, type SimScenario } from "./sim-scenarios.ts";
 export { simulate, type SimulationOptions, type SimulationReport } from "./simulate.ts";
 export { yjsSimEngine } from "./yjs-sim-engine.ts";
+export { SimDisk, type DiskFaults } from "./sim-disk.ts";
+export { SimNetwork, soundNetwork } from "./sim-network.ts";
+export { SimStore } from "./sim-store.ts";
+export { SimTime } from "./sim-time.ts";
+export { SimMachine, SimScheduler, type SimMachineOptions } from "./sim-transport.ts";

@@ -1,5 +1,6 @@
 import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
-import type { AbortSignalLike } from "@heddle/sync";
+
+import type { AbortSignalLike } from "./transport.ts";
 
 export interface DialAttemptOptions {
   readonly signal: AbortSignalLike;
