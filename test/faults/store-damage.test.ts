@@ -22,10 +22,14 @@ const reportedBy: Readonly<Record<string, readonly string[]>> = {
   head: ["open"],
   lane: ["readLanes"],
   document: ["readDocuments", "readDocument"],
-  vector: ["readDocuments", "readDocument", "readLog"],
-  envelope: ["readLog"],
+  vector: ["readDocuments", "readDocument", "readLog", "readLogByArrival"],
+  envelope: ["readLog", "readLogByArrival"],
   arrival: ["open", "readArrivals"],
   "parked update": ["readParked"],
+  "peer cursor": ["readCursors"],
+  acknowledgement: ["readAcks"],
+  fork: ["readForks"],
+  "refused envelope": ["readRefused"],
 };
 const restored: ReadonlySet<string> = new Set(["mark", "lane alias", "incarnation"]);
 
@@ -63,6 +67,10 @@ const kindByPrefix: Readonly<Record<string, string>> = {
   E: "envelope",
   A: "arrival",
   p: "parked update",
+  P: "peer cursor",
+  O: "acknowledgement",
+  F: "fork",
+  N: "refused envelope",
   i: "incarnation",
   ms: "store id",
   mh: "head",

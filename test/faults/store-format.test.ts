@@ -1,8 +1,15 @@
 import { cp, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 
-import { markerName, verifyFolder } from "@heddle/storage-level";
-import { testEnvironment, testHash } from "@heddle/testkit";
+import { markerName, openLevelStore, verifyFolder } from "@heddle/storage-level";
+import {
+  collectLog,
+  collectLogByArrival,
+  testDocument,
+  testEnvironment,
+  testHash,
+  TestWriter,
+} from "@heddle/testkit";
 import { expect, test } from "vitest";
 
 import { repositoryFolder } from "../processes/relay-process.ts";
@@ -13,7 +20,7 @@ import { StoreFolder, surveyStore, type Survey } from "./store-survey.ts";
 // never edited; a new format adds one.
 
 const folders = path.join(repositoryFolder, "test/fixtures/storage");
-const formats = ["format-1", "format-2"];
+const formats = ["format-1", "format-2", "format-3"];
 
 interface Expected {
   readonly names: readonly string[];
@@ -40,6 +47,31 @@ test.each(formats)(
       expect(survey).toMatchObject(parts);
     }
     expect(await readFile(path.join(place.folder, markerName), "utf8")).toMatch(/"format": 3/);
+  },
+);
+
+test.each(["format-1", "format-2"])(
+  "[STO-14][STO-15] what %s wrote stands lane after lane, and before all that comes after it",
+  async (format) => {
+    await using place = await StoreFolder.make();
+    await cp(path.join(folders, format), place.folder, { recursive: true });
+    const environment = testEnvironment(format);
+    const { id } = testDocument(environment, "notes");
+    for (let opening = 1; opening <= 2; opening++) {
+      const store = await openLevelStore(place.folder, { environment });
+      const writers = [await TestWriter.open(environment), await TestWriter.open(environment)];
+      await store.append({ lanes: writers.map(({ lane }) => lane) });
+      const before = await collectLogByArrival(store, id);
+      if (opening === 1) expect(before).toEqual(await collectLog(store, id));
+      const added = [1, 0, 1].map((writer) => writers[writer]!.seal(id));
+      await store.append({ envelopes: added });
+      const all = [...before, ...added].map(({ lane, seq }) => `${lane} ${seq}`);
+      const read = await collectLogByArrival(store, id);
+      expect(read.map(({ lane, seq }) => `${lane} ${seq}`)).toEqual(all);
+      await store.close();
+    }
+    const { findings } = await verifyFolder(place.folder, { hash: testHash });
+    expect(findings.filter(({ severity }) => severity === "damage")).toEqual([]);
   },
 );
 

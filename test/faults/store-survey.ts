@@ -8,7 +8,9 @@ import {
   isHeddleError,
   toHex,
   type DocumentEntry,
+  type LogBatch,
   type LogStore,
+  type StoreId,
 } from "@heddle/core";
 import {
   logFolderName,
@@ -102,9 +104,25 @@ export async function fillStore(
     const update = environment.random.bytes(50);
     const parked = { id: toHex(update.subarray(0, 16)), update, parkedAtMs: 1234 };
     await store.append({ park: [{ document: waiting, update: parked }] });
+    await store.append(peerRecords(waiting, writers[0]!));
   }
   await store.close();
   return names;
+}
+
+/** Something of every kind that a store keeps about others. */
+export function peerRecords(document: DocumentEntry["id"], writer: TestWriter): LogBatch {
+  const store = "9e".repeat(16) as StoreId;
+  const { lane } = writer;
+  const branch = (byte: number) => [writer.seal(document, Uint8Array.of(0, byte)).bytes];
+  const fork = { document, lane, seq: 1, branchA: branch(1), branchB: branch(2), foundAtMs: 77 };
+  const place = { document, lane: lane.id, seq: 1, store };
+  return {
+    cursors: [{ store, incarnation: new Uint8Array(16).fill(7), arrival: 301 }],
+    acks: [{ ...place, seq: 4 }],
+    forks: [fork],
+    refused: [{ ...place, code: 3, reason: "too large", atMs: 88 }],
+  };
 }
 
 async function keep(
@@ -138,9 +156,17 @@ export async function surveyStore(
   survey["readLanes"] = await outcomeOf(() => collect(store!.readLanes()));
   survey["readDocuments"] = await outcomeOf(() => collect(store!.readDocuments()));
   survey["readArrivals"] = await outcomeOf(() => collectChunks(store!.readArrivals(0)));
+  survey["readRefused"] = await outcomeOf(() => collectChunks(store!.readRefused()));
+  survey["readCursors"] = await outcomeOf(() => store!.readCursors());
+  const peer = "9e".repeat(16) as StoreId;
+  survey["readAcks"] = await outcomeOf(() => collectChunks(store!.readAcks(peer)));
   for (const { id, name } of documents) {
     survey[`readDocument ${name}`] = await outcomeOf(() => store!.readDocument(id));
     survey[`readLog ${name}`] = await outcomeOf(() => collectChunks(store!.readLog(id)));
+    survey[`readLogByArrival ${name}`] = await outcomeOf(() => {
+      return collectChunks(store!.readLogByArrival(id));
+    });
+    survey[`readForks ${name}`] = await outcomeOf(() => store!.readForks(id));
     survey[`readParked ${name}`] = await outcomeOf(() => store!.readParked(id));
   }
   await store.close();

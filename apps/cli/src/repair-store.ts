@@ -158,7 +158,8 @@ async function rebuild(
   }
   const names = new Set(documents.map(({ id }) => id));
   for await (const batch of salvage.notes()) {
-    const [note] = [...(batch.park ?? []), ...(batch.quarantine ?? []), ...(batch.recall ?? [])];
+    const { park = [], quarantine = [], recall = [], forks = [], refused = [] } = batch;
+    const [note] = [...park, ...quarantine, ...recall, ...forks, ...refused];
     if (note && names.has(note.document)) await store.append(batch);
   }
   const documentsLost = (await salvage.namelessDocuments()).length;

@@ -17,12 +17,20 @@ export function arrivalRunsOf(
   return runs;
 }
 
-const unnumbered: ReadonlySet<string> = new Set(["vectors", "checkpoints", "prune"]);
+const unnumbered: ReadonlySet<string> = new Set([
+  "vectors",
+  "checkpoints",
+  "prune",
+  "forgetPeers",
+  "cursors",
+  "acks",
+]);
 
 /**
  * Whether a batch takes a number in the change feed. Vectors and checkpoints alone do not: they can be
  * computed again, so losing them loses nothing, and an idle relay that writes them must not grow its
- * feed. Nor does pruning: done again, it ends the same.
+ * feed. Nor does pruning: done again, it ends the same. Nor do cursors and acknowledgements: without them
+ * more is compared than needed, and each would be news for all who follow the feed.
  */
 export function isNumbered(batch: LogBatch): boolean {
   return Object.entries(batch).some(([name, part]) => !unnumbered.has(name) && part.length > 0);

@@ -16,6 +16,7 @@ export * from "./lane.ts";
 export * from "./limits.ts";
 export * from "./log-store.ts";
 export * from "./memory-log-store.ts";
+export * from "./peer-records.ts";
 export * from "./run.ts";
 export * from "./store-history.ts";
 export * from "./version-vector.ts";

@@ -19,6 +19,8 @@ export const limits = {
   checkpointHeaderBytesMax: 4 * 1024,
   /** State vector of what recalls keep out of a checkpoint; a document with more has none. */
   checkpointHeldBytesMax: 2 * 1024,
+  /** Both branches of a kept fork; as much as one frame of a peer can bring. */
+  forkBytesMax: 17 * 1024 * 1024,
   correlationIdBytesMax: 16,
   principalBytesMax: 256,
   sourceTagBytesMax: 16,

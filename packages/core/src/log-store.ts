@@ -4,6 +4,13 @@ import type { HeddleError } from "./errors.ts";
 import type { Hlc } from "./hybrid-clock.ts";
 import type { DocumentId, DocumentName, LaneId, StoreId } from "./ids.ts";
 import type { LaneDescriptor } from "./lane.ts";
+import type {
+  KeptFork,
+  PeerAck,
+  PeerCursor,
+  RefusedEnvelope,
+  RefusedPlace,
+} from "./peer-records.ts";
 import type { Incarnation, RepairRequest, StoreRollback } from "./store-history.ts";
 import type { VersionVector } from "./version-vector.ts";
 
@@ -93,6 +100,24 @@ export interface LogStore {
    */
   readArrivals(after: number): AsyncIterable<readonly Arrival[]>;
 
+  /** Number of the last commit group, as an append would have answered that came before. */
+  readLastArrival(): Promise<number>;
+
+  /** One for each peer whose feed was followed, in the order of their ids. */
+  readCursors(): Promise<readonly PeerCursor[]>;
+
+  /**
+   * What a peer has on its disk, as far as it told: by document, then lane in the order of opening. Void
+   * when the incarnation of its cursor is not in the peer's history any more.
+   */
+  readAcks(store: StoreId): AsyncIterable<readonly PeerAck[]>;
+
+  /** Lanes of a document that have two histories, by lane and seq. */
+  readForks(document: DocumentId): Promise<readonly KeptFork[]>;
+
+  /** What peers refused for good, of one document or of all, by document, lane and seq. */
+  readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]>;
+
   /**
    * Openings of the store, oldest first, the present one last. A number of the change feed means
    * something only together with the nonce of the incarnation that gave it.
@@ -154,6 +179,17 @@ export interface LogBatch {
   /** Added beside those that are there; older ones go when the log is pruned. */
   readonly checkpoints?: readonly Checkpoint[];
   readonly prune?: readonly LogPrune[];
+  /** Cursors and acknowledgements of these stores go; before others of the same batch are added. */
+  readonly forgetPeers?: readonly StoreId[];
+  /** Each in the place of the one before. */
+  readonly cursors?: readonly PeerCursor[];
+  /** Of lanes that are known. Each in the place of the one before. */
+  readonly acks?: readonly PeerAck[];
+  readonly forks?: readonly KeptFork[];
+  /** Refusals that are over; before others of the same batch are added. */
+  readonly accept?: readonly RefusedPlace[];
+  /** The log itself is not changed. Each in the place of the one before. */
+  readonly refused?: readonly RefusedEnvelope[];
 }
 
 /** Whether envelopes that a checkpoint covers stay in the log, or go. */

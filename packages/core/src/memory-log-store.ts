@@ -26,6 +26,8 @@ import type {
 } from "./log-store.ts";
 import type { Incarnation, RepairRequest } from "./store-history.ts";
 import { MemoryCheckpoints } from "./memory-checkpoints.ts";
+import { MemoryPeers } from "./memory-peers.ts";
+import type { KeptFork, PeerAck, PeerCursor, RefusedEnvelope } from "./peer-records.ts";
 import type { VersionVector } from "./version-vector.ts";
 
 /** What outlives a {@link MemoryLogStore}: open another one on it to model a restart. */
@@ -37,6 +39,7 @@ export class MemoryDisk {
   readonly lanes = new Map<LaneId, LaneDescriptor>();
   readonly arrivals: Arrival[] = [];
   readonly incarnations: Incarnation[] = [];
+  readonly peers = new MemoryPeers();
   /** Number of the last commit group. */
   lastArrival = 0;
 }
@@ -100,6 +103,7 @@ export class MemoryLogStore implements LogStore {
       Object.values(batch).some((part) => part.length > 0),
       "a batch has a part",
     );
+    this.#disk.peers.assertSound(batch);
     for (const lane of batch.lanes ?? []) {
       this.#disk.lanes.set(lane.id, { ...lane, bytes: copyOf(lane.bytes) });
     }
@@ -130,6 +134,7 @@ export class MemoryLogStore implements LogStore {
       checkpoints.prune(prune, (lane, count) => log.get(lane)?.splice(0, count));
       onDisk.arrived = onDisk.arrived.filter(({ lane, seq }) => seq > checkpoints.floorOf(lane));
     }
+    this.#disk.peers.write(batch);
     if (isNumbered(batch)) {
       const number = ++this.#disk.lastArrival;
       this.#disk.arrivals.push({ number, runs: arrivalRunsOf(batch.envelopes ?? []) });
@@ -263,6 +268,34 @@ export class MemoryLogStore implements LogStore {
     this.#assertOpen();
     const arrivals = this.#disk.arrivals.filter(({ number }) => number > after);
     if (arrivals.length > 0) yield arrivals;
+  }
+
+  async readLastArrival(): Promise<number> {
+    this.#assertOpen();
+    return this.#disk.lastArrival;
+  }
+
+  async readCursors(): Promise<readonly PeerCursor[]> {
+    this.#assertOpen();
+    return this.#disk.peers.cursors;
+  }
+
+  async *readAcks(store: StoreId): AsyncIterable<readonly PeerAck[]> {
+    this.#assertOpen();
+    const lanes = [...this.#disk.lanes.keys()];
+    const acks = this.#disk.peers.acksOf(store, (lane) => lanes.indexOf(lane));
+    if (acks.length > 0) yield acks;
+  }
+
+  async readForks(document: DocumentId): Promise<readonly KeptFork[]> {
+    this.#assertOpen();
+    return this.#disk.peers.forksOf(document);
+  }
+
+  async *readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]> {
+    this.#assertOpen();
+    const refused = this.#disk.peers.refusedOf(document);
+    if (refused.length > 0) yield refused;
   }
 
   async readIncarnations(): Promise<readonly Incarnation[]> {

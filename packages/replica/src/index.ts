@@ -8,6 +8,7 @@ export {
 } from "./apply-judge.ts";
 export { attributionsMax, attributionWindowMs, coalesce } from "./attribution-journal.ts";
 export { type BuildOutcome, buildCheckpoint, type CheckpointBuilder } from "./build-checkpoint.ts";
+export { changedDocuments, type ChangedDocuments } from "./peers/changed-documents.ts";
 export {
   type CheckpointPolicy,
   checkpointFromMs,

@@ -5,6 +5,7 @@ import { placeEnvelope } from "./envelope-record.ts";
 import { cleanOperations, dirtyOperations, positionOperations } from "./kept-vectors.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
+import { peerOperations } from "./peer-operations.ts";
 import type { Parking, PreparedAppend } from "./prepare-append.ts";
 import { feedOperations, pruneOperations } from "./prune-operations.ts";
 import { documentKey } from "./record-keys.ts";
@@ -68,6 +69,9 @@ export async function buildGroup(
   if (prunes.length > 0) {
     operations.push(...(await feedOperations(log, prunes, tail.next, feedGroupsMax)));
   }
+  const peers = appends.flatMap((append) => append.peers);
+  // One by one: a peer that is forgotten may have had hundreds of thousands of acknowledgements.
+  for (const operation of await peerOperations(log.database, peers)) operations.push(operation);
   operations.push(...tail.operations);
   const documents = [...isDirty.keys()];
   return {

@@ -14,7 +14,7 @@ export type WriteFault = "fails" | "lands but fails";
 /** Real LevelDB whose writes and openings fail when a test says so. */
 export class FaultyLevel {
   /** Faults of the coming writes, first come first served. */
-  readonly writeFaults: WriteFault[] = [];
+  readonly writeFaults: (WriteFault | undefined)[] = [];
   /** Messages with which the coming openings fail. */
   readonly openFaults: string[] = [];
   message = "IO error: /log/000005.log: Input/output error";

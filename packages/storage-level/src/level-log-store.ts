@@ -6,6 +6,7 @@ import {
   type DocumentId,
   type Environment,
   type Incarnation,
+  type KeptFork,
   type LaneDescriptor,
   type LaneId,
   type LogBatch,
@@ -13,8 +14,11 @@ import {
   type LogStore,
   type LogStoreState,
   type ParkedUpdate,
+  type PeerAck,
+  type PeerCursor,
   type QuarantinedUpdate,
   type RecalledEnvelope,
+  type RefusedEnvelope,
   type RepairRequest,
   type StoredCheckpoint,
   type StoredDocument,
@@ -57,6 +61,7 @@ import {
   readCheckpointState,
   readFloors,
 } from "./read-checkpoints.ts";
+import { readAcks, readAllRefused, readCursors, readForks } from "./read-peers.ts";
 import { readLogByArrival } from "./read-log-by-arrival.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
 import { documentKeys } from "./record-keys.ts";
@@ -214,6 +219,26 @@ export class LevelLogStore implements LogStore {
 
   readArrivals(after: number): AsyncIterable<readonly Arrival[]> {
     return this.#each((log) => readArrivals(log, after));
+  }
+
+  async readLastArrival(): Promise<number> {
+    return this.#openLog().tail.number;
+  }
+
+  async readCursors(): Promise<readonly PeerCursor[]> {
+    return this.#once((log) => readCursors(log));
+  }
+
+  readAcks(store: StoreId): AsyncIterable<readonly PeerAck[]> {
+    return this.#each((log) => readAcks(log, store));
+  }
+
+  async readForks(document: DocumentId): Promise<readonly KeptFork[]> {
+    return this.#once((log) => readForks(log, document));
+  }
+
+  readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]> {
+    return this.#each((log) => readAllRefused(log, document));
   }
 
   async readIncarnations(): Promise<readonly Incarnation[]> {

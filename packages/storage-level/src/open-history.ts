@@ -24,6 +24,7 @@ import {
   numberOfKey,
   openingOfKey,
 } from "./record-keys.ts";
+import { forgetAllPeers } from "./peer-operations.ts";
 import { emptyTail, putMark } from "./records.ts";
 import { readWitness, writeWitness, type Witness } from "./witness.ts";
 
@@ -79,6 +80,9 @@ export async function openHistory(
     const event = reason === "restored" ? "store-restored" : "store-rolled-back";
     const detail = `${reason}: opened at group ${tail.number}, ${groupsLost} known to be lost`;
     operations.push(putJournalEntry({ number: ++journalNumber, event, atMs, detail }));
+    // Before anything says that this opening knows of the rollback: a crash in between does it again.
+    const forgotten = await forgetAllPeers(database);
+    logger.warn("store.peers_forgotten", { records: forgotten });
   }
   await database.write(operations);
   const { number, chain } = tail;

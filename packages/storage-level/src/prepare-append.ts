@@ -2,6 +2,7 @@ import {
   assert,
   compareHlc,
   isNumbered,
+  limits,
   type DocumentId,
   type DocumentVector,
   type Hlc,
@@ -15,6 +16,8 @@ import { reserveEnvelope, type ReservedEnvelope } from "./envelope-record.ts";
 import type { LaneAliases } from "./lane-aliases.ts";
 import type { Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
+import { peerChangesOf, type PeerChange } from "./peer-operations.ts";
+import { branchBytes, deleteRefused, putFork, putRefused } from "./peer-records.ts";
 import { envelopeKey, parkedKey, quarantineKey, recallKey } from "./record-keys.ts";
 import { putDocument, putLane, putRecord } from "./records.ts";
 import { encodeQuarantined, encodeRecall } from "./refusal-records.ts";
@@ -32,6 +35,8 @@ export interface PreparedAppend {
   readonly vectors: readonly DocumentVector[];
   readonly parking: readonly Parking[];
   readonly prunes: readonly LogPrune[];
+  /** Cursors and acknowledgements of peers. */
+  readonly peers: readonly PeerChange[];
   readonly isNumbered: boolean;
   readonly lastHlc: Hlc | undefined;
   readonly bytes: number;
@@ -69,6 +74,8 @@ export function prepareAppend(
   }
   puts.push(...envelopes, ...refusalsOf(batch));
   for (const checkpoint of batch.checkpoints ?? []) puts.push(...putCheckpoint(checkpoint));
+  puts.push(...(batch.accept ?? []).map(deleteRefused), ...(batch.refused ?? []).map(putRefused));
+  puts.push(...(batch.forks ?? []).map(putFork));
   const parking = parkingOf(batch);
   return {
     puts,
@@ -78,6 +85,7 @@ export function prepareAppend(
     vectors: (batch.vectors ?? []).map(copyOfVector),
     parking,
     prunes: batch.prune ?? [],
+    peers: peerChangesOf(batch, lanes),
     isNumbered: isNumbered(batch),
     lastHlc,
     bytes: bytesOf(puts, parking),
@@ -93,6 +101,7 @@ export function prepareNotes(puts: readonly Operation[]): PreparedAppend {
     vectors: [],
     parking: [],
     prunes: [],
+    peers: [],
   };
   return { puts, ...nothing, isNumbered: false, lastHlc: undefined, bytes: bytesOf(puts, []) };
 }
@@ -111,6 +120,12 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
     for (const lane of vector.keys()) {
       assert(lanes.has(lane) || opened.has(lane), "a lane is known before its position is kept");
     }
+  }
+  for (const { lane } of batch.acks ?? []) {
+    assert(lanes.has(lane) || opened.has(lane), "a lane is known before it is acknowledged");
+  }
+  for (const fork of batch.forks ?? []) {
+    assert(branchBytes(fork) <= limits.forkBytesMax, "the branches of a fork are within their cap");
   }
   for (const { number } of batch.checkpoints ?? []) {
     assert(number >= 1 && number < 2 ** 32, "checkpoints are numbered from 1");

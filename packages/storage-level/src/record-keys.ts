@@ -2,9 +2,13 @@ import {
   ByteArena,
   documentId,
   fromHex,
+  laneId,
+  storeId,
   writeId,
   type DocumentId,
   type LaneId,
+  type RefusedPlace,
+  type StoreId,
 } from "@heddle/core";
 
 import { viewOf, writeUint32 } from "./uint32.ts";
@@ -37,9 +41,12 @@ import { viewOf, writeUint32 } from "./uint32.ts";
  *   f document16 laneIx4           | floor: envelopes up to this seq were dropped
  *   a document16 laneIx4 seq8      | attribution of dropped envelopes, the first of which had this seq
  *   m f                            | feed floor: arrivals up to this one were dropped; its chain hash
+ *   P store16                      | cursor in the feed of a peer
+ *   O store16 document16 laneIx4   | acknowledgement of a peer: it has the lane up to a seq
+ *   F document16 lane16 seq8       | fork: the descriptor and both branches
+ *   N document16 lane16 seq8 store16 | envelope that a peer refused for good
  *
- * Reserved for later and never to be used for anything else: P O (peers, acknowledgements), F (fork
- * proofs), S K (membership, keys), J (projections).
+ * Reserved for later and never to be used for anything else: S K (membership, keys), J (projections).
  */
 const Prefix = {
   meta: 0x6d,
@@ -59,6 +66,10 @@ const Prefix = {
   checkpointChunk: 0x63,
   floor: 0x66,
   attribution: 0x61,
+  cursor: 0x50,
+  ack: 0x4f,
+  fork: 0x46,
+  refused: 0x4e,
 } as const;
 
 /** Behind the document in a key of kind Q. */
@@ -170,6 +181,22 @@ export function attributionKey(document: DocumentId, laneIx: number, seq: number
   return writer.uint32(laneIx).uint64(seq).key;
 }
 
+export function cursorKey(store: StoreId): Uint8Array {
+  return new KeyWriter(Prefix.cursor, 16).id(store).key;
+}
+
+export function ackKey(store: StoreId, document: DocumentId, laneIx: number): Uint8Array {
+  return new KeyWriter(Prefix.ack, 36).id(store).id(document).uint32(laneIx).key;
+}
+
+export function forkKey(document: DocumentId, lane: LaneId, seq: number): Uint8Array {
+  return new KeyWriter(Prefix.fork, 40).id(document).id(lane).uint64(seq).key;
+}
+
+export function refusedKey({ document, lane, seq, store }: RefusedPlace): Uint8Array {
+  return new KeyWriter(Prefix.refused, 56).id(document).id(lane).uint64(seq).id(store).key;
+}
+
 /** Keys from `gte` on and below `lt`. */
 export interface KeyRange {
   readonly gte: Uint8Array;
@@ -188,6 +215,25 @@ export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
 export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
 export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
 export const repairKeys = keysUnder(Uint8Array.of(Prefix.repair));
+
+export const cursorKeys = keysUnder(Uint8Array.of(Prefix.cursor));
+export const ackKeys = keysUnder(Uint8Array.of(Prefix.ack));
+export const forkKeys = keysUnder(Uint8Array.of(Prefix.fork));
+export const refusedKeys = keysUnder(Uint8Array.of(Prefix.refused));
+/** All that hangs on what this store said and heard, and ends when it is rolled back. */
+export const peerKeys = [cursorKeys, ackKeys] as const;
+
+export function ackKeysOf(store: StoreId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.ack, 16).id(store).key);
+}
+
+export function forkKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.fork, 16).id(document).key);
+}
+
+export function refusedKeysOf(document: DocumentId): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.refused, 16).id(document).key);
+}
 
 export function vectorKeysOf(document: DocumentId): KeyRange {
   return keysUnder(new KeyWriter(Prefix.vector, 16).id(document).key);
@@ -259,7 +305,37 @@ export function refusedIdOfKey(key: Uint8Array): Uint8Array {
   return key.subarray(18);
 }
 
-/** The document in a key of kind D, d, V, E, p, Q, C, c, f or a. */
+/** The store in a key of kind P or O. */
+export function peerOfKey(key: Uint8Array): StoreId {
+  return storeId(key.subarray(1, 17));
+}
+
+/** The document in a key of kind O. */
+export function documentOfAckKey(key: Uint8Array): DocumentId {
+  return documentId(key.subarray(17, 33));
+}
+
+/** The alias in a key of kind O. */
+export function laneIxOfAckKey(key: Uint8Array): number {
+  return viewOf(key).getUint32(33);
+}
+
+/** The lane in a key of kind F or N. */
+export function laneIdOfKey(key: Uint8Array): LaneId {
+  return laneId(key.subarray(17, 33));
+}
+
+/** The seq in a key of kind F or N. */
+export function envelopeSeqOfKey(key: Uint8Array): number {
+  return numberOfKey(key.subarray(0, 41));
+}
+
+/** The store in a key of kind N. */
+export function refuserOfKey(key: Uint8Array): StoreId {
+  return storeId(key.subarray(41, 57));
+}
+
+/** The document in a key of kind D, d, V, E, p, Q, C, c, f, a, F or N. */
 export function documentOfKey(key: Uint8Array): DocumentId {
   return documentId(key.subarray(1, 17));
 }
@@ -333,6 +409,10 @@ const kindByPrefix: ReadonlyMap<number, string> = new Map([
   [Prefix.checkpointChunk, "checkpoint chunk"],
   [Prefix.floor, "floor"],
   [Prefix.attribution, "attribution"],
+  [Prefix.cursor, "peer cursor"],
+  [Prefix.ack, "acknowledgement"],
+  [Prefix.fork, "fork"],
+  [Prefix.refused, "refused envelope"],
 ]);
 const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.document,
@@ -345,6 +425,8 @@ const prefixesWithDocument: ReadonlySet<number> = new Set([
   Prefix.checkpointChunk,
   Prefix.floor,
   Prefix.attribution,
+  Prefix.fork,
+  Prefix.refused,
 ]);
 
 /** The highest version of a record under `key` that this heddle reads. */
@@ -381,7 +463,7 @@ class KeyWriter {
     return this;
   }
 
-  id(id: DocumentId | LaneId): this {
+  id(id: DocumentId | LaneId | StoreId): this {
     writeId(id, this.key, this.#offset);
     this.#offset += 16;
     return this;

@@ -1,4 +1,11 @@
-import { documentId, laneId, newStoreId, toHex, type DocumentName } from "@heddle/core";
+import {
+  documentId,
+  laneId,
+  newStoreId,
+  toHex,
+  type DocumentName,
+  type StoreId,
+} from "@heddle/core";
 import { testEnvironment, TestWriter } from "@heddle/testkit";
 import { describe, expect, it } from "vitest";
 
@@ -23,6 +30,16 @@ import {
   repairKey,
 } from "./record-keys.ts";
 import { openRecord } from "./record-codec.ts";
+import {
+  putAck,
+  putCursor,
+  putFork,
+  putRefused,
+  readAck,
+  readCursor,
+  readFork,
+  readRefused,
+} from "./peer-records.ts";
 import {
   encodeParked,
   putDocument,
@@ -106,6 +123,19 @@ interface Kind {
   readonly value: unknown;
 }
 
+const peer = "9e".repeat(16) as StoreId;
+const cursor = { store: peer, incarnation: chain, arrival: 2 ** 33 };
+const branches = { branchA: [Uint8Array.of(1, 2), Uint8Array.of(3)], branchB: [Uint8Array.of(4)] };
+const fork = { document, lane, seq: 77, ...branches, foundAtMs: 1_795_000_000_789 };
+const refusal = {
+  document,
+  lane: lane.id,
+  seq: 77,
+  store: peer,
+  code: 3,
+  reason: "über 16 MiB",
+  atMs: 1_795_000_000_790,
+};
 const place = { group: 2 ** 40 + 301, index: 70_000 };
 const placed = reserveEnvelope(envelopeKey(document, 3, 77), envelope);
 placeEnvelope(placed, place);
@@ -163,6 +193,18 @@ const kinds: Record<string, Kind> = {
     decode: readEnvelope,
     value: { bytes: envelope, place: { group: 0, index: 0 } },
   },
+  "peer cursor": { operation: putCursor(cursor), decode: readCursor, value: cursor },
+  acknowledgement: {
+    operation: putAck({ store: peer, document, seq: 77 }, 3),
+    decode: readAck,
+    value: 77,
+  },
+  fork: {
+    operation: putFork(fork),
+    decode: (key, record) => readFork(environment.hash, key, record),
+    value: fork,
+  },
+  "refused envelope": { operation: putRefused(refusal), decode: readRefused, value: refusal },
   arrival: {
     operation: putArrival(300, { chain, runs }),
     decode: readArrival,
@@ -276,6 +318,22 @@ const golden: Record<string, readonly [key: string, record: string]> = {
   "envelope of an older heddle": [
     "45d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003000000000000004d",
     "6801000000052b796b850101020304",
+  ],
+  "peer cursor": [
+    "509e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e",
+    "680100000018dd2e3c1c0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4048080808020",
+  ],
+  acknowledgement: [
+    "4f9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9ed0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003",
+    "680100000002312e5a88024d",
+  ],
+  fork: [
+    "46d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0c338001ffca6c0a17c7a5b95fc6791fa000000000000004d",
+    "6801000000b0030e1fa9039b010101031013a169251c9d86890e4996e62c91abe60520f64ba0e6b15d7b7b4d69b41e7cb34a8751ee9a11469aea71961a0fdeb5d54b6607105c2ffca8c6d3fc019294eca9f8e9a4e1090801a1f640bc0000000b0474657374ff0140c46fd6a9a3c12a497f801e38460ddd4473528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1ed66a63bebd37ac0305050201020103070201040895c2d9f29e34",
+  ],
+  "refused envelope": [
+    "4ed0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0c338001ffca6c0a17c7a5b95fc6791fa000000000000004d9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e",
+    "680100000017b4ad14510203050cc3bc626572203136204d69420696c2d9f29e34",
   ],
   arrival: [
     "41000000000000012c",

@@ -25,6 +25,7 @@ import {
   documentOfKey,
   envelopeKeys,
   envelopeKeysOf,
+  forkKeys,
   isQuarantineUpdateKey,
   isVectorDigestKey,
   laneIxOfKey,
@@ -32,11 +33,13 @@ import {
   numberOfKey,
   parkedKeys,
   quarantineKeys,
+  refusedKeys,
   vectorKeys,
   type KeyRange,
 } from "./record-keys.ts";
 import { readDocumentEntry, readLane, readParkedRecord, readPosition } from "./records.ts";
 import { readable } from "./readable.ts";
+import { readFork, readRefused } from "./peer-records.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";
 import { salvageLog } from "./salvage-log.ts";
 import { readSalvagedBase, type SalvagedBase } from "./salvaged-base.ts";
@@ -150,7 +153,10 @@ export class SalvagedStore implements AsyncDisposable {
     return [...nameless];
   }
 
-  /** Parked and quarantined updates, and recalls, of all documents; each as a batch of its own. */
+  /**
+   * Parked and quarantined updates, recalls, forks and refusals by peers, of all documents; each as a
+   * batch of its own. What this store heard of cursors and acknowledgements does not hold for another.
+   */
   async *notes(): AsyncIterable<LogBatch> {
     for await (const [key, record] of this.#entries(parkedKeys)) {
       const document = documentOfKey(key);
@@ -166,6 +172,14 @@ export class SalvagedStore implements AsyncDisposable {
         const envelope = readable(() => readRecall(key, record));
         if (envelope) yield { recall: [{ document, envelope }] };
       }
+    }
+    for await (const [key, record] of this.#entries(forkKeys)) {
+      const fork = readable(() => readFork(this.#hash, key, record));
+      if (fork) yield { forks: [fork] };
+    }
+    for await (const [key, record] of this.#entries(refusedKeys)) {
+      const refused = readable(() => readRefused(key, record));
+      if (refused) yield { refused: [refused] };
     }
   }
 

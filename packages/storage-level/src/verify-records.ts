@@ -2,24 +2,29 @@ import type { LaneId, StoreId } from "@heddle/core";
 
 import { readIncarnation, readJournalEntry, readRepairRequest } from "./history-records.ts";
 import type { Entry } from "./level-database.ts";
-import { openRecord } from "./record-codec.ts";
+import { readAck, readCursor, readFork, readRefused } from "./peer-records.ts";
+import { damaged, openRecord } from "./record-codec.ts";
 import { readAttribution } from "./attribution-records.ts";
 import {
+  ackKeys,
   arrivalKeys,
   attributionKeys,
   checkpointChunkKeys,
   checkpointKeys,
+  cursorKeys,
   describeKey,
   dirtyKeys,
   documentKeys,
   envelopeKeys,
   feedFloorKey,
   floorKeys,
+  forkKeys,
   headKey,
   incarnationKeys,
   isQuarantineUpdateKey,
   journalKeys,
   laneAliasKeys,
+  laneIxOfAckKey,
   laneIxOfKey,
   laneKeys,
   markKey,
@@ -27,6 +32,7 @@ import {
   openingOfKey,
   parkedKeys,
   quarantineKeys,
+  refusedKeys,
   repairKeys,
   storeKey,
   vectorKeys,
@@ -67,6 +73,10 @@ const knownRanges: readonly KeyRange[] = [
   checkpointChunkKeys,
   floorKeys,
   attributionKeys,
+  cursorKeys,
+  ackKeys,
+  forkKeys,
+  refusedKeys,
   { gte: feedFloorKey, lt: Uint8Array.of(...feedFloorKey, 0) },
   { gte: headKey, lt: Uint8Array.of(...headKey, 0) },
   { gte: markKey, lt: Uint8Array.of(...markKey, 0) },
@@ -114,6 +124,14 @@ export async function verifyRecords(
     return readAttribution(key, record, lanes.byIx.get(laneIxOfKey(key)) ?? unknownLane);
   });
   await verifyEach(counting, repairKeys, readRepairRequest);
+  await verifyEach(counting, cursorKeys, readCursor);
+  await verifyEach(counting, ackKeys, (key, record) => {
+    const laneIx = laneIxOfAckKey(key);
+    if (!lanes.byIx.has(laneIx)) throw damaged(key, `its lane ${laneIx} is unknown`);
+    return readAck(key, record);
+  });
+  await verifyEach(counting, forkKeys, (key, record) => readFork(counting.hash, key, record));
+  await verifyEach(counting, refusedKeys, readRefused);
   for (const range of between(knownRanges)) await verifyEach(counting, range, openRecord);
   const { count, envelopes } = documents;
   return {

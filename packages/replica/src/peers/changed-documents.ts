@@ -1,36 +1,87 @@
 import type { DocumentEntry, DocumentId, LogStore } from "@heddle/core";
 
+/** More documents than this are not told apart from all of them: their ids take some 10 MiB. */
+const documentsMaxDefault = 65_536;
+/** Documents that are handed out at once. */
+const chunkDocuments = 256;
+
+export interface ChangedDocuments {
+  /** Where the change feed stood: what arrives later is for the next question. */
+  readonly arrival: number;
+  /** Every document counts as changed. */
+  readonly isAll: boolean;
+  /** The documents in chunks, each once, in no particular order. Read it once. */
+  readonly documents: AsyncIterable<readonly DocumentEntry[]>;
+}
+
 /**
- * Documents that have changed after an arrival number; all of them when the feed does not reach back
- * that far.
+ * Documents with envelopes that arrived after group `after`, for a peer that has followed this store up
+ * to there. Every document counts as changed where the feed does not reach back so far, or where too many
+ * have changed to remember which. The peer has checked before that `after` is of this history: see
+ * `LogStore.readIncarnations`.
  *
- * @throws HeddleError `HEDDLE_STORAGE_*`.
+ * @throws HeddleError `HEDDLE_STORAGE_*`; so does the reading of `documents`.
  */
 export async function changedDocuments(
   store: LogStore,
   after: number,
-): Promise<readonly DocumentEntry[]> {
-  const changed = new Set<DocumentId>();
-  let next = after + 1;
-  for await (const chunk of store.readArrivals(after)) {
-    for (const { number, runs } of chunk) {
-      if (number !== next) return allDocuments(store);
-      for (const { document } of runs) changed.add(document);
-      next++;
-    }
+  documentsMax = documentsMaxDefault,
+): Promise<ChangedDocuments> {
+  // First the number: what arrives while documents are read comes again with the next question.
+  const arrival = await store.readLastArrival();
+  const changed = after > 0 ? await changedSince(store, { after, arrival, documentsMax }) : "all";
+  if (changed === "all") {
+    return { arrival, isAll: true, documents: inChunks(store.readDocuments()) };
   }
-  const entries: DocumentEntry[] = [];
-  for (const id of changed) {
-    const document = await store.readDocument(id);
-    if (document) entries.push(document);
-  }
-  return entries;
+  return { arrival, isAll: false, documents: inChunks(entriesOf(store, changed)) };
 }
 
-async function allDocuments(store: LogStore): Promise<readonly DocumentEntry[]> {
-  const entries: DocumentEntry[] = [];
-  for await (const { id, name, createdAt, history } of store.readDocuments()) {
-    entries.push({ id, name, createdAt, ...(history && { history }) });
+interface Stretch {
+  /** Exclusive. */
+  readonly after: number;
+  /** Inclusive. */
+  readonly arrival: number;
+  readonly documentsMax: number;
+}
+
+async function changedSince(
+  store: LogStore,
+  { after, arrival, documentsMax }: Stretch,
+): Promise<ReadonlySet<DocumentId> | "all"> {
+  const changed = new Set<DocumentId>();
+  let last = after;
+  for await (const groups of store.readArrivals(after)) {
+    for (const { number, runs } of groups) {
+      if (number > arrival) return changed;
+      // The feed has lost groups at its beginning, and nobody knows any more what they listed.
+      if (last === after && number > after + 1) return "all";
+      last = number;
+      for (const { document } of runs) changed.add(document);
+      if (changed.size > documentsMax) return "all";
+    }
   }
-  return entries;
+  return changed;
+}
+
+async function* entriesOf(
+  store: LogStore,
+  documents: ReadonlySet<DocumentId>,
+): AsyncIterable<DocumentEntry> {
+  for (const id of documents) {
+    const document = await store.readDocument(id);
+    if (document) yield document;
+  }
+}
+
+async function* inChunks(
+  documents: AsyncIterable<DocumentEntry>,
+): AsyncIterable<readonly DocumentEntry[]> {
+  let chunk: DocumentEntry[] = [];
+  for await (const { id, name, createdAt, history } of documents) {
+    chunk.push({ id, name, createdAt, ...(history && { history }) });
+    if (chunk.length < chunkDocuments) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }

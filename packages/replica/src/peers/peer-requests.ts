@@ -3,6 +3,7 @@ import {
   unreachable,
   verifyLane,
   verifyRun,
+  type DocumentEntry,
   type DocumentId,
   type Environment,
   type LogStore,
@@ -52,7 +53,7 @@ export async function answerPeerRequest(
     case "load":
       return load(tools, request.document);
     case "changes":
-      return changedDocuments(store, request.after);
+      return changedEntries(store, request.after);
     case "read":
       return readForPeer({ store, hash, signer, lanes }, request);
     case "store":
@@ -65,6 +66,13 @@ export async function answerPeerRequest(
     default:
       return unreachable(request);
   }
+}
+
+async function changedEntries(store: LogStore, after: number): Promise<readonly DocumentEntry[]> {
+  const entries: DocumentEntry[] = [];
+  const { documents } = await changedDocuments(store, after);
+  for await (const chunk of documents) entries.push(...chunk);
+  return entries;
 }
 
 /** A document that is in use knows its positions; that of one that is not, the store has kept. */

@@ -6,6 +6,7 @@ import { describeChangeFeed } from "./describe-feed.ts";
 import { describeLife } from "./describe-life.ts";
 import { describeLogStoreModel } from "./describe-model.ts";
 import { describeParking } from "./describe-parking.ts";
+import { describePeers } from "./describe-peers.ts";
 import { describeRefusals } from "./describe-refusals.ts";
 import { describeReadsAndWrites } from "./describe-writes.ts";
 import type { LogStoreHarness } from "./store-bench.ts";
@@ -28,6 +29,7 @@ export function describeLogStoreContract(
     describe("refusals", () => describeRefusals(harness));
     describe("change feed", () => describeChangeFeed(harness));
     describe("checkpoints", () => describeCheckpoints(harness));
+    describe("other stores", () => describePeers(harness, modelRuns));
     describe("life of a store", () => describeLife(harness));
     describeLogStoreModel(harness, modelRuns);
   });

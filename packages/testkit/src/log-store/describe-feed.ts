@@ -28,6 +28,7 @@ export function describeChangeFeed(harness: LogStoreHarness): void {
     const numbers: number[] = [];
     for (let round = 0; round < 5; round++) {
       numbers.push(await store.append({ envelopes: [writer.seal(notes.id)] }));
+      expect(await store.readLastArrival()).toBe(numbers.at(-1));
     }
     const above = await collectChunks(store.readArrivals(numbers[2]!));
     expect(above.map(({ number }) => number)).toEqual(numbers.slice(3));

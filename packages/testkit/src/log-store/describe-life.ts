@@ -1,4 +1,4 @@
-import { HeddleErrorCode, type LogStoreState } from "@heddle/core";
+import { HeddleErrorCode, type LogStoreState, type StoreId } from "@heddle/core";
 import { expect, it } from "vitest";
 
 import { collect, collectChunks, collectLog, pictureOf } from "../collect-log.ts";
@@ -92,6 +92,11 @@ export function describeLife(harness: LogStoreHarness): void {
     readCheckpointState: ({ store, notes }) => store.readCheckpointState(notes.id, 1),
     readFloors: ({ store, notes }) => store.readFloors(notes.id),
     readAttributions: ({ store, notes }) => store.readAttributions(notes.id),
+    readLastArrival: ({ store }) => store.readLastArrival(),
+    readCursors: ({ store }) => store.readCursors(),
+    readAcks: ({ store }) => collectChunks(store.readAcks("1a".repeat(16) as StoreId)),
+    readForks: ({ store, notes }) => store.readForks(notes.id),
+    readRefused: ({ store }) => collectChunks(store.readRefused()),
     readLane: ({ store, writer }) => store.readLane(writer.lane.id),
     readLanes: ({ store }) => collect(store.readLanes()),
     readArrivals: ({ store }) => collectChunks(store.readArrivals(0)),

@@ -50,6 +50,11 @@ export class StoreBench {
     return writer;
   }
 
+  /** A lane that the store does not know. */
+  freshWriter(): Promise<TestWriter> {
+    return TestWriter.open(this.environment);
+  }
+
   /** A document that the store does not know. */
   freshDocument(): DocumentEntry {
     return testDocument(this.environment, `document ${++this.#documents}`);
