@@ -150,7 +150,7 @@ test("[WIR-15] what is in one replica comes to another that passes it on to a th
   await until(() => b.host.machine!.isSettled);
 });
 
-test("[WIR-4] a store that fails ends all sessions, and a new machine begins when it is good again", async () => {
+test("[STO-4] a store that fails ends all sessions, and a new machine begins when it is good again", async () => {
   const [a, b] = [await openPeer(), await openPeer()];
   const ends: SessionEnd[] = [];
   join(a, b, (end) => ends.push(end));

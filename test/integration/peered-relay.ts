@@ -1,0 +1,55 @@
+import { webSocketTransport } from "@heddle/client";
+import type { LogStore } from "@heddle/core";
+import { Relay, type RelayOptions } from "@heddle/relay";
+import { PeerHost, PeerSet, Replica } from "@heddle/replica";
+import { ephemeralDeviceKey, nodeVerifier } from "@heddle/replica/node";
+import { PeerRole } from "@heddle/sync";
+import { WebSocket } from "ws";
+
+import { environment, memoryStore } from "./relay-under-test.ts";
+
+/** A relay in this process that lets replicas in, and speaks with other relays itself. */
+export class PeeredRelay implements AsyncDisposable {
+  readonly replica: Replica;
+  readonly peers: PeerHost;
+  readonly relay: Relay;
+  readonly #store: LogStore;
+  readonly #sets: PeerSet[] = [];
+
+  private constructor(store: LogStore, replica: Replica, peers: PeerHost, relay: Relay) {
+    this.#store = store;
+    this.replica = replica;
+    this.peers = peers;
+    this.relay = relay;
+  }
+
+  static async start(options: Partial<RelayOptions> = {}): Promise<PeeredRelay> {
+    const store = await memoryStore();
+    const parts = { store, environment, signer: ephemeralDeviceKey(), engine: "test" };
+    const replica = await Replica.open({ ...parts, idleMs: 50 });
+    const settings = { role: PeerRole.relay, adopt: true, follow: true, verifier: nodeVerifier };
+    const peers = await PeerHost.open({ ...parts, ...settings, replica });
+    const place = { host: "127.0.0.1", port: 0 };
+    const relay = await Relay.start({ replica, peers, environment, ...place, ...options });
+    return new PeeredRelay(store, replica, peers, relay);
+  }
+
+  get url(): string {
+    return this.relay.url.replace("http", "ws");
+  }
+
+  /** Keeps a connection to another relay. */
+  dial(url: string): void {
+    const transport = webSocketTransport({ url, WebSocket });
+    const targets = [{ name: url, transport }];
+    const set = new PeerSet({ host: this.peers, environment, targets });
+    this.#sets.push(set);
+    set.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const set of this.#sets) set.stop();
+    await this.relay.drain();
+    await this.#store.close();
+  }
+}
