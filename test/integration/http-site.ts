@@ -14,9 +14,10 @@ import {
 
 import { Arrivals } from "./arrivals.ts";
 
-const idleMs = 500;
+/** Long enough for a machine that is busy with something else. */
+const idleMs = 3_000;
 const pollMs = 300;
-const graceMs = 2_000;
+const graceMs = 3_000;
 
 export interface HttpSite extends TransportSite {
   readonly url: string;

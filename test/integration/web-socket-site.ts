@@ -11,7 +11,8 @@ import { WebSocket, WebSocketServer } from "ws";
 import { Arrivals } from "./arrivals.ts";
 
 const dialMsMax = 500;
-const silenceMs = 300;
+/** Long enough for a machine that is busy with something else. */
+const silenceMs = 2_000;
 
 /** Real sockets on loopback: a server with `ws`, and a transport that dials it with `ws`. */
 export async function webSocketSite(): Promise<TransportSite> {

@@ -54,7 +54,7 @@ async function makeSite(): Promise<Site> {
   const Channel = CountedChannel as BroadcastChannelConstructor;
   const waiting: ((connection: Connection) => void)[] = [];
   const arrived: Connection[] = [];
-  const options = { name, BroadcastChannel: Channel, scheduler, silenceMs: 600 };
+  const options = { name, BroadcastChannel: Channel, scheduler, silenceMs: 2_000 };
   const acceptor = acceptBroadcastChannel(options, (connection) => {
     const next = waiting.shift();
     if (next) next(connection);

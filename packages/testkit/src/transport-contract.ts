@@ -198,15 +198,15 @@ function describeBackPressure(bench: Bench): void {
       writer.connection.send(chunk);
       sent++;
     }
-    expect(writer.connection.isCongested).toBe(true);
+    // It was held back: the loop did not end because everything was sent.
+    expect(sent * chunk.length).toBeLessThan(floodBytes);
     expect(writer.connection.bufferedBytes).toBeLessThanOrEqual(transportLimits.sendBufferBytesMax);
     expect(reader.messages).toEqual([]);
     expect([writer.end, reader.end]).toEqual([undefined, undefined]);
-    const drains = writer.drains;
     reader.connection.resume();
     await vi.waitFor(() => expect(reader.messages).toHaveLength(sent), patience);
-    await vi.waitFor(() => expect(writer.drains).toBe(drains + 1), patience);
-    expect(writer.connection.isCongested).toBe(false);
+    await vi.waitFor(() => expect(writer.connection.isCongested).toBe(false), patience);
+    expect(writer.drains).toBeGreaterThan(0);
   });
 
   it.each(sides)("[TRN-3] cuts the %s off when it does not wait", async (from) => {
