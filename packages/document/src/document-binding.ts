@@ -18,6 +18,8 @@ export interface SealedEdits {
   readonly context: EditContext | undefined;
   /** Transactions in it. */
   readonly edits: number;
+  /** `HEDDLE_UPDATE_REFUSED`: Yjs cannot write them down, and so nobody can read them. */
+  readonly failure?: HeddleError;
 }
 
 export interface BindingOptions {
@@ -143,7 +145,11 @@ export class DocumentBinding {
   }
 
   /** Edits of `edit` travel with `context`. Inside another transaction they belong to that one. */
-  transact<Result>(edit: () => Result, context: EditContext, origin: unknown = null): Result {
+  transact<Result>(
+    edit: () => Result,
+    context: EditContext | undefined,
+    origin: unknown = null,
+  ): Result {
     this.#entering = context;
     try {
       return this.ydoc.transact(edit, origin);
@@ -161,6 +167,13 @@ export class DocumentBinding {
     this.#segments = [];
     const sealed = segments.map((segment) => this.#seal(segment));
     for (const edits of sealed) this.#options.onSealed(edits);
+  }
+
+  /** Goes on under another client id, for another lane. What was captured is sealed first. */
+  renewClient(): void {
+    this.flush();
+    this.#ownClients = new Set();
+    this.#takeClient();
   }
 
   /** Lets go of the document; what was captured and not sealed is dropped. */
@@ -268,9 +281,16 @@ export class DocumentBinding {
     const { context, edits } = segment;
     const isOwn = [...segment.ranges.keys()].every((client) => this.#ownClients.has(client));
     const isImported = segment.isImported || !isOwn;
-    const updates = encodeSegment(this.ydoc, segment, this.#known);
-    for (const [client, { to }] of segment.ranges) this.#raise(client, to);
-    return { updates, isImported, context, edits };
+    const sealed = { isImported, context, edits };
+    try {
+      const updates = encodeSegment(this.ydoc, segment, this.#known);
+      for (const [client, { to }] of segment.ranges) this.#raise(client, to);
+      return { ...sealed, updates };
+    } catch (cause) {
+      const message = "the engine failed on writing an edit down";
+      const failure = new HeddleError(HeddleErrorCode.updateRefused, message, { cause });
+      return { ...sealed, updates: [], failure };
+    }
   }
 
   #applyBytes(update: Uint8Array): AppliedUpdate {

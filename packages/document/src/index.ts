@@ -30,3 +30,5 @@ export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";
 export { suppressRemoteCleanup, yjsEngine } from "./yjs-engine.ts";
 export { WorkBudget } from "./waiting-part.ts";
 export { type FreedPart, WaitingUpdates } from "./waiting-updates.ts";
+/** The Yjs document class: the one copy of Yjs that everybody has to use. */
+export { Doc as YDoc } from "yjs";

@@ -76,12 +76,13 @@ export class Committer {
     await this.#running;
   }
 
-  /** Nothing more is sealed into `lane`, if it is the one that is written. */
-  endLane(lane: LaneId): void {
-    if (this.#writer?.descriptor.id !== lane) return;
+  /** Nothing more is sealed into `lane`, if it is the one that is written. False if it is not. */
+  endLane(lane: LaneId): boolean {
+    if (this.#writer?.descriptor.id !== lane) return false;
     this.#writer.end();
     this.#writer = undefined;
     this.#isLaneStored = false;
+    return true;
   }
 
   /** Nothing is sealed from here on; what waits belongs to documents that are given up. */

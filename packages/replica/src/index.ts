@@ -16,6 +16,10 @@ export {
 } from "./checkpoint-policy.ts";
 export { checkpointDocument, type CheckpointOutcome, pruneDocument } from "./checkpointer.ts";
 export type { DocumentRound } from "./document-outbox.ts";
+export type { EditDescription } from "./live/edit-description.ts";
+export { LiveDocument, type LiveDocumentOptions } from "./live/live-document.ts";
+export * from "./live/live-events.ts";
+export { LiveReplica, type LiveReplicaOptions } from "./live/live-replica.ts";
 export { loadDocument, type LoadedLog } from "./load-document.ts";
 export { defaultAuditBudget, type AuditBudget } from "./audit-budget.ts";
 export type {

@@ -9,6 +9,13 @@ export interface UpdateSource {
   readonly principal?: Uint8Array | undefined;
   /** Written there too, see `EnvelopeContent.sourceTag`: an audit tells sources apart by it. */
   readonly tag?: Uint8Array | undefined;
+  /** Bits of `EnvelopeFlag` for its envelopes; `viaGateway` unless it says otherwise. */
+  readonly flags?: number;
+  /** What an application says about its edits; written into the envelopes. */
+  readonly reason?: Uint8Array | undefined;
+  readonly correlationId?: Uint8Array | undefined;
+  /** The application's own edits, made by the Yjs of this process: sealed without a trial. */
+  readonly isTrusted?: boolean;
   /** What the events of this source have in common; those about its updates carry them too. */
   readonly logFields?: LogFields;
   /** Whose share of scarce things it uses; a source without one has a share of its own. */

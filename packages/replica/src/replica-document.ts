@@ -49,6 +49,8 @@ export interface DocumentListener {
   onCommit(commit: DocumentCommit): void;
   /** The document left memory: the store failed, or a part of it was recalled. Open it again. */
   onReset(error: HeddleError): void;
+  /** What is submitted from now on is sealed into another lane. */
+  onLaneEnded?(): void;
 }
 
 /** What waits for updates that have not arrived (DOC-6). */
@@ -146,6 +148,11 @@ export class ReplicaDocument {
   /** Updates that were refused for what they do, and envelopes of the log that are held aside. */
   get refused(): { readonly quarantined: number; readonly held: number } {
     return { quarantined: this.#log.quarantine.count, held: this.#log.heldEnvelopes };
+  }
+
+  /** Who sees at once what reaches the disk. */
+  get listenerCount(): number {
+    return this.#listeners.size;
   }
 
   /** False while the store has never heard of the document. */
@@ -308,6 +315,11 @@ export class ReplicaDocument {
     this.#listeners.clear();
   }
 
+  /** The lane that this process wrote is over; the next change begins another one. */
+  endLane(): void {
+    for (const listener of this.#listeners) listener.onLaneEnded?.();
+  }
+
   /** Lets go of timers and trials. */
   dispose(): void {
     this.#intake.stop();
@@ -342,18 +354,21 @@ export class ReplicaDocument {
     return [this.#inFlight?.updates, this.#pending].flatMap((updates) => updates?.bursts ?? []);
   }
 
-  #seal(writer: LaneWriter, payload: Uint8Array, { principal, tag }: UpdateSource): Envelope {
+  #seal(writer: LaneWriter, payload: Uint8Array, source: UpdateSource): Envelope {
+    const { principal, tag, reason, correlationId } = source;
     const { positions } = this.#log;
     const lane = writer.descriptor.id;
     const envelope = writer.seal(positions.get(lane), {
       kind: EnvelopeKind.update,
-      flags: EnvelopeFlag.viaGateway,
+      flags: source.flags ?? EnvelopeFlag.viaGateway,
       document: this.entry.id,
       epoch: 0,
       schema: 0,
       codec: PayloadCodec.yjsV1,
       payload,
+      correlationId,
       principal,
+      reason,
       sourceTag: tag,
     });
     this.#advance(envelope);

@@ -72,6 +72,7 @@ export class Replica {
   #committer: Committer;
   #state: ReplicaState = { name: "ready" };
   #observer: ReplicaObserver | undefined;
+  readonly #stateListeners = new Set<(state: ReplicaState) => void>();
 
   private constructor(options: ReplicaOptions, recovery: RecoveryReport) {
     this.#options = options;
@@ -186,7 +187,8 @@ export class Replica {
 
   /** Somebody else writes that lane, if it is ours: the next change begins a new one. */
   endLane(lane: LaneId): void {
-    this.#committer.endLane(lane);
+    if (!this.#committer.endLane(lane)) return;
+    for (const document of this.#holdings.loaded()) document.endLane();
   }
 
   /** At most one at a time; the returned function stops it. */
@@ -196,6 +198,12 @@ export class Replica {
     return () => {
       this.#observer = undefined;
     };
+  }
+
+  /** Calls `listener` after every change of {@link state}; the returned function stops that. */
+  onStateChange(listener: (state: ReplicaState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
   }
 
   /**
@@ -394,6 +402,7 @@ export class Replica {
   #setState(state: ReplicaState): void {
     this.#state = state;
     this.#observer?.onStateChange(state);
+    for (const listener of this.#stateListeners) listener(state);
   }
 
   #observeClock(hlc: Hlc): void {

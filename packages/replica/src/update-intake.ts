@@ -128,7 +128,8 @@ export class UpdateIntake {
     if (!admission.isDuplicate) this.#host.assertWritable();
     if (admission.admitted) this.#assertRoom(admission.admitted);
     if (!admission.isDuplicate) this.#askSource(source, update, admission);
-    if (admission.admitted === undefined || this.#isTrusted(admission.admitted)) {
+    const isTrusted = source.isTrusted === true;
+    if (!admission.admitted || isTrusted || this.#isTrusted(admission.admitted)) {
       const hasHeldPart = update !== parsed;
       return this.#take({ update, source, receivedMs, hasHeldPart }, admission);
     }

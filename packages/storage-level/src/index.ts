@@ -1,6 +1,7 @@
 export { comparePlaces, type ArrivalPlace } from "./envelope-record.ts";
 export type { JournalEntry, NumberedJournalEntry } from "./history-records.ts";
 export { LevelLogStore } from "./level-log-store.ts";
+export { levelStore, type LevelStoreOpener } from "./level-store.ts";
 export {
   openLevelDatabase,
   type DatabaseOpening,

@@ -1,0 +1,75 @@
+import type { HeddleError } from "@heddle/core";
+import {
+  parseStored,
+  type EditContext,
+  type ParsedUpdate,
+  type SealedEdits,
+} from "@heddle/document";
+
+/** One update on its way to the disk. */
+export interface QueuedEdits {
+  /** `undefined` where the log had all of it: then there are only edits to count. */
+  readonly update: ParsedUpdate | undefined;
+  readonly context: EditContext | undefined;
+  /** Transactions that are saved when it is, and all before it. */
+  readonly edits: number;
+  /** It cannot even be written down. */
+  readonly failure: HeddleError | undefined;
+  isImported: boolean;
+  stage: "waiting" | "submitted" | "saved";
+}
+
+/** What a live document has sealed and the disk has not confirmed, in the order of its making. */
+export class EditQueue {
+  #entries: QueuedEdits[] = [];
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  get updates(): ParsedUpdate[] {
+    return this.#entries.flatMap(({ update }) => update ?? []);
+  }
+
+  push({ updates, isImported, context, edits, failure }: SealedEdits): void {
+    const entry = { isImported, context, edits: 0, failure, stage: "waiting" } as const;
+    for (const bytes of updates.slice(0, -1)) {
+      this.#entries.push({ ...entry, update: parseStored(bytes) });
+    }
+    const last = updates.at(-1);
+    this.#entries.push({ ...entry, update: last && parseStored(last), edits });
+  }
+
+  /** The first that waits for being submitted. */
+  next(): QueuedEdits | undefined {
+    return this.#entries.find(({ stage }) => stage === "waiting");
+  }
+
+  /** Lets go of what is saved, and of nothing behind what is not. Returns how many edits that were. */
+  takeSaved(): number {
+    let edits = 0;
+    while (this.#entries[0]?.stage === "saved") edits += this.#entries.shift()!.edits;
+    return edits;
+  }
+
+  /** Nobody knows what became of those that were submitted: all are submitted again. */
+  restart(): void {
+    for (const entry of this.#entries) entry.stage = "waiting";
+  }
+
+  /** They were made for a lane that is over: in another one they are foreign. */
+  disown(): void {
+    for (const entry of this.#entries) entry.isImported = true;
+  }
+
+  /** Takes out what `isLost` says, in order. */
+  drop(isLost: (entry: QueuedEdits) => boolean): QueuedEdits[] {
+    const lost: QueuedEdits[] = [];
+    this.#entries = this.#entries.filter((entry) => {
+      if (!isLost(entry)) return true;
+      lost.push(entry);
+      return false;
+    });
+    return lost;
+  }
+}

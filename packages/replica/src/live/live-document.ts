@@ -1,0 +1,496 @@
+import {
+  HeddleError,
+  HeddleErrorCode,
+  isHeddleError,
+  parseDocumentName,
+  type DocumentName,
+  type Environment,
+} from "@heddle/core";
+import { DocumentBinding, type ParsedUpdate, YDoc } from "@heddle/document";
+import { Awareness } from "y-protocols/awareness";
+
+import type { ReplicaDocument, DocumentCommit } from "../replica-document.ts";
+import type { Replica } from "../replica.ts";
+import { editContext, type EditDescription } from "./edit-description.ts";
+import { EditQueue, type QueuedEdits } from "./edit-queue.ts";
+import { EditSources } from "./edit-sources.ts";
+import { EventListeners, rethrowLater } from "./event-listeners.ts";
+import { withoutDependents } from "./lost-edits.ts";
+import type { LiveEvents, LiveState, LiveStatus } from "./live-events.ts";
+import { PresenceGate } from "./presence-gate.ts";
+import { SaveProgress } from "./save-progress.ts";
+import { isPermanent, isStoreFailure, retryDelayMs } from "./trouble.ts";
+
+export interface LiveDocumentOptions {
+  readonly replica: Replica;
+  readonly environment: Environment;
+  readonly name: string;
+  /** The application's own document. Without one there is a new one, which is replaced when need be. */
+  readonly ydoc?: YDoc | undefined;
+}
+
+/** Why the Yjs document cannot go on, and what of it is lost. */
+interface Replacement {
+  readonly error: HeddleError;
+  readonly refused: QueuedEdits | undefined;
+}
+
+/**
+ * One document of a replica as an application edits it: a Yjs document tied to the log.
+ *
+ * - It is there at once; edits made before the log is open count (LIV-3).
+ * - Own edits are shown at once, and are "saved" when they are on disk (LIV-6); everybody else's are
+ *   on disk before they are shown (RLY-1).
+ * - What the store does not take for now is kept and written when it does (LIV-7).
+ * - What can never be written is handed back with a `refused` event; a document that must not go on is
+ *   replaced with a `reset` event (LIV-8).
+ */
+export class LiveDocument implements AsyncDisposable {
+  readonly name: DocumentName;
+  readonly #replica: Replica;
+  readonly #environment: Environment;
+  readonly #isGiven: boolean;
+  readonly #events = new EventListeners<LiveEvents>();
+  readonly #queue = new EditQueue();
+  readonly #progress = new SaveProgress();
+  readonly #sources = new EditSources();
+  #ydoc: YDoc;
+  #awareness: Awareness;
+  #binding: DocumentBinding;
+  #presence: PresenceGate;
+  #generation = 0;
+  #document: ReplicaDocument | undefined;
+  #stopListening: (() => void) | undefined;
+  #hasLoaded = false;
+  #replacement: Replacement | undefined;
+  #isJudging = false;
+  /** Since something was saved. */
+  #resets = 0;
+  #cancelRetry: (() => void) | undefined;
+  #error: HeddleError | undefined;
+  #isClosing = false;
+  #end: "failed" | "closed" | undefined;
+  readonly #stopWatching: () => void;
+  #opening: Promise<void>;
+
+  /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `name` cannot be the name of a document. */
+  constructor({ replica, environment, name, ydoc }: LiveDocumentOptions) {
+    this.name = parseDocumentName(name);
+    this.#replica = replica;
+    this.#environment = environment;
+    this.#isGiven = ydoc !== undefined;
+    this.#ydoc = ydoc ?? new YDoc();
+    this.#binding = this.#bind(this.#ydoc);
+    this.#awareness = new Awareness(this.#ydoc);
+    this.#presence = this.#openGate();
+    this.#stopWatching = replica.onStateChange(({ name }) => {
+      if (name === "closed") this.#fail(replicaClosed());
+    });
+    this.#opening = this.#open();
+  }
+
+  /** Edit it directly. Another one after a `reset`. */
+  get ydoc(): YDoc {
+    return this.#ydoc;
+  }
+
+  /** Of the present {@link ydoc}. */
+  get awareness(): Awareness {
+    return this.#awareness;
+  }
+
+  /** Origin of the transactions that bring what others wrote. */
+  get origin(): object {
+    return this.#binding.origin;
+  }
+
+  get status(): LiveStatus {
+    const { unsaved } = this.#progress;
+    return { state: this.#state, unsaved, generation: this.#generation, error: this.#error };
+  }
+
+  on<Name extends keyof LiveEvents>(
+    name: Name,
+    listener: (event: LiveEvents[Name]) => void,
+  ): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /**
+   * Resolves when the document shows what the log holds.
+   *
+   * @throws HeddleError what it failed with, or `HEDDLE_STORAGE_CLOSED`.
+   */
+  async whenLoaded(): Promise<void> {
+    await this.#opening;
+    if (this.#end !== undefined) throw this.#ending();
+  }
+
+  /**
+   * Resolves when every edit so far is on this disk.
+   *
+   * @throws HeddleError when it cannot be: what was refused, or why the document failed.
+   */
+  async whenSaved(): Promise<void> {
+    if (this.#end !== undefined && this.#progress.unsaved > 0) throw this.#ending();
+    this.flush();
+    await new Promise<void>((resolve, reject) => {
+      this.#progress.afterSaved((failure) => (failure ? reject(failure) : resolve()));
+    });
+  }
+
+  /** Seals what was typed so far, without waiting for the end of the window. */
+  flush(): void {
+    this.#binding.flush();
+  }
+
+  /**
+   * One transaction, with what the application says about it: written into its envelope for good, and
+   * readable by everybody who reads the log. Inside another transaction it belongs to that one.
+   *
+   * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the reason or the id is too long.
+   */
+  transact<Result>(edit: () => Result, about: EditDescription = {}): Result {
+    return this.#binding.transact(edit, editContext(about), about.origin ?? null);
+  }
+
+  /** Takes in what a peer says about who is there. */
+  applyPresence(update: Uint8Array): void {
+    this.#presence.apply(update);
+  }
+
+  /**
+   * Waits for the disk, then lets go of the log. The Yjs document is destroyed if it was made here.
+   *
+   * @throws HeddleError when edits could not be saved: what the store, or the document, failed with.
+   */
+  async close(): Promise<void> {
+    if (this.#end === "closed") return;
+    this.#isClosing = true;
+    try {
+      if (this.#error && this.#progress.unsaved > 0) throw this.#error;
+      await this.whenSaved();
+    } finally {
+      this.#letGo("closed");
+      this.#stopWatching();
+      this.#presence.stop();
+      this.#binding.destroy();
+      this.#awareness.destroy();
+      if (!this.#isGiven) this.#ydoc.destroy();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #state(): LiveState {
+    if (this.#end !== undefined) return this.#end;
+    if (this.#error !== undefined) return "suspended";
+    if (this.#document === undefined) return "loading";
+    return this.#progress.unsaved > 0 ? "saving" : "saved";
+  }
+
+  #bind(ydoc: YDoc): DocumentBinding {
+    const { scheduler, random, logger } = this.#environment;
+    return new DocumentBinding(ydoc, {
+      scheduler,
+      random,
+      isListenedTo: () => (this.#document?.listenerCount ?? 0) > 1,
+      onCaptured: () => {
+        this.#progress.captured();
+        this.#noteStatus();
+      },
+      onClientRotated: () => {
+        logger.warn("document.client_rotated", { document: this.#document?.entry.id });
+        this.#presence.follow(ydoc.clientID);
+      },
+      onSealed: (edits) => {
+        this.#queue.push(edits);
+        this.#pump();
+      },
+    });
+  }
+
+  #openGate(): PresenceGate {
+    const show = (update: Uint8Array): void => this.#events.emit("presence", update);
+    return new PresenceGate(this.#awareness, this.#progress, show);
+  }
+
+  async #open(): Promise<void> {
+    // After a reset: whoever resets has not finished yet.
+    await Promise.resolve();
+    // A store that fails at every write is not asked again and again.
+    if (this.#resets > 1) await this.#whenWorthAnotherTry(this.#resets);
+    for (let attempt = 1; this.#end === undefined; attempt++) {
+      try {
+        const document = await this.#replica.acquire(this.name);
+        if (this.#end === undefined) this.#attach(document);
+        else this.#replica.release(document);
+        return;
+      } catch (error) {
+        if (!isHeddleError(error)) throw error;
+        if (isPermanent(error)) return this.#fail(error);
+        this.#suspend(error);
+        await this.#whenWorthAnotherTry(attempt);
+      }
+    }
+  }
+
+  #attach(document: ReplicaDocument): void {
+    if (this.#replacement && this.#isGiven) {
+      this.#replica.release(document);
+      this.#giveUp(this.#replacement, document);
+      return;
+    }
+    try {
+      if (this.#replacement) this.#replace(this.#replacement, document);
+      else this.#continue(document);
+    } catch (error) {
+      this.#replica.release(document);
+      throw error;
+    }
+    this.#document = document;
+    this.#stopListening = document.subscribe({
+      onCommit: (commit) => this.#onCommit(commit),
+      onReset: (reset) => this.#onReset(reset),
+      onLaneEnded: () => {
+        this.#binding.renewClient();
+        this.#presence.follow(this.#ydoc.clientID);
+      },
+    });
+    this.#hasLoaded = true;
+    this.#error = undefined;
+    this.#queue.restart();
+    this.#pump();
+    this.#noteStatus();
+  }
+
+  /** The same Yjs document goes on, with what the log has brought meanwhile. */
+  #continue(document: ReplicaDocument): void {
+    this.#binding.detach();
+    // A document only comes back when the lane it was written in is over.
+    if (this.#hasLoaded) this.#queue.disown();
+    this.#attachBinding(document, this.#queue.updates);
+    this.#presence.follow(this.#ydoc.clientID);
+  }
+
+  #attachBinding(document: ReplicaDocument, ahead: readonly ParsedUpdate[]): void {
+    const { observerError } = this.#binding.attach({
+      state: document.encodeSince(),
+      stateVector: document.encodeShownVector(),
+      ahead,
+    });
+    if (observerError !== undefined) rethrowLater(observerError);
+  }
+
+  /** A new Yjs document with what the log holds, and what was typed and is not there yet. */
+  #replace(replacement: Replacement, document: ReplicaDocument): void {
+    const previous = this.#ydoc;
+    const presence = this.#awareness.getLocalState();
+    this.#binding.flush();
+    this.#binding.destroy();
+    this.#presence.stop();
+    this.#reportLost(replacement, document);
+    this.#replacement = undefined;
+    this.#ydoc = new YDoc();
+    this.#binding = this.#bind(this.#ydoc);
+    this.#attachBinding(document, []);
+    for (const update of this.#queue.updates) this.#binding.apply(update.bytes, [update]);
+    this.#awareness.destroy();
+    this.#awareness = new Awareness(this.#ydoc);
+    this.#awareness.setLocalState(presence);
+    this.#presence = this.#openGate();
+    this.#generation++;
+    const { error } = replacement;
+    const event = { generation: this.#generation, error, previous, ydoc: this.#ydoc, unsaved: [] };
+    this.#events.emit("reset", event);
+  }
+
+  /** The application's own document cannot be replaced: it has to bring another one. */
+  #giveUp(replacement: Replacement, document: ReplicaDocument): void {
+    const { error } = replacement;
+    this.#binding.flush();
+    this.#reportLost(replacement, document);
+    const unsaved = this.#queue.updates.map(({ bytes }) => bytes);
+    this.#generation++;
+    this.#fail(error);
+    const { generation } = this.status;
+    const event = { generation, error, previous: this.#ydoc, ydoc: undefined, unsaved };
+    this.#events.emit("reset", event);
+  }
+
+  #reportLost({ error, refused }: Replacement, document: ReplicaDocument): void {
+    if (refused === undefined) return;
+    const lost = this.#queue.drop(withoutDependents(document.encodeSince(), refused));
+    const edits = lost.reduce((sum, entry) => sum + entry.edits, 0);
+    this.#progress.lost(edits, error);
+    const updates = lost.flatMap(({ update }) => update?.bytes ?? []);
+    this.#events.emit("refused", { generation: this.#generation, error, updates, edits });
+  }
+
+  #pump(): void {
+    const document = this.#document;
+    if (document === undefined || this.#isJudging || this.#cancelRetry) return;
+    for (let entry = this.#queue.next(); entry; entry = this.#queue.next()) {
+      if (!this.#submit(document, entry)) return;
+    }
+  }
+
+  /** False when nothing else may follow for now. */
+  #submit(document: ReplicaDocument, entry: QueuedEdits): boolean {
+    entry.stage = "submitted";
+    if (entry.failure) {
+      this.#onSubmitFailed(document, entry, entry.failure);
+      return false;
+    }
+    if (entry.update === undefined) {
+      this.#onSaved(document, entry);
+      return true;
+    }
+    const source = this.#sources.of(entry);
+    try {
+      const outcome = document.submit(entry.update.bytes, source, (refusal) => {
+        this.#onJudged(document, entry, refusal);
+      });
+      const onSaved = (): void => this.#onSaved(document, entry);
+      if (outcome === "judging") this.#isJudging = true;
+      else if (outcome === "duplicate") void document.whenSettled().then(onSaved);
+      else document.afterCommitOf(source, onSaved);
+      return outcome !== "judging";
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      this.#onSubmitFailed(document, entry, error);
+      return false;
+    }
+  }
+
+  #onJudged(document: ReplicaDocument, entry: QueuedEdits, refusal?: HeddleError): void {
+    if (this.#document !== document) return;
+    this.#isJudging = false;
+    if (refusal) this.#onSubmitFailed(document, entry, refusal);
+    else {
+      document.afterCommitOf(this.#sources.of(entry), () => this.#onSaved(document, entry));
+      this.#pump();
+    }
+  }
+
+  #onSubmitFailed(document: ReplicaDocument, entry: QueuedEdits, error: HeddleError): void {
+    entry.stage = "waiting";
+    // A document that was given up has said so, or is about to.
+    if (this.#document !== document || error.code === HeddleErrorCode.documentReset) return;
+    if (isStoreFailure(error)) this.#retryLater(error);
+    else this.#startOver({ error, refused: entry });
+  }
+
+  #onSaved(document: ReplicaDocument, entry: QueuedEdits): void {
+    if (this.#document !== document) return;
+    entry.stage = "saved";
+    if (entry.update) this.#resets = 0;
+    this.#progress.saved(this.#queue.takeSaved());
+    this.#noteStatus();
+  }
+
+  #onCommit({ update, parts, sources }: DocumentCommit): void {
+    if ([...sources.keys()].every((source) => this.#sources.includes(source))) return;
+    try {
+      const { observerError } = this.#binding.apply(update, parts);
+      if (observerError !== undefined) rethrowLater(observerError);
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      this.#environment.logger.error("document.apply_failed", {
+        document: this.#document?.entry.id,
+      });
+      this.#startOver({ error, refused: undefined });
+    }
+  }
+
+  #onReset(error: HeddleError): void {
+    const isRecall = error.code === HeddleErrorCode.documentReset;
+    if (isRecall) this.#replacement ??= { error, refused: undefined };
+    else this.#suspend(error);
+    this.#resets++;
+    this.#reopen();
+  }
+
+  /** The Yjs document shows what the log will never hold, or is broken. */
+  #startOver(replacement: Replacement): void {
+    this.#replacement = replacement;
+    const document = this.#document;
+    this.#reopen();
+    if (document) this.#replica.release(document);
+  }
+
+  #reopen(): void {
+    this.#detach();
+    this.#noteStatus();
+    this.#opening = this.#open();
+  }
+
+  #detach(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    this.#document = undefined;
+    this.#isJudging = false;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+  }
+
+  #retryLater(error: HeddleError): void {
+    this.#suspend(error);
+    this.#cancelRetry = this.#environment.scheduler.after(retryDelayMs(1), () => {
+      this.#cancelRetry = undefined;
+      this.#error = undefined;
+      this.#pump();
+      this.#noteStatus();
+    });
+  }
+
+  /** Resolves when the replica has changed its state, or after a while. */
+  #whenWorthAnotherTry(attempt: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#environment.scheduler.after(retryDelayMs(attempt), () => go());
+      const stop = this.#replica.onStateChange(() => go());
+      const go = (): void => {
+        cancel();
+        stop();
+        this.#cancelRetry = undefined;
+        resolve();
+      };
+      this.#cancelRetry = go;
+    });
+  }
+
+  #suspend(error: HeddleError): void {
+    this.#error = error;
+    if (this.#isClosing) this.#progress.fail(error);
+    this.#noteStatus();
+  }
+
+  #fail(error: HeddleError): void {
+    if (this.#end !== undefined) return;
+    this.#error = error;
+    this.#letGo("failed");
+    this.#progress.fail(error);
+  }
+
+  #letGo(end: "failed" | "closed"): void {
+    const document = this.#document;
+    this.#detach();
+    this.#end = end;
+    if (document) this.#replica.release(document);
+    this.#noteStatus();
+  }
+
+  #ending(): HeddleError {
+    return this.#error ?? replicaClosed();
+  }
+
+  #noteStatus(): void {
+    this.#events.emit("status", this.status);
+  }
+}
+
+function replicaClosed(): HeddleError {
+  return new HeddleError(HeddleErrorCode.storageClosed, "the document, or its replica, is closed");
+}

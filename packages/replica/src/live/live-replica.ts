@@ -1,0 +1,76 @@
+import type { Environment } from "@heddle/core";
+import type { YDoc } from "@heddle/document";
+
+import type { Replica } from "../replica.ts";
+import { LiveDocument } from "./live-document.ts";
+
+export interface LiveReplicaOptions {
+  readonly replica: Replica;
+  readonly environment: Environment;
+  /** Lets go of what was opened for the replica, after it. */
+  readonly release?: (() => Promise<void>) | undefined;
+}
+
+/** A replica as an application embeds it: documents that can be edited, and one call that ends it all. */
+export class LiveReplica implements AsyncDisposable {
+  /** The engine: relays and peers are given it, and show what is written here. */
+  readonly replica: Replica;
+  readonly #options: LiveReplicaOptions;
+  readonly #documents = new Set<LiveDocument>();
+
+  constructor(options: LiveReplicaOptions) {
+    this.#options = options;
+    this.replica = options.replica;
+  }
+
+  /**
+   * The document of that name, there at once; it shows what is stored a little later. Documents of one
+   * name share their log.
+   *
+   * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `name` cannot be the name of a document.
+   */
+  document(name: string, ydoc?: YDoc): LiveDocument {
+    const { replica, environment } = this.#options;
+    const document = new LiveDocument({ replica, environment, name, ydoc });
+    this.#documents.add(document);
+    document.on("status", ({ state }) => {
+      if (state === "closed") this.#documents.delete(document);
+    });
+    return document;
+  }
+
+  /**
+   * As {@link document}, once it shows what is stored.
+   *
+   * @throws HeddleError `HEDDLE_FRAME_MALFORMED`, or `HEDDLE_STORAGE_*` when it cannot be read.
+   */
+  async open(name: string, ydoc?: YDoc): Promise<LiveDocument> {
+    const document = this.document(name, ydoc);
+    try {
+      await document.whenLoaded();
+    } catch (error) {
+      await document.close().catch(() => {
+        // What cannot be loaded cannot be saved either; the first error says why.
+      });
+      throw error;
+    }
+    return document;
+  }
+
+  /**
+   * Saves and closes all documents, then the replica, then what was opened for it.
+   *
+   * @throws HeddleError when edits could not be saved; everything is closed all the same.
+   */
+  async close(): Promise<void> {
+    const closing = await Promise.allSettled([...this.#documents].map((live) => live.close()));
+    await this.replica.close();
+    await this.#options.release?.();
+    const failed = closing.find(({ status }) => status === "rejected");
+    if (failed) throw (failed as PromiseRejectedResult).reason;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,21 @@
+import type { Environment } from "@heddle/core";
+
+import type { LevelLogStore } from "./level-log-store.ts";
+import { openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
+
+/** A store that is still to be opened: where it is, and how. */
+export interface LevelStoreOpener {
+  readonly directory: string;
+  open(environment: Environment): Promise<LevelLogStore>;
+}
+
+/** The store in `directory`, for whoever opens it with an environment; see {@link openLevelStore}. */
+export function levelStore(
+  directory: string,
+  options: Omit<LevelStoreOptions, "environment"> = {},
+): LevelStoreOpener {
+  return {
+    directory,
+    open: (environment) => openLevelStore(directory, { ...options, environment }),
+  };
+}
