@@ -22,10 +22,8 @@ export interface QueuedEdits {
 /** What a live document has sealed and the disk has not confirmed, in the order of its making. */
 export class EditQueue {
   #entries: QueuedEdits[] = [];
-
-  get isEmpty(): boolean {
-    return this.#entries.length === 0;
-  }
+  /** No entry before it waits: a store that was away for an hour leaves very many. */
+  #next = 0;
 
   get updates(): ParsedUpdate[] {
     return this.#entries.flatMap(({ update }) => update ?? []);
@@ -42,19 +40,32 @@ export class EditQueue {
 
   /** The first that waits for being submitted. */
   next(): QueuedEdits | undefined {
-    return this.#entries.find(({ stage }) => stage === "waiting");
+    while (this.#next < this.#entries.length) {
+      const entry = this.#entries[this.#next]!;
+      if (entry.stage === "waiting") return entry;
+      this.#next++;
+    }
+    return undefined;
+  }
+
+  /** It was submitted in vain, and nothing behind it was. */
+  putBack(entry: QueuedEdits): void {
+    entry.stage = "waiting";
+    this.#next = 0;
   }
 
   /** Lets go of what is saved, and of nothing behind what is not. Returns how many edits that were. */
   takeSaved(): number {
-    let edits = 0;
-    while (this.#entries[0]?.stage === "saved") edits += this.#entries.shift()!.edits;
-    return edits;
+    const end = this.#entries.findIndex(({ stage }) => stage !== "saved");
+    const saved = this.#entries.splice(0, end < 0 ? this.#entries.length : end);
+    this.#next = Math.max(0, this.#next - saved.length);
+    return saved.reduce((sum, { edits }) => sum + edits, 0);
   }
 
   /** Nobody knows what became of those that were submitted: all are submitted again. */
   restart(): void {
     for (const entry of this.#entries) entry.stage = "waiting";
+    this.#next = 0;
   }
 
   /** They were made for a lane that is over: in another one they are foreign. */
@@ -65,6 +76,7 @@ export class EditQueue {
   /** Takes out what `isLost` says, in order. */
   drop(isLost: (entry: QueuedEdits) => boolean): QueuedEdits[] {
     const lost: QueuedEdits[] = [];
+    this.#next = 0;
     this.#entries = this.#entries.filter((entry) => {
       if (!isLost(entry)) return true;
       lost.push(entry);

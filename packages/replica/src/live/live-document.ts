@@ -376,7 +376,7 @@ export class LiveDocument implements AsyncDisposable {
   }
 
   #onSubmitFailed(document: ReplicaDocument, entry: QueuedEdits, error: HeddleError): void {
-    entry.stage = "waiting";
+    this.#queue.putBack(entry);
     // A document that was given up has said so, or is about to.
     if (this.#document !== document || error.code === HeddleErrorCode.documentReset) return;
     if (isStoreFailure(error)) this.#retryLater(error);
