@@ -2,9 +2,11 @@ import { EnvelopeFlag, HeddleError, HeddleErrorCode, type LogStoreState } from "
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 
+import type { ApplyJudge, Verdict } from "../apply-judge.ts";
+import { characterOf } from "../hostile.fixture.ts";
 import { notes } from "../replica.fixture.ts";
 import type { RefusedEvent, ResetEvent } from "./live-events.ts";
-import { envelopesOn, gate, openLive, textOnDisk } from "./live.fixture.ts";
+import { envelopesOn, gate, onDisk, openLive, textOnDisk } from "./live.fixture.ts";
 
 /** Generous: a loaded machine is not a failure. */
 const wait = { timeout: 30_000 };
@@ -316,6 +318,42 @@ describe("a store that fails", () => {
 });
 
 describe("what can never be written", () => {
+  test("[LIV-8] imports are tried like anybody's updates, own edits are not, and order is kept", async () => {
+    const answers: ((verdict: Verdict) => void)[] = [];
+    const judge: ApplyJudge = {
+      judge: () => new Promise((answer) => answers.push(answer)),
+      close: () => Promise.resolve(),
+    };
+    const { live, disk } = await openLive({ judge });
+    const document = live();
+    await document.whenLoaded();
+    const refused: RefusedEvent[] = [];
+    document.on("refused", (event) => refused.push(event));
+    const text = document.ydoc.getText("text");
+    text.insert(0, "x".repeat(100_000));
+    await document.whenSaved();
+    expect(answers).toHaveLength(0);
+    const brought = Y.mergeUpdates([characterOf(50, 0, "ada"), characterOf(51, 0, "bo")]);
+    Y.applyUpdate(document.ydoc, brought, "provider");
+    document.ydoc.getMap("own").set("key", "value");
+    document.flush();
+    await expect.poll(() => answers.length, wait).toBe(1);
+    expect(envelopesOn(disk)).toHaveLength(1);
+    expect(document.status).toMatchObject({ state: "saving", unsaved: 2 });
+    const stepMs: number[] = [];
+    answers[0]!({ outcome: "exception", reason: "for the test", step: 0, stepMs });
+    await expect.poll(() => answers.length + refused.length, wait).toBeGreaterThan(1);
+    answers[1]?.({ outcome: "exception", reason: "for the test", step: 0, stepMs });
+    await expect.poll(() => refused.length, wait).toBe(1);
+    expect(refused[0]!.error.code).toBe(HeddleErrorCode.updateRefused);
+    expect(refused[0]!.updates).toHaveLength(1);
+    await document.whenSaved();
+    expect(document.ydoc.getMap("own").get("key")).toBe("value");
+    expect(document.ydoc.store.clients.has(50)).toBe(false);
+    expect(onDisk(disk).getMap("own").get("key")).toBe("value");
+    await document.close();
+  });
+
   test("[LIV-8] is handed back, and the document is replaced by one without it", async () => {
     const { live, disk } = await openLive({ documentBytesMax: 2_000 });
     const document = live();
