@@ -130,6 +130,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "pruned",
   },
   {
+    name: "believe acknowledgements of any incarnation, whatever became of the store",
+    file: "sync/dist/outbox.js",
+    find: "const said = heldSeq(lane);",
+    replace: "const said = seq;",
+    scenario: "pruned",
+  },
+  {
     name: "overlook a fork",
     file: "sync/dist/fork-watch.js",
     find: "this.#suspected.set(lane, seq);",

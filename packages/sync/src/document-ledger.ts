@@ -77,6 +77,12 @@ export class DocumentLedger {
     return this.#durable.get(lane)?.seq ?? 0;
   }
 
+  /** Id of what is at `seq`, if it is at hand. */
+  idAt(lane: LaneId, seq: number): EnvelopeId | undefined {
+    const durable = this.#durable.get(lane);
+    return durable?.seq === seq ? durable.head : this.#recent.get(lane)?.get(seq);
+  }
+
   /** Up to here everything is held or on its way to disk. */
   acceptedSeq(lane: LaneId): number {
     return (this.#accepted.get(lane) ?? this.#durable.get(lane))?.seq ?? 0;
@@ -172,9 +178,8 @@ export class DocumentLedger {
    */
   agrees(lane: LaneId, seq: number, head: Uint8Array): boolean | undefined {
     if (seq === 0) return true;
-    const durable = this.#durable.get(lane);
-    const held = durable?.seq === seq ? durable.head : this.#recent.get(lane)?.get(seq);
-    if (held === undefined || seq > (durable?.seq ?? 0)) return undefined;
+    const held = this.idAt(lane, seq);
+    if (held === undefined || seq > this.durableSeq(lane)) return undefined;
     return compareBytes(held.subarray(0, head.length), head) === 0;
   }
 }

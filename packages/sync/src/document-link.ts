@@ -10,7 +10,9 @@ import {
 import type { DocumentExchange } from "./document-exchange.ts";
 import { HaveFlag, type AckedPosition, type WirePosition } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
+import { LinkDigests } from "./link-digests.ts";
 import { LinkPusher } from "./link-pusher.ts";
+import { isPermanentNak, NakCode } from "./nak-code.ts";
 import { headBytes, PeerPositions, type SuspectLane } from "./peer-positions.ts";
 import { fullJitter } from "./retry-policy.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -19,6 +21,8 @@ import { wireLimits } from "./wire-limits.ts";
 /** What a link needs of its session. */
 export interface LinkSession {
   readonly isLive: boolean;
+  /** Its greeting. */
+  readonly peer: FrameOf<"hello">;
   readonly isCreditOpen: boolean;
   send(frame: Frame): void;
   close(code: HeddleErrorCode): void;
@@ -47,6 +51,7 @@ export class DocumentLink {
   isOpenedByPeer = false;
   readonly #context: SyncContext;
   readonly #pusher: LinkPusher;
+  readonly #digests: LinkDigests;
   readonly #havePieces = new Map<LaneId, WirePosition>();
   #isUnsettled = true;
   #attempts = 0;
@@ -62,7 +67,15 @@ export class DocumentLink {
     this.session = session;
     this.exchange = exchange;
     this.ourRef = ourRef;
-    this.positions = new PeerPositions(exchange.ledger);
+    const { ledger } = exchange;
+    this.positions = new PeerPositions(ledger, (lane, seq) => {
+      const head = ledger.idAt(lane, seq);
+      context.outbox.confirmed(session.peer, { document: this.document, lane, seq, head });
+    });
+    for (const { lane, code } of context.refusedLanes.of(session.peer.store, this.document)) {
+      this.positions.suspend(lane, code);
+    }
+    this.#digests = new LinkDigests(context, this);
     this.#pusher = new LinkPusher(context, this);
   }
 
@@ -132,6 +145,12 @@ export class DocumentLink {
     if ((have.flags & HaveFlag.more) !== 0) return;
     const positions = new Map(this.#havePieces);
     this.#havePieces.clear();
+    if (!this.positions.isHeard) {
+      this.#context.outbox.restated(this.session.peer, this.document, (lane) => {
+        // It may have been on its way while later ones were proven.
+        return Math.max(positions.get(lane)?.seq ?? 0, this.positions.confirmedSeq(lane));
+      });
+    }
     this.positions.replace(positions, this.#pusher.isQuiet, this.suspect);
     this.changed();
     if (asks) this.sendHave(0);
@@ -192,6 +211,26 @@ export class DocumentLink {
     }
   }
 
+  /** A run of the lane from `seq` on was not taken. */
+  receiveNak({ lane, seq, code, reason }: FrameOf<"nak">): void {
+    if (!isPermanentNak(code)) return this.changed();
+    this.positions.suspend(lane, code);
+    const { outbox, refusedLanes } = this.#context;
+    if (code === NakCode.forked || !outbox.own.isOwn(lane)) return;
+    const { store } = this.session.peer;
+    refusedLanes.add({ store, document: this.document, lane, seq, code, reason });
+  }
+
+  /** The application wants a refused lane to be tried again. */
+  retry(lane: LaneId): void {
+    this.positions.resume(lane);
+    this.changed();
+  }
+
+  receiveDigest(frame: FrameOf<"digest">): void {
+    this.#digests.receive(frame);
+  }
+
   /** The peer may have forgotten, or never got, what was sent. */
   resend(): void {
     this.positions.sendAllAgain();
@@ -216,12 +255,15 @@ export class DocumentLink {
 
   /** Neither side lacks anything that the other has, as far as it can be had. */
   get isSettled(): boolean {
-    if (this.#isUnsettled) this.#isUnsettled = !this.isOpenedByPeer || !this.positions.areEqual;
+    if (!this.#isUnsettled) return true;
+    this.#isUnsettled = !this.isOpenedByPeer || !this.positions.areEqual;
+    if (!this.#isUnsettled) this.#context.outbox.settled(this.document);
     return !this.#isUnsettled;
   }
 
   /** Asks again when too long nothing came of it. */
   tick(): void {
+    this.#digests.tick(this.isSettled);
     if (this.isSettled || this.#context.nowMs < this.#dueMs) return;
     this.#attempts++;
     this.#scheduleRetry();

@@ -38,8 +38,13 @@ export class FeedFollowers {
     }
     const following: Following = { waiting: [], markedArrival: -1, isListed: false };
     this.#following.set(session, following);
-    const after = cursor && this.#knows(cursor) ? cursor.arrival : 0;
+    const isKnown = cursor !== undefined && this.#knows(cursor);
+    const after = isKnown ? cursor.arrival : 0;
+    const { outbox } = this.#context;
+    const { tops } = outbox.own;
     this.#context.request("changes", { after }, (entries) => {
+      const changed = new Set(entries.map(({ id }) => id));
+      outbox.followed(session.peer.store, tops, isKnown ? changed : undefined);
       following.waiting.push(...entries);
       following.isListed = true;
       this.#openMore(session, following);
@@ -57,6 +62,11 @@ export class FeedFollowers {
       following.waiting.push(entry);
       this.#openMore(session, following);
     }
+  }
+
+  /** Documents that a session was not asked about yet. */
+  waitingFor(session: PeerSession): number {
+    return this.#following.get(session)?.waiting.length ?? 0;
   }
 
   /** Tells followers how far they have everything, once they do. */

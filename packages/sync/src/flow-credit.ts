@@ -41,6 +41,11 @@ export class ReceiveCredit {
     this.#saidBytes = windowBytes;
   }
 
+  /** All that came, and what was taken for lost. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
   /** Taken in and not done with: what this connection makes us hold. */
   get heldBytes(): number {
     return this.#receivedBytes - this.#doneBytes;

@@ -97,6 +97,12 @@ export const CheckpointGetFlag = {
   decline: 1,
 } as const;
 
+/** Bits of `digest.flags`. */
+export const DigestFlag = {
+  /** The sender sees a difference and wants to be told once more. */
+  ask: 1,
+} as const;
+
 /** Which of a sender's numbers UNKNOWN_REF speaks of. */
 export const RefKind = { document: 1, lane: 2 } as const;
 
@@ -226,6 +232,7 @@ export const frameShapes = {
     log: bytes(2, 32),
     state: maybeBytes(3, 32),
     content: maybeBytes(4, 32),
+    flags: uint(5, 255),
     engine: text(32, wireLimits.engineBytesMax),
   },
   credit: { totalBytes: uint(1) },

@@ -108,6 +108,7 @@ const bodies = {
     log: bytesOf(32),
     state: maybe(32),
     content: maybe(32),
+    flags: small,
     engine: fc.string({ maxLength: 20 }),
   },
   credit: { totalBytes: number },

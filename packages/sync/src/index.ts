@@ -15,6 +15,8 @@ export * from "./dial-attempt.ts";
 export * from "./frame-connection.ts";
 export * from "./handshake.ts";
 export * from "./http-wire.ts";
+export type { ReplicatedBy } from "./outbox.ts";
+export type { OutboxSize, OwnRun } from "./own-envelopes.ts";
 export * from "./packed-envelope.ts";
 export * from "./wire-limits.ts";
 export * from "./bye-code.ts";

@@ -27,8 +27,12 @@ import { Replication } from "./replication.ts";
 import { PeerRole, type ReplicationOptions } from "./sync-context.ts";
 import type {
   AdoptAnswer,
+  DigestAnswer,
   FeedCursor,
   Incarnation,
+  KeptAck,
+  KeptOutbox,
+  KeptRefusal,
   OfferedCheckpoint,
   SyncEffect,
   SyncEvent,
@@ -48,6 +52,7 @@ export interface MemoryDocument {
   log: Envelope[];
   floors: ReadonlyMap<LaneId, number>;
   checkpoint?: MemoryCheckpoint;
+  lastArrival: number;
 }
 
 /** What survives a restart of a {@link MemoryHost}. */
@@ -56,6 +61,10 @@ export class MemoryDisk {
   readonly lanes = new Map<LaneId, LaneDescriptor>();
   readonly cursors = new Map<string, FeedCursor>();
   readonly incarnations: Incarnation[] = [];
+  /** Lanes that this replica wrote. */
+  readonly own = new Set<LaneId>();
+  readonly acks = new Map<string, KeptAck>();
+  readonly refusals = new Map<string, KeptRefusal>();
   arrivals = 0;
 
   /** A copy, as of now. */
@@ -71,20 +80,41 @@ export class MemoryDisk {
     for (const [id, lane] of this.lanes) copy.lanes.set(id, lane);
     for (const [id, cursor] of this.cursors) copy.cursors.set(id, cursor);
     copy.incarnations.push(...this.incarnations);
+    for (const lane of this.own) copy.own.add(lane);
+    for (const [key, ack] of this.acks) copy.acks.set(key, ack);
+    for (const [key, refusal] of this.refusals) copy.refusals.set(key, refusal);
     copy.arrivals = this.arrivals;
     return copy;
   }
 
+  keptOutbox(): KeptOutbox {
+    const logs = [...this.documents.values()].flatMap(({ log }) => log);
+    const own = logs
+      .filter(({ lane }) => this.own.has(lane))
+      .map(({ document, lane, seq, bytes, hlc }) => {
+        const [fromSeq, toSeq] = [seq, seq];
+        return { document, lane, fromSeq, toSeq, bytes: bytes.length, writtenMs: hlc.wallMs };
+      });
+    return { own, acks: [...this.acks.values()], refusals: [...this.refusals.values()] };
+  }
+
   documentOf(entry: DocumentEntry): MemoryDocument {
     const known = this.documents.get(entry.id);
-    const document = known ?? { entry, vector: new Map(), log: [], floors: new Map() };
+    const document = known ?? {
+      entry,
+      vector: new Map(),
+      log: [],
+      floors: new Map(),
+      lastArrival: 0,
+    };
     this.documents.set(entry.id, document);
     return document;
   }
 
   add(entry: DocumentEntry, run: readonly Envelope[]): void {
-    const { vector, log } = this.documentOf(entry);
-    this.arrivals++;
+    const document = this.documentOf(entry);
+    const { vector, log } = document;
+    document.lastArrival = ++this.arrivals;
     for (const envelope of run) {
       const have = vector.get(envelope.lane)?.seq ?? 0;
       if (envelope.seq !== have + 1) throw new Error(`I1: ${have} then ${envelope.seq}`);
@@ -105,6 +135,10 @@ export class MemoryHost {
   readonly disk: MemoryDisk;
   readonly seed: number;
   nowMs = 0;
+  /** What the host answers when it is asked for digests. */
+  digest: (log: Uint8Array) => DigestAnswer = () => ({ outcome: "unavailable" });
+  /** Lanes that the host refuses for good. */
+  readonly refuses = new Set<LaneId>();
 
   constructor(
     seed: number,
@@ -131,13 +165,14 @@ export class MemoryHost {
       follow: true,
       ...changes,
     };
-    this.replication = new Replication(options, disk.cursors);
+    this.replication = new Replication(options, disk.cursors, disk.keptOutbox());
   }
 
   /** Writes envelopes of a lane as a local writer does. */
   async write(lane: FixtureLane, count: number): Promise<void> {
     const run = await lane.run(count);
     this.disk.lanes.set(lane.descriptor.id, lane.descriptor);
+    this.disk.own.add(lane.descriptor.id);
     this.disk.add(lane.entry, run);
     const { arrivals } = this.disk;
     this.replication.storedHere(lane.entry, run, lane.descriptor, arrivals, this.nowMs);
@@ -217,23 +252,47 @@ export class MemoryHost {
       case "adoptCheckpoint":
         return answer(this.#adopt(effect));
       case "store":
-        for (const { lane, run } of effect.runs) {
-          this.disk.lanes.set(lane.id, lane);
-          this.disk.add(effect.entry, run);
-        }
-        return answer({
-          outcome: "stored",
-          verdicts: effect.runs.map(() => "stored" as const),
-          arrival: this.disk.arrivals,
-        });
+        return answer(this.#store(effect));
       case "changes":
-        return answer([...this.disk.documents.values()].map(({ entry }) => entry));
+        return answer(this.#changes(effect.after));
+      case "digest":
+        return answer(this.digest(effect.log));
+      case "keepAcks":
+        this.kept.push(effect);
+        for (const ack of effect.acks) {
+          const key = ack.store + ack.document + ack.lane;
+          if (ack.seq === 0) this.disk.acks.delete(key);
+          else this.disk.acks.set(key, ack);
+        }
+        return;
+      case "keepRefusal":
+        this.disk.refusals.set(effect.refusal.lane, effect.refusal);
+        return;
+      case "forgetRefusal":
+        this.disk.refusals.delete(effect.refusal.lane);
+        return;
       case "keepCursor":
         this.disk.cursors.set(effect.store, effect.cursor);
         return;
       default:
         this.kept.push(effect);
     }
+  }
+
+  #store({ entry, runs }: SyncRequests["store"]["ask"]): SyncRequests["store"]["answer"] {
+    const verdicts = runs.map(({ lane, run }) => {
+      if (this.refuses.has(lane.id)) return "refused" as const;
+      this.disk.lanes.set(lane.id, lane);
+      this.disk.add(entry, run);
+      return "stored" as const;
+    });
+    return { outcome: "stored", verdicts, arrival: this.disk.arrivals };
+  }
+
+  #changes(after: number): DocumentEntry[] {
+    return [...this.disk.documents.values()]
+      .filter((document) => document.lastArrival > after)
+      .map(({ entry }) => entry);
   }
 
   #load(id: DocumentId): SyncRequests["load"]["answer"] {
@@ -283,6 +342,7 @@ export class MemoryHost {
     document.checkpoint = { header, vector, vectorBytes, payload };
     const checkpoint = { header, vector, vectorBytes: vectorBytes.length };
     const arrival = ++this.disk.arrivals;
+    document.lastArrival = arrival;
     return { outcome: "adopted", vector: document.vector, floors, checkpoint, arrival };
   }
 }

@@ -27,10 +27,13 @@ export class PeerPositions {
   readonly #sent = new Map<LaneId, number>();
   /** Lanes that the peer refused. */
   readonly #suspended = new Map<LaneId, number>();
+  readonly #onConfirmed: (lane: LaneId, seq: number) => void;
   #isHeard = false;
 
-  constructor(ledger: DocumentLedger) {
+  /** `onConfirmed` hears of every position that is proven. */
+  constructor(ledger: DocumentLedger, onConfirmed: (lane: LaneId, seq: number) => void) {
     this.#ledger = ledger;
+    this.#onConfirmed = onConfirmed;
   }
 
   /** The peer has said what it has. */
@@ -49,7 +52,10 @@ export class PeerPositions {
   }
 
   confirm(lane: LaneId, seq: number): void {
-    if (seq > this.confirmedSeq(lane)) this.#confirmed.set(lane, seq);
+    if (seq > this.confirmedSeq(lane)) {
+      this.#confirmed.set(lane, seq);
+      this.#onConfirmed(lane, seq);
+    }
     if (seq > (this.#sent.get(lane) ?? 0)) this.#sent.set(lane, seq);
     this.shown(lane, seq);
   }
@@ -138,6 +144,12 @@ export class PeerPositions {
     this.#suspended.set(lane, code);
   }
 
+  /** The peer is asked again whether it takes the lane. */
+  resume(lane: LaneId): void {
+    this.#suspended.delete(lane);
+    this.#sent.set(lane, this.confirmedSeq(lane));
+  }
+
   /** The peer has frozen the lane as well. */
   knowsFork(lane: LaneId): boolean {
     return this.#suspended.get(lane) === NakCode.forked;
@@ -188,6 +200,15 @@ export class PeerPositions {
     let count = 0;
     for (const [lane, { seq }] of this.#ledger.durable) {
       if (!this.#ledger.isFrozen(lane)) count += Math.max(0, seq - this.confirmedSeq(lane));
+    }
+    return count;
+  }
+
+  /** Envelopes that the peer says it has and we lack. */
+  get missingHere(): number {
+    let count = 0;
+    for (const [lane, seq] of this.#theirs) {
+      if (!this.#ledger.isFrozen(lane)) count += Math.max(0, seq - this.#ledger.durableSeq(lane));
     }
     return count;
   }

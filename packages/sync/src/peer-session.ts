@@ -112,6 +112,14 @@ export class PeerSession implements LinkSession {
     return this.#received.heldBytes;
   }
 
+  get sentDataBytes(): number {
+    return this.#credit.sentBytes;
+  }
+
+  get receivedDataBytes(): number {
+    return this.#received.receivedBytes;
+  }
+
   /** Nothing that was opened here is missing on either side. */
   get isSettled(): boolean {
     return this.isLive && [...this.links.values()].every((link) => link.isSettled);
@@ -222,6 +230,8 @@ export class PeerSession implements LinkSession {
   }
 
   onGreeted(): void {
+    // An AUTH that came twice is verified twice.
+    if (this.#state !== "greeting") return;
     this.#state = "live";
     this.#host.onLive(this);
   }
@@ -283,6 +293,7 @@ export class PeerSession implements LinkSession {
       case "nak":
       case "checkpointOffer":
       case "checkpointGet":
+      case "digest":
         return this.documents.receive(frame, frame.documentRef);
       default:
         // PONG, and what is reserved in this version: heard, and nothing to do.

@@ -6,6 +6,7 @@ import {
   type Envelope,
   type LaneDescriptor,
   type LaneId,
+  type StoreId,
 } from "@heddle/core";
 
 import { CheckpointIntakes } from "./checkpoint-intakes.ts";
@@ -13,13 +14,18 @@ import type { DocumentLink } from "./document-link.ts";
 import { FeedFollowers } from "./feed-followers.ts";
 import type { Side } from "./handshake.ts";
 import { OpenDocuments } from "./open-documents.ts";
+import { Outbox, type ReplicatedBy } from "./outbox.ts";
+import type { OutboxSize } from "./own-envelopes.ts";
 import { PeerSession, type SessionHost } from "./peer-session.ts";
+import { RefusedLanes } from "./refused-lanes.ts";
 import { ReorderBuffer } from "./reorder-buffer.ts";
 import type { ReplicationOptions, SyncContext } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
 import type {
   FeedCursor,
   HeldCheckpoint,
+  KeptOutbox,
+  KeptRefusal,
   PeerKey,
   RequestId,
   RequestName,
@@ -27,6 +33,7 @@ import type {
   SyncRequest,
   SyncRequests,
 } from "./sync-effects.ts";
+import { SyncProgressReports } from "./sync-progress.ts";
 import { syncLimits, type SyncLimits } from "./sync-limits.ts";
 import { VerifiedLanes } from "./verified-lanes.ts";
 import { wireLimits } from "./wire-limits.ts";
@@ -52,6 +59,9 @@ export class Replication implements SessionHost {
   readonly #documents: OpenDocuments;
   readonly #followers: FeedFollowers;
   readonly #checkpoints: CheckpointIntakes;
+  readonly #outbox: Outbox;
+  readonly #refusedLanes: RefusedLanes;
+  readonly #progress: SyncProgressReports;
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
   readonly #cursors = new Map<string, FeedCursor>();
   readonly #answers = new Map<RequestId, (answer: never) => void>();
@@ -63,14 +73,21 @@ export class Replication implements SessionHost {
   #writtenLane: LaneId | undefined;
   #hasFailed = false;
 
-  /** `cursors` are those of `keepCursor`, by store id. */
-  constructor(options: ReplicationOptions, cursors: ReadonlyMap<string, FeedCursor> = new Map()) {
+  /** `cursors` are those of `keepCursor`, by store id; `kept` is what `keepAcks` and `keepRefusal` kept. */
+  constructor(
+    options: ReplicationOptions,
+    cursors: ReadonlyMap<string, FeedCursor> = new Map(),
+    kept: KeptOutbox = {},
+  ) {
     this.#options = options;
     this.#limits = { ...syncLimits, ...options.limits };
     this.#lastArrival = options.lastArrival;
     this.#reorderBuffer = new ReorderBuffer(this.#limits);
     for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
     this.#context = this.#makeContext();
+    this.#outbox = new Outbox(this.#context, kept);
+    this.#refusedLanes = new RefusedLanes(this.#context, kept.refusals);
+    this.#progress = new SyncProgressReports(this.#context);
     this.#checkpoints = new CheckpointIntakes(this.#context);
     this.#documents = new OpenDocuments(this.#context, () => this.#fail());
     this.#followers = new FeedFollowers(this.#context, this.#documents);
@@ -143,6 +160,7 @@ export class Replication implements SessionHost {
   ): void {
     this.#input(nowMs, () => {
       this.#context.lanes.add(lane);
+      this.#outbox.written(run);
       this.#lastArrival = Math.max(this.#lastArrival, arrival);
       // What is being loaded may have been read before this was on disk.
       this.#documents.whenLoaded(entry.id, (exchange) => exchange.storedHere(run));
@@ -181,6 +199,10 @@ export class Replication implements SessionHost {
       this.#documents.tick();
       this.#checkpoints.tick();
       this.#followers.tick();
+      this.#outbox.tick();
+      for (const session of this.#sessions.values()) {
+        this.#progress.tick(session, this.#followers.waitingFor(session));
+      }
       this.#documents.forgetUnused();
     });
   }
@@ -217,6 +239,35 @@ export class Replication implements SessionHost {
     return missing;
   }
 
+  /**
+   * Our own envelopes that a store does not have, by document: how many, how large, how old. Of
+   * documents that are not open too, from what was kept.
+   */
+  outboxTo(store: StoreId): ReadonlyMap<DocumentId, OutboxSize> {
+    return this.#outbox.sizesTo(store);
+  }
+
+  /** How many other stores have an envelope of ours on disk; `lane.replicated` says when that grows. */
+  replicatedBy(document: DocumentId, lane: LaneId, seq: number): ReplicatedBy {
+    return this.#outbox.replicatedBy(document, lane, seq);
+  }
+
+  /** Lanes of ours that stores refused for good, and that are not sent to them. */
+  get refusals(): readonly KeptRefusal[] {
+    return this.#refusedLanes.all;
+  }
+
+  /** Offers a refused lane again, to one store or to all that refused it. */
+  retryRefused(document: DocumentId, lane: LaneId, nowMs: number, store?: StoreId): void {
+    this.#input(nowMs, () => {
+      const forgotten = this.#refusedLanes.forget(document, lane, store);
+      for (const link of this.#context.linksOf(document)) {
+        const { store: ofLink } = link.session.peer;
+        if (forgotten.some((refusal) => refusal.store === ofLink)) link.retry(lane);
+      }
+    });
+  }
+
   /** Presence for everybody who has the document open: sent at once or not at all, never stored. */
   sendEphemeral(document: DocumentId, payload: Uint8Array, nowMs: number): void {
     assert(payload.length <= wireLimits.ephemeralBytesMax, "presence keeps its cap");
@@ -229,6 +280,7 @@ export class Replication implements SessionHost {
     const { store } = session.peer;
     const event = { name: "session.live", peer: session.key, store } as const;
     this.#context.emit({ type: "event", event });
+    this.#outbox.began(session.peer);
     if (this.#options.follow) session.follow(this.#cursors.get(store));
     for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
   }
@@ -236,6 +288,7 @@ export class Replication implements SessionHost {
   onClosed(session: PeerSession, code: HeddleErrorCode): void {
     this.#sessions.delete(session.key);
     this.#followers.end(session);
+    this.#progress.end(session);
     this.#reorderBuffer.forget(({ origin }) => origin.session === session);
     this.#context.emit({ type: "close", peer: session.key, code });
     const event = { name: "session.closed", peer: session.key, code } as const;
@@ -269,6 +322,7 @@ export class Replication implements SessionHost {
 
   #emit(effect: SyncEffect): void {
     this.#effects.push(effect);
+    if (effect.type === "keepCursor") this.#cursors.set(effect.store, effect.cursor);
     if (effect.type !== "event") return;
     const { event } = effect;
     const isNews = event.name === "document.received" || event.name === "document.adopted";
@@ -280,6 +334,8 @@ export class Replication implements SessionHost {
     const writtenLane = () => this.#writtenLane;
     const lastArrival = () => this.#lastArrival;
     const checkpoints = () => this.#checkpoints;
+    const outbox = () => this.#outbox;
+    const refusedLanes = () => this.#refusedLanes;
     return {
       options: this.#options,
       limits: this.#limits,
@@ -288,6 +344,12 @@ export class Replication implements SessionHost {
       lanes: new VerifiedLanes(this.#limits.verifiedLanesMax),
       get nowMs() {
         return nowMs();
+      },
+      get outbox() {
+        return outbox();
+      },
+      get refusedLanes() {
+        return refusedLanes();
       },
       get checkpoints() {
         return checkpoints();

@@ -12,7 +12,6 @@ import type { DocumentLink } from "./document-link.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { RefKind } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
-import { isPermanentNak } from "./nak-code.ts";
 import { unpackEnvelopes } from "./packed-envelope.ts";
 import type { SessionLanes } from "./session-lanes.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -135,9 +134,9 @@ export class SessionDocuments {
       case "fork":
         return link.exchange.forkWatch.receive(link, frame);
       case "nak":
-        if (isPermanentNak(frame.code)) link.positions.suspend(frame.lane, frame.code);
-        else link.changed();
-        return undefined;
+        return link.receiveNak(frame);
+      case "digest":
+        return link.receiveDigest(frame);
       case "ephemeral": {
         const { name, payload } = frame;
         const event = { name, payload, peer: this.#session.key, document: link.document };

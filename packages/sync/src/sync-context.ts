@@ -10,6 +10,8 @@ import type {
 
 import type { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RefusedLanes } from "./refused-lanes.ts";
 import type { ReorderBuffer } from "./reorder-buffer.ts";
 import type { SyncCounters } from "./sync-counters.ts";
 import type { Incarnation, RequestName, SyncEffect, SyncRequests } from "./sync-effects.ts";
@@ -50,6 +52,8 @@ export interface SyncContext {
   /** Milliseconds that never go back, as of the input that is being handled. */
   readonly nowMs: number;
   readonly reorderBuffer: ReorderBuffer<DocumentLink>;
+  readonly outbox: Outbox;
+  readonly refusedLanes: RefusedLanes;
   /** Checkpoints that peers are sending. */
   readonly checkpoints: CheckpointIntakes;
   emit(effect: SyncEffect): void;

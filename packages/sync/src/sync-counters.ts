@@ -23,6 +23,10 @@ export interface SyncCounters {
   refsUnknown: number;
   refsForgotten: number;
   ephemeralDropped: number;
+  acksForgotten: number;
+  lanesRefused: number;
+  digestsCompared: number;
+  drifts: number;
   checkpointsOffered: number;
   checkpointsAdopted: number;
   checkpointsRefused: number;
@@ -54,6 +58,10 @@ export function newSyncCounters(): SyncCounters {
     refsUnknown: 0,
     refsForgotten: 0,
     ephemeralDropped: 0,
+    acksForgotten: 0,
+    lanesRefused: 0,
+    digestsCompared: 0,
+    drifts: 0,
     checkpointsOffered: 0,
     checkpointsAdopted: 0,
     checkpointsRefused: 0,

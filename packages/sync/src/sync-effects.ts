@@ -3,6 +3,7 @@ import type {
   DocumentEntry,
   DocumentId,
   Envelope,
+  EnvelopeId,
   HeddleErrorCode,
   LaneDescriptor,
   LaneId,
@@ -10,6 +11,8 @@ import type {
   StoreId,
   VersionVector,
 } from "@heddle/core";
+
+import type { OwnRun } from "./own-envelopes.ts";
 
 /** One connection, from its opening to its end; a new one gets a new key. */
 export type PeerKey = number;
@@ -22,6 +25,14 @@ export type SyncEffect =
   | { readonly type: "close"; readonly peer: PeerKey; readonly code: HeddleErrorCode }
   /** Where this replica stands in the change feed of a peer's store, worth keeping. */
   | { readonly type: "keepCursor"; readonly store: StoreId; readonly cursor: FeedCursor }
+  /**
+   * Which of our envelopes peers' stores have on disk, worth keeping beside the log; seq 0 takes one
+   * back. Not durable before anything: what is lost of it is proven again.
+   */
+  | { readonly type: "keepAcks"; readonly acks: readonly KeptAck[] }
+  /** A peer refused a lane of ours for good; keep that until {@link Replication.retryRefused}. */
+  | { readonly type: "keepRefusal"; readonly refusal: KeptRefusal }
+  | { readonly type: "forgetRefusal"; readonly refusal: KeptRefusal }
   /** A lane of a document has two histories; keep the proof (see {@link LoadedDocument.forks}). */
   | { readonly type: "keepFork"; readonly document: DocumentId; readonly proof: ForkProof }
   | { readonly type: "event"; readonly event: SyncEvent }
@@ -105,6 +116,14 @@ export interface SyncRequests {
    *   has its floor there, the log of all others stays.
    */
   adoptCheckpoint: { readonly ask: OfferedCheckpoint; readonly answer: AdoptAnswer };
+  /**
+   * Digests of a document as it is shown, when that is all of the log with this digest L and nothing
+   * else. A host that does not have it at hand says so: nothing is loaded for this.
+   */
+  digest: {
+    readonly ask: { readonly document: DocumentId; readonly log: Uint8Array };
+    readonly answer: DigestAnswer;
+  };
   /** Documents that changed after an arrival number, and the number of the last arrival. */
   changes: {
     readonly ask: { readonly after: number };
@@ -144,6 +163,60 @@ export interface OfferedCheckpoint {
   readonly vector: Uint8Array;
   /** As it was received: deflated, and not yet compared with its hash. */
   readonly payload: Uint8Array;
+}
+
+export type DigestAnswer =
+  | { readonly outcome: "unavailable" }
+  | {
+      readonly outcome: "digests";
+      readonly log: Uint8Array;
+      readonly state: Uint8Array;
+      readonly content?: Uint8Array | undefined;
+      /** Digests of other engines are not comparable. */
+      readonly engine: string;
+    };
+
+/** "Everything up to `seq` of our lane is on that store's disk", as of an incarnation of it. */
+export interface KeptAck {
+  readonly store: StoreId;
+  readonly incarnation: Uint8Array;
+  readonly isRelay: boolean;
+  readonly document: DocumentId;
+  readonly lane: LaneId;
+  readonly seq: number;
+  /** Id of the envelope there, where it is at hand. */
+  readonly head: EnvelopeId | undefined;
+}
+
+/** A lane of ours in a document, from `seq` on, that a store does not take. */
+export interface KeptRefusal {
+  readonly store: StoreId;
+  readonly document: DocumentId;
+  readonly lane: LaneId;
+  readonly seq: number;
+  /** Of NAK. */
+  readonly code: number;
+  /** For people, from the peer. */
+  readonly reason: string;
+}
+
+/** What a host kept of earlier starts. */
+export interface KeptOutbox {
+  readonly acks?: readonly KeptAck[];
+  readonly refusals?: readonly KeptRefusal[];
+  /** Envelopes of this replica's own lanes, at least those that some store lacks, seqs ascending. */
+  readonly own?: readonly (OwnRun & { readonly document: DocumentId; readonly lane: LaneId })[];
+}
+
+/** Of one session. Totals grow as more becomes known. */
+export interface SyncProgress {
+  readonly documentsDone: number;
+  readonly documentsTotal: number;
+  readonly envelopesToSend: number;
+  readonly envelopesToReceive: number;
+  /** Of data frames, since the session began. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
 }
 
 export type AdoptAnswer =
@@ -236,6 +309,27 @@ export type SyncEvent =
    * writer at once and open a new lane; what is in flight comes to light as a fork.
    */
   | { readonly name: "lane.taken"; readonly document: DocumentId; readonly lane: LaneId }
+  /** A store has our envelopes up to `seq` on its disk, and had not before. */
+  | {
+      readonly name: "lane.replicated";
+      readonly document: DocumentId;
+      readonly lane: LaneId;
+      readonly seq: number;
+      readonly store: StoreId;
+      readonly isRelay: boolean;
+    }
+  /** A store does not take a lane of ours; everything else goes on. */
+  | { readonly name: "lane.refused"; readonly refusal: KeptRefusal }
+  /** Equal logs and unequal documents. Nothing is repaired here. */
+  | {
+      readonly name: "document.drifted";
+      readonly document: DocumentId;
+      readonly store: StoreId;
+      readonly ours: DigestAnswer;
+      readonly theirs: DigestAnswer;
+    }
+  /** While an exchange takes long, every second, and once when it is done. */
+  | { readonly name: "sync.progress"; readonly peer: PeerKey; readonly progress: SyncProgress }
   /** A gap nobody filled for minutes. */
   | {
       readonly name: "lane.stalled";

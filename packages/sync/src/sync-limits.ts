@@ -33,6 +33,12 @@ export const syncLimits = {
   checkpointIdleMs: 5 * 60_000,
   /** Ids of checkpoints that were wrong and are not taken again. */
   refusedCheckpointsMax: 1_024,
+  /** Acknowledgements of a document are kept once in so long, and when it has settled. */
+  keepAckMs: 1_000,
+  /** A document is at rest after so long; then, and no more often than that, digests are compared. */
+  digestRestMs: 2_000,
+  digestEveryMs: 30_000,
+  progressMs: 1_000,
   handshakeMs: 10_000,
   pingMs: 15_000,
   /** Nothing heard for so long: the peer is gone, whatever the socket says. */

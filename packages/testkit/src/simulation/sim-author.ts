@@ -58,6 +58,8 @@ export class SimAuthor {
   /** Own envelopes on their way to disk, by lane. */
   readonly #inFlight = new Map<LaneId, number>();
 
+  #sealing = 0;
+
   /** `clone` makes it go on as the copy of a process does. */
   constructor(process: SimAuthorProcess, clone: SimWriter | undefined) {
     this.#process = process;
@@ -90,6 +92,11 @@ export class SimAuthor {
     return (this.#inFlight.get(lane) ?? 0) > 0;
   }
 
+  /** The document shows what is on its way to disk. */
+  get isBusy(): boolean {
+    return [...this.#inFlight.values()].some((count) => count > 0) || this.#sealing > 0;
+  }
+
   /** A local change, on its way to disk. */
   async edit(name: string): Promise<void> {
     const { replication, engine, signer } = this.#process;
@@ -97,6 +104,7 @@ export class SimAuthor {
     replication.want(entry, this.#process.nowMs);
     const { writer, lane } = await this.#openWriter();
     if (this.#process.isOver || this.#lane !== lane) return;
+    this.#sealing++;
     const draft = {
       kind: EnvelopeKind.update,
       flags: 0,
@@ -111,6 +119,7 @@ export class SimAuthor {
     engine.sealed(sealed);
     this.#process.onSealed(sealed);
     const [envelope] = await signRun([sealed], signer);
+    this.#sealing--;
     if (!this.#process.isOver) this.#append(lane, entry, envelope!);
   }
 

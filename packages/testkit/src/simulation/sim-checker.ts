@@ -6,14 +6,17 @@ import {
   type DocumentId,
   type Envelope,
   type LaneId,
+  type StoreId,
   type VersionVector,
 } from "@heddle/core";
-import { decodeFrame, wireLimits, type Frame } from "@heddle/sync";
+import { decodeFrame, wireLimits, type Frame, type SyncEvent } from "@heddle/sync";
 
 import { testHash } from "../test-environment.ts";
 import type { SimEngine } from "./sim-engine.ts";
 import type { SimReplica } from "./sim-replica.ts";
 import type { SimStore } from "./sim-store.ts";
+
+type LaneReplicated = Extract<SyncEvent, { readonly name: "lane.replicated" }>;
 
 /** A promise that was broken, at the moment when it was. */
 export class BrokenPromise extends Error {
@@ -36,6 +39,9 @@ export class SimChecker {
   readonly #shownBy = new Map<string, Set<string>>();
   readonly #overheard = new Map<string, Overheard>();
   readonly #forks = new Map<string, Set<string>>();
+  readonly #holders = new Map<StoreId, SimReplica>();
+  /** Those whose disk is not the one that they acknowledged from. */
+  readonly #replaced = new Set<string>();
   readonly heldBytesMax: number;
   /** Places that a cloned writer may have written twice. */
   isCloned = false;
@@ -65,12 +71,14 @@ export class SimChecker {
   /** Somebody put another disk in place: what was saved there may be gone. */
   diskReplaced(replica: SimReplica): void {
     this.#savedBy.delete(replica.name);
+    this.#replaced.add(replica.name);
   }
 
   /** A start finds all that was ever promised to be on this disk. */
   started(replica: SimReplica, store: SimStore, engine: SimEngine): void {
     const shown = [...store.documents.values()].flatMap(({ log }) => log.map(placeOf));
     this.#shownBy.set(replica.name, new Set(shown));
+    this.#holders.set(store.storeId, replica);
     for (const [document, { checkpoint }] of store.documents) {
       if (checkpoint) this.adopted(replica, document, checkpoint.vector);
       this.checkpointed(replica, store, document);
@@ -128,6 +136,21 @@ export class SimChecker {
     if (!this.isCloned) this.#broken("WIR-12", `${lane} is called forked and has one writer`);
     const key = `${document}/${lane}`;
     this.#forks.set(key, (this.#forks.get(key) ?? new Set()).add(replica.name));
+  }
+
+  /** I8: equal logs are equal documents. */
+  drifted(replica: SimReplica, document: DocumentId): void {
+    if (!this.isCloned) this.#broken("WIR-17", `${replica.name} shows another ${document}`);
+  }
+
+  /** A store that is said to have an envelope has it, unless its disk was replaced since. */
+  replicated(replica: SimReplica, { store, document, lane, seq }: LaneReplicated): void {
+    const holder = this.#holders.get(store);
+    const held = holder?.store?.documents.get(document)?.vector.get(lane)?.seq ?? 0;
+    const isKnown = holder?.isUp && !this.#replaced.has(holder.name) && !this.isCloned;
+    if (isKnown && held < seq) {
+      this.#broken("WIR-18", `${replica.name} believes that ${lane}/${seq} is on a disk`);
+    }
   }
 
   /** Memory that peers can make a replica use has a bound. */

@@ -36,11 +36,16 @@ export class SimCheckpoints {
   readonly #engine: SimEngineFactory;
   readonly #clock: HybridClock;
   readonly #busy = new Map<DocumentId, Promise<unknown>>();
+  #working = 0;
 
   constructor(process: SimProcess, engine: SimEngineFactory) {
     this.#process = process;
     this.#engine = engine;
     this.#clock = new HybridClock(process.clock);
+  }
+
+  get isBusy(): boolean {
+    return this.#working > 0;
   }
 
   /** Builds a checkpoint of all that is on disk, and drops the log below it when `prunes`. */
@@ -173,7 +178,10 @@ export class SimCheckpoints {
   /** After whatever is being done to the document, whether that ends well or not. */
   #alone<Result>(id: DocumentId, work: () => Promise<Result>): Promise<Result | undefined> {
     const before = this.#busy.get(id) ?? Promise.resolve();
-    const done = before.then(() => (this.#process.isOver ? undefined : work()));
+    this.#working++;
+    const done = before
+      .then(() => (this.#process.isOver ? undefined : work()))
+      .finally(() => this.#working--);
     this.#busy.set(id, done);
     return done;
   }

@@ -25,6 +25,10 @@ export class SimDials {
     this.#states = new Map(targets.map((name) => [name, { name: "idle" }]));
   }
 
+  isLive(target: string): boolean {
+    return this.#states.get(target)?.name === "live";
+  }
+
   /** The network is good again: try at once. */
   reset(): void {
     for (const name of this.#states.keys()) this.#step(name, { name: "reset" });

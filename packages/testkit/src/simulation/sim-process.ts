@@ -1,4 +1,5 @@
 import {
+  logDigest,
   openSpaceId,
   toHex,
   verifyLane,
@@ -8,9 +9,11 @@ import {
   type Signer,
   type VersionVector,
 } from "@heddle/core";
+import { encodeUtf8 } from "lib0/string";
 import {
   PeerRole,
   Replication,
+  type DigestAnswer,
   type RunVerdict,
   type StoreAnswer,
   type SyncEffect,
@@ -75,7 +78,8 @@ export class SimProcess implements SimAuthorProcess {
       history: "prune" as const,
       limits,
     };
-    this.replication = new Replication(options, store.cursors);
+    const kept = { acks: [...store.acks.values()], own: store.runsOf(replica.signer) };
+    this.replication = new Replication(options, store.cursors, kept);
     this.dials = new SimDials(around, replica, targets);
     this.author = new SimAuthor(this, clone);
     this.#checkpoints = new SimCheckpoints(this, engine);
@@ -193,6 +197,13 @@ export class SimProcess implements SimAuthorProcess {
         const changed = store.changedAfter(effect.after);
         return this.#later(effect.id, () => changed.map(({ entry }) => entry));
       }
+      case "keepAcks":
+        return store.append({ acks: effect.acks });
+      case "keepRefusal":
+      case "forgetRefusal":
+        return this.#replica.note(effect.type);
+      case "digest":
+        return this.#later(effect.id, () => this.#digest(effect.document));
       case "readCheckpoint":
         return this.#later(effect.id, () => store.readCheckpoint(effect));
       case "adoptCheckpoint":
@@ -204,6 +215,17 @@ export class SimProcess implements SimAuthorProcess {
       default:
         return effect;
     }
+  }
+
+  /** Of a document that shows exactly what is on disk. */
+  #digest(document: DocumentId): DigestAnswer {
+    const stored = this.store.documents.get(document);
+    if (!stored || this.author.isBusy || this.#checkpoints.isBusy) {
+      return { outcome: "unavailable" };
+    }
+    const log = logDigest(testHash, stored.vector);
+    const state = testHash.sha256(encodeUtf8(this.engine.digest(document)));
+    return { outcome: "digests", log, state, engine: "simulated" };
   }
 
   #adopt(effect: Extract<SyncEffect, { readonly type: "adoptCheckpoint" }>): void {
@@ -281,6 +303,12 @@ export class SimProcess implements SimAuthorProcess {
       case "lane.taken":
         this.#replica.note(`lane ${event.lane.slice(0, 6)} has another writer`);
         return this.author.end();
+      case "lane.replicated":
+        return checker.replicated(this.#replica, event);
+      case "document.drifted":
+        return checker.drifted(this.#replica, event.document);
+      case "sync.progress":
+        return undefined;
       default:
         return this.#replica.note(event.name);
     }

@@ -120,6 +120,10 @@ export class SimReplica implements NetworkEnd {
     return true;
   }
 
+  isConnectedTo(target: string): boolean {
+    return this.#process?.dials.isLive(target) ?? false;
+  }
+
   /** The network is good again: try at once. */
   resetDials(): void {
     this.#process?.dials.reset();

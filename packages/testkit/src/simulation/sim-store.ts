@@ -23,11 +23,19 @@ import {
   type LaneDescriptor,
   type LaneId,
   type LanePosition,
+  type Signer,
   type Random,
   type StoreId,
   type VersionVector,
 } from "@heddle/core";
-import type { FeedCursor, ForkProof, Incarnation, SyncRequests } from "@heddle/sync";
+import type {
+  FeedCursor,
+  ForkProof,
+  Incarnation,
+  KeptAck,
+  OwnRun,
+  SyncRequests,
+} from "@heddle/sync";
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 
@@ -42,6 +50,7 @@ export interface SimBatch {
   readonly envelopes?: readonly Envelope[];
   readonly cursor?: { readonly store: StoreId; readonly cursor: FeedCursor };
   readonly checkpoint?: StoredSimCheckpoint;
+  readonly acks?: readonly KeptAck[];
   readonly fork?: { readonly document: DocumentId; readonly proof: ForkProof };
 }
 
@@ -77,6 +86,8 @@ export class SimStore {
   readonly documents = new Map<DocumentId, SimDocument>();
   readonly lanes = new Map<LaneId, LaneDescriptor>();
   readonly cursors = new Map<string, FeedCursor>();
+  /** By store, document and lane. */
+  readonly acks = new Map<string, KeptAck>();
   readonly incarnations: Incarnation[] = [];
   readonly #hash: Hash;
   readonly #disk: SimDisk;
@@ -145,6 +156,21 @@ export class SimStore {
     return this.documents.get(document)?.vector.get(lane)?.seq ?? 0;
   }
 
+  /** Envelopes of a device that are in the log here. */
+  runsOf({ devicePublicKey }: Signer): (OwnRun & { document: DocumentId; lane: LaneId })[] {
+    const isOwn = (lane: LaneId) => {
+      const descriptor = this.lanes.get(lane);
+      return descriptor !== undefined && equalBytes(descriptor.devicePublicKey, devicePublicKey);
+    };
+    const logs = [...this.documents.values()].flatMap(({ log }) => log);
+    return logs
+      .filter(({ lane }) => isOwn(lane))
+      .map(({ document, lane, seq, bytes, hlc }) => {
+        const [fromSeq, toSeq] = [seq, seq];
+        return { document, lane, fromSeq, toSeq, bytes: bytes.length, writtenMs: hlc.wallMs };
+      });
+  }
+
   changedAfter(arrival: number): SimDocument[] {
     return [...this.documents.values()].filter(({ lastArrival }) => lastArrival > arrival);
   }
@@ -185,6 +211,11 @@ export class SimStore {
     }
     for (const envelope of batch.envelopes ?? []) this.#add(envelope);
     if (batch.checkpoint) this.#checkpoint(batch.checkpoint);
+    for (const ack of batch.acks ?? []) {
+      const key = ack.store + ack.document + ack.lane;
+      if (ack.seq === 0) this.acks.delete(key);
+      else this.acks.set(key, ack);
+    }
     if (batch.cursor) this.cursors.set(batch.cursor.store, batch.cursor.cursor);
     if (batch.fork) this.documents.get(batch.fork.document)?.forks.push(batch.fork.proof);
   }
@@ -229,6 +260,7 @@ export class SimStore {
     const forkLane = readBytes(decoder);
     const [branchA, branchB] = [envelopesIn(), envelopesIn()];
     const checkpoint = readCheckpoint(this.#hash, decoder);
+    const acks = readList(decoder, decodeAck);
     return {
       ...(raw.store.length > 0 && { store: storeId(raw.store) }),
       ...(raw.incarnation.length > 0 && { incarnation: raw.incarnation }),
@@ -238,6 +270,7 @@ export class SimStore {
       ...(cursorStore.length > 0 && {
         cursor: { store: storeId(cursorStore), cursor: { incarnation, arrival } },
       }),
+      acks,
       ...(checkpoint && { checkpoint }),
       ...(forkOf.length > 0 && {
         fork: {
@@ -284,6 +317,7 @@ function encodeBatch(batch: SimBatch): Uint8Array {
       bytes(bytesOfId(lane));
       encoding.writeVarUint(encoder, seq);
     }
+    list(batch.acks?.map(encodeAck));
   });
 }
 
@@ -307,6 +341,31 @@ function readCheckpoint(hash: Hash, decoder: decoding.Decoder): StoredSimCheckpo
     checkpoint: { header, vector, vectorBytes, payload },
     floors,
   };
+}
+
+function encodeAck(ack: KeptAck): Uint8Array {
+  return encoding.encode((encoder) => {
+    for (const id of [ack.store, ack.document, ack.lane]) {
+      encoding.writeVarUint8Array(encoder, bytesOfId(id));
+    }
+    encoding.writeVarUint8Array(encoder, ack.incarnation);
+    encoding.writeUint8(encoder, ack.isRelay ? 1 : 0);
+    encoding.writeVarUint(encoder, ack.seq);
+    encoding.writeVarUint8Array(encoder, ack.head ?? nothing);
+  });
+}
+
+function decodeAck(bytes: Uint8Array): KeptAck {
+  const decoder = decoding.createDecoder(bytes);
+  const store = storeId(readBytes(decoder));
+  const document = documentId(readBytes(decoder));
+  const lane = laneId(readBytes(decoder));
+  const incarnation = readBytes(decoder);
+  const isRelay = decoding.readUint8(decoder) === 1;
+  const seq = decoding.readVarUint(decoder);
+  const head = readBytes(decoder);
+  const ack = { store, document, lane, incarnation, isRelay, seq };
+  return { ...ack, head: head.length > 0 ? head : undefined };
 }
 
 function encodeEntry({ id, name, createdAt }: DocumentEntry): Uint8Array {

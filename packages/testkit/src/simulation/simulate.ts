@@ -78,10 +78,29 @@ function audit(world: SimWorld): void {
   for (const replica of world.replicas) {
     if (!isCloned) world.checker.shows(replica, replica.store!, replica.engine!);
   }
+  if (!isCloned) auditOutboxes(world);
   const documents = new Set(world.replicas.flatMap(({ store }) => [...store!.documents.keys()]));
   for (const document of documents) {
     if (isCloned) auditForks(world, document);
     else auditEqual(world, document);
+  }
+}
+
+/** Whoever is connected has everything, and each knows it of the other. */
+function auditOutboxes(world: SimWorld): void {
+  for (const one of world.replicas) {
+    const connected = one.options.targets.filter((name) => one.isConnectedTo(name));
+    for (const other of connected.map((name) => world.replica(name)!)) {
+      for (const [from, to] of [
+        [one, other],
+        [other, one],
+      ] as const) {
+        const [[document, size] = []] = from.replication!.outboxTo(to.store!.storeId);
+        if (size === undefined) continue;
+        const what = `${from.name} believes that ${to.name} lacks ${size.count} of ${document}`;
+        throw new BrokenPromise(`[WIR-18] ${what}`);
+      }
+    }
   }
 }
 

@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+
+import { FixtureLane } from "./environment.fixture.ts";
+import { decodeFrame, encodeFrame } from "./frame.ts";
+import { countingBytes } from "./frames.fixture.ts";
+import { connect, exchange, MemoryHost, pass } from "./memory-host.fixture.ts";
+
+// Goal: two replicas with one log and two documents hear of it, and nobody else does.
+
+async function settledPair(): Promise<[MemoryHost, MemoryHost]> {
+  const lane = await FixtureLane.open(1);
+  const [writer, reader] = [new MemoryHost(1), new MemoryHost(2)];
+  connect(writer, reader, 1);
+  await writer.write(lane, 3);
+  await exchange(writer, reader);
+  return [writer, reader];
+}
+
+function shows(host: MemoryHost, first: number, content?: number, engine = "test"): void {
+  host.digest = (log) => ({
+    outcome: "digests",
+    log,
+    state: countingBytes(32, first),
+    content: content === undefined ? undefined : countingBytes(32, content),
+    engine,
+  });
+}
+
+function driftsOf(hosts: readonly MemoryHost[]): number[] {
+  return hosts.map(({ events }) => events.filter(({ name }) => name === "document.drifted").length);
+}
+
+test("[WIR-17] equal logs and unequal documents are reported once, on both sides, with both digests", async () => {
+  const pair = await settledPair();
+  shows(pair[0], 1, 5);
+  shows(pair[1], 1, 6);
+  await pass(...pair, 120_000);
+  expect(driftsOf(pair)).toEqual([1, 1]);
+  expect(pair[0].events).toContainEqual(
+    expect.objectContaining({
+      name: "document.drifted",
+      ours: expect.objectContaining({ content: countingBytes(32, 5) }),
+      theirs: expect.objectContaining({ content: countingBytes(32, 6) }),
+    }),
+  );
+  expect(pair[0].replication.counters.drifts).toBe(1);
+});
+
+test("[WIR-17] equal documents, other engines and one damaged frame are no drift", async () => {
+  const equal = await settledPair();
+  for (const host of equal) shows(host, 1, 2);
+  await pass(...equal, 10_000);
+  expect(equal[0].replication.counters.digestsCompared).toBeGreaterThan(0);
+  expect(driftsOf(equal)).toEqual([0, 0]);
+
+  const engines = await settledPair();
+  shows(engines[0], 1);
+  shows(engines[1], 2, undefined, "another");
+  await pass(...engines, 10_000);
+  expect(driftsOf(engines)).toEqual([0, 0]);
+
+  const damaged = await settledPair();
+  for (const host of damaged) shows(host, 1);
+  let count = 0;
+  await pass(...damaged, 10_000, (bytes, from) => {
+    const frame = decodeFrame(bytes)!;
+    if (frame.name !== "digest" || from !== damaged[0] || count++ > 0) return true;
+    const state = countingBytes(32, 77);
+    damaged[1].replication.receive(1, encodeFrame({ ...frame, state }), damaged[1].nowMs);
+    return false;
+  });
+  expect(count).toBeGreaterThan(1);
+  expect(driftsOf(damaged)).toEqual([0, 0]);
+});
+
+test("[WIR-17] a replica without the document at hand says nothing and compares nothing", async () => {
+  const pair = await settledPair();
+  shows(pair[0], 1);
+  await pass(...pair, 10_000);
+  expect(pair[1].replication.counters.digestsCompared).toBe(0);
+  expect(driftsOf(pair)).toEqual([0, 0]);
+});

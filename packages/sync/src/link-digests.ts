@@ -1,0 +1,100 @@
+import { equalBytes } from "@heddle/core";
+
+import type { DocumentLink } from "./document-link.ts";
+import { DigestFlag } from "./frame-shapes.ts";
+import type { FrameOf } from "./frame.ts";
+import type { SyncContext } from "./sync-context.ts";
+import type { DigestAnswer } from "./sync-effects.ts";
+
+const none = new Uint8Array();
+
+type Digests = Extract<DigestAnswer, { readonly outcome: "digests" }>;
+
+/**
+ * Compares documents, not logs: two replicas that hold the same envelopes have to show the same. Said once
+ * for each state that is at rest, by whoever has the document at hand; a difference is reported, and
+ * nothing is done about it here.
+ */
+export class LinkDigests {
+  readonly #context: SyncContext;
+  readonly #link: DocumentLink;
+  /** Digest L of what was said last, and when it may be said again. */
+  #said: Uint8Array | undefined;
+  #dueMs = 0;
+  #restsSinceMs: number | undefined;
+  /** What differed when it was heard last. */
+  #suspected: Digests | undefined;
+  /** Digest L of what was reported last. */
+  #reported: Uint8Array | undefined;
+
+  constructor(context: SyncContext, link: DocumentLink) {
+    this.#context = context;
+    this.#link = link;
+  }
+
+  /** `isSettled`: nothing is missing on either side. */
+  tick(isSettled: boolean): void {
+    const { nowMs, limits } = this.#context;
+    const { exchange, document } = this.#link;
+    const isAtRest = isSettled && exchange.isIdle && exchange.ledger.durable.size > 0;
+    if (!isAtRest) this.#restsSinceMs = undefined;
+    else this.#restsSinceMs ??= nowMs;
+    const sinceMs = this.#restsSinceMs ?? Infinity;
+    if (nowMs - sinceMs < limits.digestRestMs || nowMs < this.#dueMs || !isAtRest) return;
+    const { digest } = exchange.ledger;
+    if (this.#said && equalBytes(this.#said, digest)) return;
+    this.#dueMs = nowMs + limits.digestEveryMs;
+    this.#said = digest;
+    this.#context.request("digest", { document, log: digest }, (ours) => {
+      if (ours.outcome === "digests") this.#say(ours, 0);
+    });
+  }
+
+  #say({ log, state, content, engine }: Digests, flags: number): void {
+    const { session, ourRef: documentRef } = this.#link;
+    if (!session.isLive) return;
+    session.send({ name: "digest", documentRef, log, state, content, flags, engine });
+  }
+
+  receive(theirs: FrameOf<"digest">): void {
+    const { exchange, document } = this.#link;
+    // Of other logs, or before all of ours is stored, there is nothing to compare.
+    if (!theirs.state || !equalBytes(theirs.log, exchange.ledger.digest)) return;
+    const { log, state, content, engine } = theirs;
+    const said: Digests = {
+      outcome: "digests",
+      log: log.slice(),
+      state: state.slice(),
+      content: content?.slice(),
+      engine,
+    };
+    this.#context.request("digest", { document, log: said.log }, (ours) => {
+      const isComparable =
+        ours.outcome === "digests" && ours.engine === engine && equalBytes(ours.log, said.log);
+      if (!isComparable) return;
+      this.#context.counters.digestsCompared++;
+      if ((theirs.flags & DigestFlag.ask) !== 0) this.#say(ours, 0);
+      if (isEqual(ours, said)) this.#suspected = undefined;
+      else this.#differs(ours, said);
+    });
+  }
+
+  /** One frame may be damaged; what is heard twice is so. */
+  #differs(ours: Digests, theirs: Digests): void {
+    const isKnown = this.#suspected !== undefined && isEqual(this.#suspected, theirs);
+    this.#suspected = theirs;
+    if (isKnown && equalBytes(this.#reported ?? none, ours.log)) return;
+    if (!isKnown) return this.#say(ours, DigestFlag.ask);
+    this.#reported = ours.log;
+    this.#context.counters.drifts++;
+    const { session, document } = this.#link;
+    const { store } = session.peer;
+    const event = { name: "document.drifted", document, store, ours, theirs } as const;
+    this.#context.emit({ type: "event", event });
+  }
+}
+
+function isEqual(ours: Digests, theirs: Digests): boolean {
+  if (!equalBytes(ours.state, theirs.state)) return false;
+  return !ours.content || !theirs.content || equalBytes(ours.content, theirs.content);
+}

@@ -1,0 +1,220 @@
+import {
+  equalBytes,
+  type DocumentId,
+  type Envelope,
+  type EnvelopeId,
+  type LaneId,
+  type StoreId,
+} from "@heddle/core";
+
+import type { FrameOf } from "./frame.ts";
+import { emptyOutbox, OwnEnvelopes, type OutboxSize, type OwnTops } from "./own-envelopes.ts";
+import { PeerRole, type SyncContext } from "./sync-context.ts";
+import type { KeptAck, KeptOutbox } from "./sync-effects.ts";
+
+type Acks = Map<LaneId, { readonly seq: number; readonly head: EnvelopeId | undefined }>;
+
+interface PeerStore {
+  incarnation: Uint8Array;
+  isRelay: boolean;
+  readonly acks: Map<DocumentId, Acks>;
+  /** Acks of an incarnation that may not be this one's past; they do not count. */
+  readonly unsure: Map<DocumentId, Acks>;
+}
+
+/** A position of a peer in a lane; the id there, where it is at hand. */
+export type ProvenPosition = Pick<KeptAck, "document" | "lane" | "seq" | "head">;
+
+/** Who holds an envelope beside this replica. */
+export interface ReplicatedBy {
+  /** Distinct stores that have it on disk, each of which proved it. */
+  readonly stores: number;
+  readonly isRelayed: boolean;
+}
+
+/**
+ * What of this replica's own envelopes is on which peer's disk, over sessions and restarts. The outbox is
+ * what is not: a view, there is no queue.
+ *
+ *   confirmed ──kept, a second later──► on our disk ──next session──► same incarnation: counts
+ *                                                          └ another: unsure, until the peer's CURSOR shows
+ *                                                            what it holds, or a HAVE says it
+ */
+export class Outbox {
+  readonly own = new OwnEnvelopes();
+  readonly #context: SyncContext;
+  readonly #stores = new Map<StoreId, PeerStore>();
+  /** What is to be kept, by document; and when it was kept last. */
+  readonly #dirty = new Map<DocumentId, Map<StoreId, Set<LaneId>>>();
+  readonly #keptMs = new Map<DocumentId, number>();
+
+  constructor(context: SyncContext, kept: KeptOutbox) {
+    this.#context = context;
+    for (const { document, lane, ...run } of kept.own ?? []) this.own.add(document, lane, run);
+    for (const { store, incarnation, isRelay, document, lane, seq, head } of kept.acks ?? []) {
+      const peer = this.#storeOf(store, incarnation, isRelay);
+      acksIn(peer.acks, document).set(lane, { seq, head });
+    }
+  }
+
+  /** Envelopes of ours are on our disk. */
+  written(envelopes: readonly Envelope[]): void {
+    this.own.written(envelopes);
+  }
+
+  /** A session with this peer begins. */
+  began({ store, incarnation, role }: FrameOf<"hello">): void {
+    const isRelay = role === PeerRole.relay;
+    const peer = this.#storeOf(store, incarnation, isRelay);
+    peer.isRelay = isRelay;
+    if (equalBytes(peer.incarnation, incarnation)) return;
+    peer.incarnation = incarnation.slice();
+    for (const [document, acks] of peer.acks) peer.unsure.set(document, acks);
+    peer.acks.clear();
+  }
+
+  /**
+   * The peer followed our feed to where it says it did, and these documents changed since: of all others
+   * it has everything. What was kept of its earlier incarnations ends here.
+   *
+   * @param tops what we had when the changes were asked for.
+   * @param changed `undefined` when its word is not believed, or nobody knows.
+   */
+  followed(store: StoreId, tops: OwnTops, changed: ReadonlySet<DocumentId> | undefined): void {
+    const peer = this.#stores.get(store);
+    if (!peer) return;
+    for (const [document, acks] of peer.unsure) {
+      for (const lane of acks.keys()) this.#mark(store, document, lane);
+    }
+    peer.unsure.clear();
+    if (changed === undefined) return;
+    for (const [document, lanes] of tops) {
+      if (changed.has(document)) continue;
+      for (const [lane, seq] of lanes) {
+        this.#reached(store, peer, { document, lane, seq, head: undefined });
+      }
+    }
+  }
+
+  /** Proven to be on the peer's disk. */
+  confirmed({ store }: FrameOf<"hello">, proven: ProvenPosition): void {
+    const peer = this.#stores.get(store);
+    if (peer && this.own.isOwn(proven.lane)) this.#reached(store, peer, proven);
+  }
+
+  /** The first word of a peer in a session about a document: what it says is all that it has. */
+  restated(
+    { store }: FrameOf<"hello">,
+    document: DocumentId,
+    heldSeq: (lane: LaneId) => number,
+  ): void {
+    const peer = this.#stores.get(store);
+    peer?.unsure.delete(document);
+    const acks = peer?.acks.get(document) ?? new Map();
+    for (const [lane, { seq }] of acks) {
+      const said = heldSeq(lane);
+      if (said >= seq) continue;
+      // It was restored from a backup, or its disk was replaced.
+      this.#context.counters.acksForgotten++;
+      if (said === 0) acks.delete(lane);
+      else acks.set(lane, { seq: said, head: undefined });
+      this.#mark(store, document, lane);
+    }
+  }
+
+  /** What a store does not have yet, by document; documents that need not be open. */
+  sizesTo(store: StoreId): ReadonlyMap<DocumentId, OutboxSize> {
+    const acks = this.#stores.get(store)?.acks;
+    const sizes = new Map<DocumentId, OutboxSize>();
+    for (const document of this.own.documents) {
+      let sum = emptyOutbox;
+      for (const lane of this.own.lanesOf(document)) {
+        const seq = acks?.get(document)?.get(lane)?.seq ?? 0;
+        sum = added(sum, this.own.sizeAbove(document, lane, seq));
+      }
+      if (sum.count > 0) sizes.set(document, sum);
+    }
+    return sizes;
+  }
+
+  replicatedBy(document: DocumentId, lane: LaneId, seq: number): ReplicatedBy {
+    let stores = 0;
+    let isRelayed = false;
+    for (const { acks, isRelay } of this.#stores.values()) {
+      if ((acks.get(document)?.get(lane)?.seq ?? 0) < seq) continue;
+      stores++;
+      isRelayed ||= isRelay;
+    }
+    return { stores, isRelayed };
+  }
+
+  /** Nothing more is on its way for a document: what is known is worth keeping now. */
+  settled(document: DocumentId): void {
+    this.#keep(document);
+  }
+
+  tick(): void {
+    const { nowMs, limits } = this.#context;
+    for (const document of this.#dirty.keys()) {
+      const keptMs = this.#keptMs.get(document) ?? -Infinity;
+      if (nowMs - keptMs >= limits.keepAckMs) this.#keep(document);
+    }
+    for (const [document, keptMs] of this.#keptMs) {
+      if (nowMs - keptMs >= limits.keepAckMs && !this.#dirty.has(document)) {
+        this.#keptMs.delete(document);
+      }
+    }
+  }
+
+  #keep(document: DocumentId): void {
+    const dirty = this.#dirty.get(document);
+    if (!dirty) return;
+    this.#dirty.delete(document);
+    this.#keptMs.set(document, this.#context.nowMs);
+    const acks: KeptAck[] = [];
+    for (const [store, lanes] of dirty) {
+      const { incarnation, isRelay, acks: ofStore } = this.#stores.get(store)!;
+      for (const lane of lanes) {
+        const { seq = 0, head } = ofStore.get(document)?.get(lane) ?? {};
+        acks.push({ store, incarnation, isRelay, document, lane, seq, head });
+      }
+    }
+    this.#context.emit({ type: "keepAcks", acks });
+  }
+
+  #mark(store: StoreId, document: DocumentId, lane: LaneId): void {
+    const stores = this.#dirty.get(document) ?? new Map<StoreId, Set<LaneId>>();
+    this.#dirty.set(document, stores);
+    stores.set(store, (stores.get(store) ?? new Set()).add(lane));
+  }
+
+  #reached(store: StoreId, { acks, isRelay }: PeerStore, proven: ProvenPosition): void {
+    const { document, lane, seq, head } = proven;
+    const ofDocument = acksIn(acks, document);
+    if (seq <= (ofDocument.get(lane)?.seq ?? 0)) return;
+    ofDocument.set(lane, { seq, head });
+    this.#mark(store, document, lane);
+    const event = { name: "lane.replicated", document, lane, seq, store, isRelay } as const;
+    this.#context.emit({ type: "event", event });
+  }
+
+  #storeOf(store: StoreId, incarnation: Uint8Array, isRelay: boolean): PeerStore {
+    const known = this.#stores.get(store);
+    if (known) return known;
+    const made = { incarnation, isRelay, acks: new Map(), unsure: new Map() };
+    this.#stores.set(store, made);
+    return made;
+  }
+}
+
+function acksIn(acks: Map<DocumentId, Acks>, document: DocumentId): Acks {
+  const ofDocument: Acks = acks.get(document) ?? new Map();
+  acks.set(document, ofDocument);
+  return ofDocument;
+}
+
+function added(a: OutboxSize, b: OutboxSize): OutboxSize {
+  if (a.count === 0 || b.count === 0) return a.count === 0 ? b : a;
+  const oldestMs = Math.min(a.oldestMs, b.oldestMs);
+  return { count: a.count + b.count, bytes: a.bytes + b.bytes, oldestMs };
+}
