@@ -130,10 +130,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "pruned",
   },
   {
-    name: "believe acknowledgements of any incarnation, whatever became of the store",
-    file: "sync/dist/outbox.js",
-    find: "const said = heldSeq(lane);",
-    replace: "const said = seq;",
+    name: "say MARK while a document is being loaded",
+    file: "sync/dist/feed-followers.js",
+    find: "waiting.length === 0 && opening.size === 0;",
+    replace: "waiting.length === 0;",
     scenario: "pruned",
   },
   {

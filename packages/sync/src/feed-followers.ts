@@ -1,4 +1,4 @@
-import { equalBytes, type DocumentEntry } from "@heddle/core";
+import { equalBytes, type DocumentEntry, type DocumentId } from "@heddle/core";
 
 import type { OpenDocuments } from "./open-documents.ts";
 import type { PeerSession } from "./peer-session.ts";
@@ -9,6 +9,8 @@ import type { FeedCursor } from "./sync-effects.ts";
 interface Following {
   /** Documents it may lack and was not asked about. */
   readonly waiting: DocumentEntry[];
+  /** Those that are being loaded: nobody knows yet what the peer lacks of them. */
+  readonly opening: Set<DocumentId>;
   markedArrival: number;
   /** The changes since its cursor are known. */
   isListed: boolean;
@@ -36,7 +38,12 @@ export class FeedFollowers {
       known.markedArrival = -1;
       return;
     }
-    const following: Following = { waiting: [], markedArrival: -1, isListed: false };
+    const following: Following = {
+      waiting: [],
+      opening: new Set(),
+      markedArrival: -1,
+      isListed: false,
+    };
     this.#following.set(session, following);
     const isKnown = cursor !== undefined && this.#knows(cursor);
     const after = isKnown ? cursor.arrival : 0;
@@ -74,8 +81,9 @@ export class FeedFollowers {
     const { lastArrival, options } = this.#context;
     for (const [session, following] of this.#following) {
       this.#openMore(session, following);
-      const { isListed, waiting, markedArrival } = following;
-      const isDone = isListed && waiting.length === 0 && isSettledWith(session);
+      const { isListed, waiting, opening, markedArrival } = following;
+      const isOffered = isListed && waiting.length === 0 && opening.size === 0;
+      const isDone = isOffered && isSettledWith(session);
       if (!isDone || markedArrival === lastArrival) continue;
       following.markedArrival = lastArrival;
       const incarnation = options.incarnations.at(-1)!.nonce;
@@ -101,7 +109,9 @@ export class FeedFollowers {
     const { openingDocumentsMax } = this.#context.limits;
     let unsettled = [...session.links.values()].filter((link) => !link.isSettled).length;
     while (following.waiting.length > 0 && unsettled < openingDocumentsMax) {
-      this.#documents.link(session, following.waiting.shift()!);
+      const entry = following.waiting.shift()!;
+      following.opening.add(entry.id);
+      this.#documents.link(session, entry, () => following.opening.delete(entry.id));
       unsettled++;
     }
   }

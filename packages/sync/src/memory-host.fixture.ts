@@ -20,6 +20,7 @@ import {
   type LanePosition,
   type VersionVector,
 } from "@heddle/core";
+import { encodeUtf8 } from "lib0/string";
 
 import { seededSigner, testHash, testVerifier, type FixtureLane } from "./environment.fixture.ts";
 import { countingBytes } from "./frames.fixture.ts";
@@ -148,12 +149,13 @@ export class MemoryHost {
     this.seed = seed;
     this.disk = disk;
     const { devicePublicKey } = seededSigner(seed);
-    const nonce = countingBytes(16, seed * 16 + disk.incarnations.length);
+    const nonce = drawnBytes(16, `incarnation ${seed} ${disk.incarnations.length}`);
     disk.incarnations.push({ nonce, firstArrival: ++disk.arrivals });
-    let draws = disk.incarnations.length * 1_000;
+    let draws = 0;
+    const start = `${seed} ${disk.incarnations.length}`;
     const options: ReplicationOptions = {
       hash: testHash,
-      random: { bytes: (length) => countingBytes(length, seed * 31 + draws++) },
+      random: { bytes: (length) => drawnBytes(length, `${start} ${draws++}`) },
       space: openSpaceId(testHash),
       store: storeId(countingBytes(16, seed)),
       incarnations: disk.incarnations,
@@ -345,6 +347,11 @@ export class MemoryHost {
     document.lastArrival = arrival;
     return { outcome: "adopted", vector: document.vector, floors, checkpoint, arrival };
   }
+}
+
+/** Bytes that look random and are the same each time; 32 at most. */
+function drawnBytes(length: number, label: string): Uint8Array {
+  return testHash.sha256(encodeUtf8(label)).slice(0, length);
 }
 
 /** Both ends of one connection; a frame for which `passes` is false is lost. */

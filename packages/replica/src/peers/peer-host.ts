@@ -254,6 +254,9 @@ export class PeerHost {
         return this.#onEvent(effect.event);
       case "keepCursor":
       case "keepFork":
+      case "keepAcks":
+      case "keepRefusal":
+      case "forgetRefusal":
         return undefined;
       default:
         return this.#answer(effect);

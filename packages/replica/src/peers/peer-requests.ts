@@ -62,7 +62,9 @@ export async function answerPeerRequest(
     case "readCheckpoint":
       return { outcome: "gone" };
     case "adoptCheckpoint":
-      return { outcome: "refused", reason: "damaged" };
+      return { outcome: "refused", reason: "content" };
+    case "digest":
+      return { outcome: "unavailable" };
     default:
       return unreachable(request);
   }
