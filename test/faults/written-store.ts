@@ -75,7 +75,7 @@ export async function lanesIn(store: LevelLogStore): Promise<LaneId[]> {
 /** Makes a checkpoint of a document and drops what it covers; returns how many envelopes that was. */
 export async function prune(
   store: LevelLogStore,
-  { environment, document }: TypedText,
+  { environment, document }: Pick<TypedText, "environment" | "document">,
 ): Promise<number> {
   const clock = new HybridClock(environment.clock);
   const builder = {

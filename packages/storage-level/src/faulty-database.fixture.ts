@@ -6,7 +6,7 @@ import {
   type OpenDatabase,
   type Operation,
 } from "./level-database.ts";
-import type { KeyRange } from "./record-keys.ts";
+import type { KeyRange } from "./key-writer.ts";
 
 /** What a write does instead of succeeding. */
 export type WriteFault = "fails" | "lands but fails";

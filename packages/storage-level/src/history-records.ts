@@ -12,6 +12,7 @@ import { decodeUtf8, encodeUtf8 } from "lib0/string";
 
 import type { Entry, LogDatabase, Operation } from "./level-database.ts";
 import { decodeRecord, encodeFields } from "./record-fields.ts";
+import type { KeyRange } from "./key-writer.ts";
 import {
   damageOfKey,
   incarnationKey,
@@ -21,7 +22,6 @@ import {
   numberOfKey,
   openingOfKey,
   repairKeys,
-  type KeyRange,
 } from "./record-keys.ts";
 import { putRecord } from "./records.ts";
 import { cutUtf8 } from "./refusal-records.ts";

@@ -1,7 +1,7 @@
 import { Level } from "level";
 
 import { openError, storageError } from "./level-errors.ts";
-import type { KeyRange } from "./record-keys.ts";
+import type { KeyRange } from "./key-writer.ts";
 
 /**
  * The little that the store needs from LevelDB, and the border at which foreign types stop: values

@@ -18,6 +18,7 @@ import type { Entry, LogDatabase } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readFeedFloorOf } from "./verify-tail.ts";
 import { damaged } from "./record-codec.ts";
+import type { KeyRange } from "./key-writer.ts";
 import {
   arrivalKey,
   arrivalKeys,
@@ -32,7 +33,6 @@ import {
   quarantineKeysOf,
   recallKeysOf,
   vectorKeys,
-  type KeyRange,
 } from "./record-keys.ts";
 import { readDocumentEntry, readLane, readParkedRecord, type ParkedRecord } from "./records.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";

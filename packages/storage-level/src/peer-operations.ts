@@ -3,7 +3,7 @@ import { toHex, type LogBatch, type StoreId } from "@heddle/core";
 import type { LaneAliases } from "./lane-aliases.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
 import { putAck, putCursor } from "./peer-records.ts";
-import { ackKeysOf, cursorKey, peerKeys } from "./record-keys.ts";
+import { ackKeysOf, cursorKey, peerKeys } from "./peer-keys.ts";
 
 /** A word about a peer, or the end of all words about it. */
 export type PeerChange =

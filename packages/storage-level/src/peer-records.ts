@@ -18,14 +18,14 @@ import { decodeRecord, encodeFields } from "./record-fields.ts";
 import {
   ackKey,
   cursorKey,
-  documentOfKey,
   envelopeSeqOfKey,
   forkKey,
   laneIdOfKey,
   peerOfKey,
   refusedKey,
   refuserOfKey,
-} from "./record-keys.ts";
+} from "./peer-keys.ts";
+import { documentOfKey } from "./record-keys.ts";
 import { putRecord } from "./records.ts";
 import { cutUtf8 } from "./refusal-records.ts";
 

@@ -12,7 +12,8 @@ import { laneOfKey } from "./kept-vectors.ts";
 import { readPositions } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readFloors } from "./read-checkpoints.ts";
-import { envelopeKey, envelopeKeysOf, numberOfKey, type KeyRange } from "./record-keys.ts";
+import type { KeyRange } from "./key-writer.ts";
+import { envelopeKey, envelopeKeysOf, numberOfKey } from "./record-keys.ts";
 
 /**
  * Envelopes of a document above `above`, lane after lane. A lane is contiguous from its floor on

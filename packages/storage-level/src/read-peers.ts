@@ -18,7 +18,7 @@ import {
   laneIxOfAckKey,
   refusedKeys,
   refusedKeysOf,
-} from "./record-keys.ts";
+} from "./peer-keys.ts";
 
 /** Reads of what is kept about other stores. */
 

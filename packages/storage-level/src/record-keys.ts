@@ -1,17 +1,7 @@
-import {
-  ByteArena,
-  documentId,
-  fromHex,
-  laneId,
-  storeId,
-  writeId,
-  type DocumentId,
-  type LaneId,
-  type RefusedPlace,
-  type StoreId,
-} from "@heddle/core";
+import { documentId, fromHex, type DocumentId, type LaneId } from "@heddle/core";
 
-import { viewOf, writeUint32 } from "./uint32.ts";
+import { keysUnder, KeyWriter, type KeyRange } from "./key-writer.ts";
+import { viewOf } from "./uint32.ts";
 
 /**
  * Every key of the log. One prefix byte, then fixed-width parts; integers are big-endian, so that the
@@ -48,7 +38,7 @@ import { viewOf, writeUint32 } from "./uint32.ts";
  *
  * Reserved for later and never to be used for anything else: S K (membership, keys), J (projections).
  */
-const Prefix = {
+export const Prefix = {
   meta: 0x6d,
   lane: 0x4c,
   laneAlias: 0x6c,
@@ -181,28 +171,6 @@ export function attributionKey(document: DocumentId, laneIx: number, seq: number
   return writer.uint32(laneIx).uint64(seq).key;
 }
 
-export function cursorKey(store: StoreId): Uint8Array {
-  return new KeyWriter(Prefix.cursor, 16).id(store).key;
-}
-
-export function ackKey(store: StoreId, document: DocumentId, laneIx: number): Uint8Array {
-  return new KeyWriter(Prefix.ack, 36).id(store).id(document).uint32(laneIx).key;
-}
-
-export function forkKey(document: DocumentId, lane: LaneId, seq: number): Uint8Array {
-  return new KeyWriter(Prefix.fork, 40).id(document).id(lane).uint64(seq).key;
-}
-
-export function refusedKey({ document, lane, seq, store }: RefusedPlace): Uint8Array {
-  return new KeyWriter(Prefix.refused, 56).id(document).id(lane).uint64(seq).id(store).key;
-}
-
-/** Keys from `gte` on and below `lt`. */
-export interface KeyRange {
-  readonly gte: Uint8Array;
-  readonly lt: Uint8Array;
-}
-
 export const laneKeys = keysUnder(Uint8Array.of(Prefix.lane));
 export const laneAliasKeys = keysUnder(Uint8Array.of(Prefix.laneAlias));
 export const documentKeys = keysUnder(Uint8Array.of(Prefix.document));
@@ -215,25 +183,6 @@ export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
 export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
 export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
 export const repairKeys = keysUnder(Uint8Array.of(Prefix.repair));
-
-export const cursorKeys = keysUnder(Uint8Array.of(Prefix.cursor));
-export const ackKeys = keysUnder(Uint8Array.of(Prefix.ack));
-export const forkKeys = keysUnder(Uint8Array.of(Prefix.fork));
-export const refusedKeys = keysUnder(Uint8Array.of(Prefix.refused));
-/** All that hangs on what this store said and heard, and ends when it is rolled back. */
-export const peerKeys = [cursorKeys, ackKeys] as const;
-
-export function ackKeysOf(store: StoreId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.ack, 16).id(store).key);
-}
-
-export function forkKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.fork, 16).id(document).key);
-}
-
-export function refusedKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.refused, 16).id(document).key);
-}
 
 export function vectorKeysOf(document: DocumentId): KeyRange {
   return keysUnder(new KeyWriter(Prefix.vector, 16).id(document).key);
@@ -303,36 +252,6 @@ export function isQuarantineUpdateKey(key: Uint8Array): boolean {
 /** The id in a key of kind Q. */
 export function refusedIdOfKey(key: Uint8Array): Uint8Array {
   return key.subarray(18);
-}
-
-/** The store in a key of kind P or O. */
-export function peerOfKey(key: Uint8Array): StoreId {
-  return storeId(key.subarray(1, 17));
-}
-
-/** The document in a key of kind O. */
-export function documentOfAckKey(key: Uint8Array): DocumentId {
-  return documentId(key.subarray(17, 33));
-}
-
-/** The alias in a key of kind O. */
-export function laneIxOfAckKey(key: Uint8Array): number {
-  return viewOf(key).getUint32(33);
-}
-
-/** The lane in a key of kind F or N. */
-export function laneIdOfKey(key: Uint8Array): LaneId {
-  return laneId(key.subarray(17, 33));
-}
-
-/** The seq in a key of kind F or N. */
-export function envelopeSeqOfKey(key: Uint8Array): number {
-  return numberOfKey(key.subarray(0, 41));
-}
-
-/** The store in a key of kind N. */
-export function refuserOfKey(key: Uint8Array): StoreId {
-  return storeId(key.subarray(41, 57));
 }
 
 /** The document in a key of kind D, d, V, E, p, Q, C, c, f, a, F or N. */
@@ -443,48 +362,4 @@ export function hasDocument(key: Uint8Array): boolean {
 export function describeKey(key: Uint8Array): string {
   const kind = kindByPrefix.get(key[0] ?? 0) ?? "unknown";
   return hasDocument(key) ? `${kind} record of document ${documentOfKey(key)}` : `${kind} record`;
-}
-
-/** Keys live until their batch is written, or their read is done. */
-const arena = new ByteArena();
-
-class KeyWriter {
-  readonly key: Uint8Array;
-  #offset = 1;
-
-  constructor(prefix: number, length: number) {
-    this.key = arena.take(1 + length);
-    this.key[0] = prefix;
-  }
-
-  bytes(bytes: Uint8Array): this {
-    this.key.set(bytes, this.#offset);
-    this.#offset += bytes.length;
-    return this;
-  }
-
-  id(id: DocumentId | LaneId | StoreId): this {
-    writeId(id, this.key, this.#offset);
-    this.#offset += 16;
-    return this;
-  }
-
-  uint32(value: number): this {
-    writeUint32(this.key, this.#offset, value);
-    this.#offset += 4;
-    return this;
-  }
-
-  uint64(value: number): this {
-    return this.uint32(Math.floor(value / 2 ** 32)).uint32(value % 2 ** 32);
-  }
-}
-
-/** All keys that begin with `prefix`, which never ends in 0xff bytes only: it starts with a letter. */
-function keysUnder(prefix: Uint8Array): KeyRange {
-  const lt = prefix.slice();
-  let last = lt.length - 1;
-  while (lt[last] === 0xff) last--;
-  lt[last]!++;
-  return { gte: prefix, lt: lt.subarray(0, last + 1) };
 }

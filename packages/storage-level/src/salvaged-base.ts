@@ -17,13 +17,8 @@ import type { LaneAliases } from "./lane-aliases.ts";
 import type { Entry, LogDatabase } from "./level-database.ts";
 import { readable } from "./readable.ts";
 import { readCheckpoint, readCheckpointState } from "./read-checkpoints.ts";
-import {
-  attributionKeysOf,
-  checkpointKeysOf,
-  floorKeysOf,
-  laneIxOfKey,
-  type KeyRange,
-} from "./record-keys.ts";
+import type { KeyRange } from "./key-writer.ts";
+import { attributionKeysOf, checkpointKeysOf, floorKeysOf, laneIxOfKey } from "./record-keys.ts";
 
 /** What the log of a document that was pruned stands on. */
 export interface SalvagedBase {

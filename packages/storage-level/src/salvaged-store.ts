@@ -19,13 +19,14 @@ import { readEnvelope, type ArrivalPlace } from "./envelope-record.ts";
 import type { Finding } from "./finding.ts";
 import { LaneAliases } from "./lane-aliases.ts";
 import { openLevelDatabase, type Entry, type LogDatabase } from "./level-database.ts";
+import type { KeyRange } from "./key-writer.ts";
+import { forkKeys, refusedKeys } from "./peer-keys.ts";
 import {
   arrivalKeys,
   documentKeys,
   documentOfKey,
   envelopeKeys,
   envelopeKeysOf,
-  forkKeys,
   isQuarantineUpdateKey,
   isVectorDigestKey,
   laneIxOfKey,
@@ -33,9 +34,7 @@ import {
   numberOfKey,
   parkedKeys,
   quarantineKeys,
-  refusedKeys,
   vectorKeys,
-  type KeyRange,
 } from "./record-keys.ts";
 import { readDocumentEntry, readLane, readParkedRecord, readPosition } from "./records.ts";
 import { readable } from "./readable.ts";

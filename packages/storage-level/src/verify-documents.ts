@@ -14,6 +14,7 @@ import type { Entry } from "./level-database.ts";
 import { readFloor } from "./attribution-records.ts";
 import { readCheckpointRecord, readChunk } from "./checkpoint-records.ts";
 import { CheckpointChunks } from "./verify-checkpoints.ts";
+import type { KeyRange } from "./key-writer.ts";
 import {
   checkpointChunkKeys,
   checkpointKeys,
@@ -26,7 +27,6 @@ import {
   laneIxOfKey,
   numberOfKey,
   vectorKeys,
-  type KeyRange,
 } from "./record-keys.ts";
 import { openRecord } from "./record-codec.ts";
 import { readDocumentEntry, readPosition, readVectorDigest } from "./records.ts";

@@ -5,26 +5,24 @@ import type { Entry } from "./level-database.ts";
 import { readAck, readCursor, readFork, readRefused } from "./peer-records.ts";
 import { damaged, openRecord } from "./record-codec.ts";
 import { readAttribution } from "./attribution-records.ts";
+import type { KeyRange } from "./key-writer.ts";
+import { ackKeys, cursorKeys, forkKeys, laneIxOfAckKey, refusedKeys } from "./peer-keys.ts";
 import {
-  ackKeys,
   arrivalKeys,
   attributionKeys,
   checkpointChunkKeys,
   checkpointKeys,
-  cursorKeys,
   describeKey,
   dirtyKeys,
   documentKeys,
   envelopeKeys,
   feedFloorKey,
   floorKeys,
-  forkKeys,
   headKey,
   incarnationKeys,
   isQuarantineUpdateKey,
   journalKeys,
   laneAliasKeys,
-  laneIxOfAckKey,
   laneIxOfKey,
   laneKeys,
   markKey,
@@ -32,11 +30,9 @@ import {
   openingOfKey,
   parkedKeys,
   quarantineKeys,
-  refusedKeys,
   repairKeys,
   storeKey,
   vectorKeys,
-  type KeyRange,
 } from "./record-keys.ts";
 import { checked, type RecordVerification } from "./record-verification.ts";
 import { emptyTail, readParkedRecord, readStoreId, type LogTail } from "./records.ts";

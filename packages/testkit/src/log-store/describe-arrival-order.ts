@@ -107,6 +107,32 @@ export function describeArrivalOrder(harness: LogStoreHarness, modelRuns: number
     expect(pictured(read)).toEqual(pictured(arrived));
   });
 
+  it("[STO-15] readers beside writers see whole beginnings of what was appended", async () => {
+    const document = bench.freshDocument();
+    await bench.store.append({ documents: [document] });
+    const arrived: Envelope[] = [];
+    for (let round = 0; round < 25; round++) {
+      const writers = [await bench.openLane(), await bench.openLane()];
+      const known = arrived.length;
+      const readings = [collectLogByArrival(bench.store, document.id)];
+      const appends = [0, 1, 1, 0].map((index) => {
+        const envelope = writers[index]!.seal(document.id);
+        arrived.push(envelope);
+        readings.push(collectLogByArrival(bench.store, document.id));
+        return bench.store.append({ envelopes: [envelope] });
+      });
+      await Promise.all(appends);
+      readings.push(collectLogByArrival(bench.store, document.id));
+      for (const [index, reading] of readings.entries()) {
+        const read = pictured(await reading);
+        expect(read).toEqual(pictured(arrived.slice(0, read.length)));
+        const isLast = index === readings.length - 1;
+        expect(read.length).toBeGreaterThanOrEqual(isLast ? arrived.length : known);
+      }
+      if (round % 6 === 5) await bench.reopen();
+    }
+  });
+
   it("[CKP-4][STO-15] reads above the floors of a pruned log, before and after what arrives then", async () => {
     const { store, writer, notes } = bench;
     const other = await bench.openLane();
