@@ -1,5 +1,5 @@
 import { webSocketTransport } from "@heddle/client";
-import type { LogStore } from "@heddle/core";
+import { MemoryDisk, type LogStore } from "@heddle/core";
 import { Relay, type RelayOptions } from "@heddle/relay";
 import { PeerHost, PeerSet, Replica } from "@heddle/replica";
 import { ephemeralDeviceKey, nodeVerifier } from "@heddle/replica/node";
@@ -23,8 +23,11 @@ export class PeeredRelay implements AsyncDisposable {
     this.relay = relay;
   }
 
-  static async start(options: Partial<RelayOptions> = {}): Promise<PeeredRelay> {
-    const store = await memoryStore();
+  static async start(
+    options: Partial<RelayOptions> = {},
+    disk = new MemoryDisk(),
+  ): Promise<PeeredRelay> {
+    const store = await memoryStore(disk);
     const parts = { store, environment, signer: ephemeralDeviceKey(), engine: "test" };
     const replica = await Replica.open({ ...parts, idleMs: 50 });
     const settings = { role: PeerRole.relay, adopt: true, follow: true, verifier: nodeVerifier };
@@ -32,6 +35,11 @@ export class PeeredRelay implements AsyncDisposable {
     const place = { host: "127.0.0.1", port: 0 };
     const relay = await Relay.start({ replica, peers, environment, ...place, ...options });
     return new PeeredRelay(store, replica, peers, relay);
+  }
+
+  /** How many peers it knows where it stands with, on its disk. */
+  async countCursors(): Promise<number> {
+    return (await this.#store.readCursors()).length;
   }
 
   get url(): string {

@@ -150,6 +150,11 @@ export class Replication implements SessionHost {
     this.#writtenLane = lane;
   }
 
+  /** Commit groups up to this number are on disk; none of them is in a document that a peer has open. */
+  storedUnseen(arrival: number): void {
+    this.#lastArrival = Math.max(this.#lastArrival, arrival);
+  }
+
   /** Envelopes that this replica wrote are on disk, under this arrival number. */
   storedHere(
     entry: DocumentEntry,

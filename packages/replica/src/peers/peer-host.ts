@@ -24,6 +24,7 @@ import type { StoredRound } from "../committer.ts";
 import type { ReplicaState } from "../replica-options.ts";
 import type { Replica } from "../replica.ts";
 import { KnownLanes } from "./known-lanes.ts";
+import { PeerNotes } from "./peer-notes.ts";
 import { answerPeerRequest } from "./peer-requests.ts";
 
 export interface PeerHostOptions {
@@ -77,13 +78,13 @@ const tickMs = 200;
 export class PeerHost {
   readonly #options: PeerHostOptions;
   readonly #lanes: KnownLanes;
+  readonly #notes: PeerNotes;
   readonly #sessions = new Map<PeerKey, Session>();
   readonly #wanted = new Map<string, DocumentEntry>();
   readonly #stopObserving: () => void;
   #machine: Replication | undefined;
   /** Counts machines: what was asked by an earlier one is not answered any more. */
   #generation = 0;
-  #lastArrival: number;
   #nextKey: PeerKey = 1;
   #cancelTick: (() => void) | undefined;
   #isDraining = false;
@@ -92,7 +93,7 @@ export class PeerHost {
   private constructor(options: PeerHostOptions) {
     this.#options = options;
     this.#lanes = new KnownLanes(options.store);
-    this.#lastArrival = options.store.opening.lastArrival;
+    this.#notes = new PeerNotes(options);
     this.#stopObserving = options.replica.observe({
       onStored: (round) => this.#onStored(round),
       onStateChange: (state) => this.#onStateChange(state),
@@ -151,6 +152,7 @@ export class PeerHost {
     this.#isStopped = true;
     this.#stopObserving();
     this.#end(code);
+    this.#notes.flush();
   }
 
   async #start(): Promise<void> {
@@ -158,21 +160,24 @@ export class PeerHost {
     const { store, replica, environment, signer, role, engine, adopt, follow, limits } =
       this.#options;
     const incarnations = await store.readIncarnations();
+    const cursors = await this.#notes.readCursors();
+    const lastArrival = await store.readLastArrival();
     if (generation !== this.#generation || this.#isStopped) return;
-    this.#machine = new Replication({
+    const machineOptions = {
       hash: environment.hash,
       random: environment.random,
       space: replica.space,
       store: store.storeId,
       incarnations,
-      lastArrival: this.#lastArrival,
+      lastArrival,
       devicePublicKey: signer.devicePublicKey,
       role,
       engine,
       adopt,
       follow,
       ...(limits && { limits }),
-    });
+    };
+    this.#machine = new Replication(machineOptions, cursors);
     for (const entry of this.#wanted.values()) this.#machine.want(entry, this.#nowMs);
     this.#drain();
   }
@@ -188,7 +193,10 @@ export class PeerHost {
   }
 
   #onStateChange(state: ReplicaState): void {
-    if (state.name !== "ready") return this.#end(HeddleErrorCode.relayOverloaded);
+    if (state.name !== "ready") {
+      this.#end(HeddleErrorCode.relayOverloaded);
+      return this.#notes.discard();
+    }
     this.#start().catch((error: unknown) => {
       // The store failed again; the next `ready` begins anew.
       if (!isHeddleError(error)) throw error;
@@ -197,12 +205,11 @@ export class PeerHost {
   }
 
   #onStored({ arrival, lane, documents }: StoredRound): void {
-    this.#lastArrival = Math.max(this.#lastArrival, arrival);
     this.#lanes.add(lane);
     const machine = this.#machine;
     if (machine === undefined) return;
     machine.writes(lane.id);
-    if (this.#isIdle(machine)) return;
+    if (this.#isIdle(machine)) return machine.storedUnseen(arrival);
     this.#input(() => {
       for (const { entry, envelopes } of documents) {
         // What came from other replicas is answered where it was asked for.
@@ -253,7 +260,9 @@ export class PeerHost {
       case "event":
         return this.#onEvent(effect.event);
       case "keepCursor":
+        return this.#notes.keepCursor(effect.store, effect.cursor);
       case "keepFork":
+        return this.#notes.keepFork(effect.document, effect.proof);
       case "keepAcks":
       case "keepRefusal":
       case "forgetRefusal":
@@ -266,7 +275,8 @@ export class PeerHost {
   #answer(request: SyncRequest): void {
     const generation = this.#generation;
     const { environment } = this.#options;
-    answerPeerRequest({ ...this.#options, lanes: this.#lanes }, request)
+    const tools = { ...this.#options, lanes: this.#lanes, notes: this.#notes };
+    answerPeerRequest(tools, request)
       .catch((error: unknown) => {
         if (!isHeddleError(error)) throw error;
         const fields = { request: request.type, code: error.code, error: error.message };

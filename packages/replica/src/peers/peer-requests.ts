@@ -15,6 +15,7 @@ import type { LoadedDocument, StoreAnswer, SyncRequest } from "@heddle/sync";
 import type { Replica } from "../replica.ts";
 import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
+import type { PeerNotes } from "./peer-notes.ts";
 import { readForPeer } from "./read-for-peer.ts";
 
 export interface PeerRequestTools {
@@ -24,6 +25,7 @@ export interface PeerRequestTools {
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly lanes: KnownLanes;
+  readonly notes: PeerNotes;
 }
 
 /**
@@ -79,19 +81,21 @@ async function changedEntries(store: LogStore, after: number): Promise<readonly 
 
 /** A document that is in use knows its positions; that of one that is not, the store has kept. */
 async function load(
-  { replica, store }: PeerRequestTools,
+  { replica, store, notes }: PeerRequestTools,
   id: DocumentId,
 ): Promise<LoadedDocument | undefined> {
+  // First: a fork that is found meanwhile is told to the machine as well.
+  const forks = await notes.readForks(id);
   const loaded = replica.loaded(id);
   if (loaded?.isStored) {
-    return { entry: loaded.entry, vector: await loaded.whenDurable(), forks: [] };
+    return { entry: loaded.entry, vector: await loaded.whenDurable(), forks };
   }
   const stored = await store.readDocument(id);
   if (stored === undefined) return undefined;
-  if (!stored.dirty) return { entry: stored, vector: stored.vector, forks: [] };
+  if (!stored.dirty) return { entry: stored, vector: stored.vector, forks };
   const document = await replica.acquire(stored.name);
   try {
-    return { entry: stored, vector: await document.whenDurable(), forks: [] };
+    return { entry: stored, vector: await document.whenDurable(), forks };
   } finally {
     replica.release(document);
   }

@@ -1,0 +1,94 @@
+import {
+  decodeEnvelope,
+  isHeddleError,
+  type DocumentId,
+  type Environment,
+  type KeptFork,
+  type LogBatch,
+  type LogStore,
+  type PeerCursor,
+  type StoreId,
+} from "@heddle/core";
+import type { FeedCursor, ForkProof } from "@heddle/sync";
+
+export interface PeerNotesOptions {
+  readonly store: LogStore;
+  readonly environment: Environment;
+}
+
+/** What is only quicker to know than to learn again is written this often at most. */
+const flushMs = 1_000;
+
+/**
+ * What a replica keeps of its peers beside the log. Proof is written at once; where it stands with whom
+ * is gathered, because what is lost of that is learnt again by comparing.
+ */
+export class PeerNotes {
+  readonly #options: PeerNotesOptions;
+  readonly #cursors = new Map<StoreId, PeerCursor>();
+  #cancelFlush: (() => void) | undefined;
+
+  constructor(options: PeerNotesOptions) {
+    this.#options = options;
+  }
+
+  /** @throws HeddleError `HEDDLE_STORAGE_*`. */
+  async readCursors(): Promise<ReadonlyMap<StoreId, FeedCursor>> {
+    const kept = await this.#options.store.readCursors();
+    return new Map(
+      kept.map(({ store, incarnation, arrival }) => [store, { incarnation, arrival }]),
+    );
+  }
+
+  /** @throws HeddleError `HEDDLE_STORAGE_*`. */
+  async readForks(document: DocumentId): Promise<readonly ForkProof[]> {
+    const { hash } = this.#options.environment;
+    const open = (bytes: Uint8Array) => decodeEnvelope(hash, bytes);
+    const kept = await this.#options.store.readForks(document);
+    return kept.map(({ lane, branchA, branchB }) => {
+      return { lane, branchA: branchA.map(open), branchB: branchB.map(open) };
+    });
+  }
+
+  keepCursor(store: StoreId, { incarnation, arrival }: FeedCursor): void {
+    this.#cursors.set(store, { store, incarnation, arrival });
+    this.#cancelFlush ??= this.#options.environment.scheduler.after(flushMs, () => this.flush());
+  }
+
+  keepFork(document: DocumentId, { lane, branchA, branchB }: ForkProof): void {
+    const fork: KeptFork = {
+      document,
+      lane,
+      seq: branchA[0]!.seq,
+      branchA: branchA.map(({ bytes }) => bytes),
+      branchB: branchB.map(({ bytes }) => bytes),
+      foundAtMs: this.#options.environment.clock.nowMs(),
+    };
+    this.#append({ forks: [fork] });
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    const cursors = [...this.#cursors.values()];
+    this.#cursors.clear();
+    if (cursors.length > 0) this.#append({ cursors });
+  }
+
+  /** What was gathered and not written is forgotten: it may not be true any more. */
+  discard(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    this.#cursors.clear();
+  }
+
+  #append(batch: LogBatch): void {
+    const { store, environment } = this.#options;
+    store.append(batch).catch((error: unknown) => {
+      // The store tells its failure to whoever has to act on it; these notes are learnt again.
+      if (!isHeddleError(error)) throw error;
+      environment.logger.warn("peer.notes_lost", { code: error.code });
+    });
+  }
+}
