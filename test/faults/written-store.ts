@@ -72,11 +72,20 @@ export async function lanesIn(store: LevelLogStore): Promise<LaneId[]> {
   return (await collect(store.readLanes())).map(({ id }) => id);
 }
 
+/** Makes a checkpoint of a document. */
+export async function checkpoint(store: LevelLogStore, text: TypedText): Promise<void> {
+  await build(store, text);
+}
+
 /** Makes a checkpoint of a document and drops what it covers; returns how many envelopes that was. */
-export async function prune(
-  store: LevelLogStore,
-  { environment, document }: Pick<TypedText, "environment" | "document">,
-): Promise<number> {
+export async function prune(store: LevelLogStore, text: WrittenDocument): Promise<number> {
+  const { builder, built } = await build(store, text);
+  return pruneDocument(builder, built.checkpoint);
+}
+
+type WrittenDocument = Pick<TypedText, "environment" | "document">;
+
+async function build(store: LevelLogStore, { environment, document }: WrittenDocument) {
   const clock = new HybridClock(environment.clock);
   const builder = {
     store,
@@ -88,5 +97,5 @@ export async function prune(
   };
   const built = await checkpointDocument(builder, document.id);
   if (built.outcome !== "built") throw new Error(`no checkpoint: ${JSON.stringify(built)}`);
-  return pruneDocument(builder, built.checkpoint);
+  return { builder, built };
 }

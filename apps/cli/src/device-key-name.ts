@@ -1,2 +1,2 @@
 /** Beside the store, in the data folder of a relay. */
-export const deviceKeyName = "device-key.pem";
+export { deviceKeyName } from "@heddle/storage-level";

@@ -1,96 +1,165 @@
-import { copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 
 import {
-  compareHlc,
   HeddleErrorCode,
   isHeddleError,
-  PayloadCodec,
-  type DocumentEntry,
   type DocumentId,
-  type Envelope,
   type Environment,
-  type LaneDescriptor,
+  type Hash,
   type LaneId,
 } from "@heddle/core";
-import { admitUpdate, DocumentKnowledge, parseStored } from "@heddle/document";
+import { ephemeralDeviceKey, nodeVerifier } from "@heddle/replica/node";
 import {
-  beginFolder,
-  comparePlaces,
-  finishFolder,
+  assertNotHalfReplaced,
+  assertReplaceable,
+  isMissing,
   lockFolder,
   logFolderName,
-  markerName,
+  newFolder,
   openLevelStore,
-  quarantineFolderName,
   readMarker,
   readWitness,
+  replaceStore,
+  resumeReplacement,
   SalvagedStore,
-  witnessName,
+  storageError,
+  syncFolder,
   writeWitness,
-  type Finding,
   type LevelLogStore,
-  type SalvagedDocument,
-  type SalvagedEnvelope,
+  type Replaced,
 } from "@heddle/storage-level";
 
 import { deviceKeyName } from "./device-key-name.ts";
+import { rebuildDocument } from "./rebuild-document.ts";
+import { isRepairComplete, type RepairedDocument, type RepairReport } from "./repair-report.ts";
+import { RescueLane } from "./rescue-lane.ts";
 
-export interface RepairReport {
-  readonly documents: readonly RepairedDocument[];
-  /** Documents of which only an id is left; whoever opens them under their name brings them back. */
-  readonly documentsLost: number;
-  readonly records: number;
-  readonly findings: readonly Finding[];
-  /** Where the damaged files are now, if they were moved out of the way. */
-  readonly setAside?: string;
+export interface RepairTarget {
+  /** A folder that is missing or empty; beside the store unless said otherwise. */
+  readonly to?: string | undefined;
+  /** Put the new store in the place of the damaged one, whose files go to its quarantine. */
+  readonly replace: boolean;
 }
 
-export interface RepairedDocument {
-  readonly name: string;
-  readonly id: DocumentId;
-  readonly envelopes: number;
-  readonly missing: readonly MissingRange[];
-}
+export type RepairOutcome =
+  | { readonly report: RepairReport; readonly target: string; readonly replaced?: Replaced }
+  /** An earlier repair was interrupted while it replaced the store: that was ended, and nothing else done. */
+  | { readonly report?: undefined; readonly target: string; readonly replaced: Replaced };
 
-/** What has to come from other replicas or a backup. */
-export interface MissingRange {
-  readonly lane: LaneId;
-  readonly fromSeq: number;
-  readonly toSeq: number;
-}
-
-const batchEnvelopesMax = 512;
+/** Made in the data folder itself, so that it can be put in place by renaming. */
+const inPlaceName = "repair";
 
 /**
- * Writes what can be saved of the store in `folder` to a new store in `target`: of every document all
- * that proves itself and lacks nothing it depends on, above the checkpoint where the log was pruned. The damaged store is only read.
+ * Writes what can be saved of the store in `folder` to a new store. The damaged one is only read, and
+ * nobody may have it open; with `replace` it gives its place to the new one at the end.
  */
 export async function repairStore(
   folder: string,
-  target: string,
+  { to, replace }: RepairTarget,
   environment: Environment,
-): Promise<RepairReport> {
+): Promise<RepairOutcome> {
   await assertReadable(folder);
   const lock = await lockFolder(folder, environment.hash);
-  const partial = await beginFolder(target);
   try {
-    const work = path.join(partial, "salvage");
-    const { documents, ...report } = await inSalvage(folder, work, environment, async (salvage) => {
-      const store = await openLevelStore(partial, { environment });
-      try {
-        return await rebuild(salvage, store, environment);
-      } finally {
-        await store.close();
+    if (replace) {
+      const ended = await resumeReplacement(folder);
+      if (ended) return { target: folder, replaced: ended };
+      await removeLeftovers(folder);
+    }
+    await assertNotHalfReplaced(folder);
+    const inPlace = path.join(folder, inPlaceName);
+    const target = path.resolve(to ?? (replace ? inPlace : `${folder}-repaired`));
+    const made = await newFolder(target, environment.hash);
+    try {
+      if (replace) await assertReplaceable(folder, made.partial);
+      const report = await repairTo(made.partial, folder, environment);
+      if (!replace) {
+        await made.finish();
+        return { report, target };
       }
-    });
-    await markRestored(partial);
-    await copyDeviceKey(folder, partial);
-    await finishFolder(partial, target);
-    return { documents, ...report };
+      const outcome = { atMs: environment.clock.nowMs(), ok: isRepairComplete(report) };
+      const replaced = await replaceStore(folder, made.partial, outcome);
+      return { report, target: folder, replaced };
+    } catch (error) {
+      // Half replaced, they are the store.
+      await assertNotHalfReplaced(folder);
+      await made.discard();
+      throw error;
+    }
   } finally {
-    await rm(partial, { recursive: true, force: true });
     await lock.release();
+  }
+}
+
+async function repairTo(
+  partial: string,
+  folder: string,
+  environment: Environment,
+): Promise<RepairReport> {
+  const { hash } = environment;
+  const work = path.join(partial, "salvage");
+  const report = await inSalvage(folder, work, hash, async (salvage) => {
+    const store = await openLevelStore(partial, { environment });
+    try {
+      return await rebuild(salvage, store, environment);
+    } finally {
+      await store.close();
+    }
+  });
+  await markRestored(partial);
+  await copyDeviceKey(folder, partial);
+  await syncFolder(path.join(partial, logFolderName));
+  await syncFolder(partial);
+  return report;
+}
+
+async function inSalvage<Value>(
+  folder: string,
+  work: string,
+  hash: Hash,
+  use: (salvage: SalvagedStore) => Promise<Value>,
+): Promise<Value> {
+  await using salvage = await SalvagedStore.open(folder, work, { hash, verifier: nodeVerifier });
+  return await use(salvage);
+}
+
+async function rebuild(
+  salvage: SalvagedStore,
+  store: LevelLogStore,
+  environment: Environment,
+): Promise<RepairReport> {
+  const recalls = await documentsWithRecalls(salvage);
+  const rescue = new RescueLane(environment, ephemeralDeviceKey);
+  const tools = { salvage, store, environment, rescue, opened: new Set<LaneId>() };
+  const documents: RepairedDocument[] = [];
+  for (const id of salvage.documents) {
+    const salvaged = await salvage.document(id);
+    documents.push(await rebuildDocument(tools, salvaged, recalls.has(id)));
+  }
+  const known = new Set(salvage.documents);
+  for await (const batch of salvage.notes()) {
+    const { park = [], quarantine = [], recall = [], forks = [], refused = [] } = batch;
+    const [note] = [...park, ...quarantine, ...recall, ...forks, ...refused];
+    if (note && known.has(note.document)) await store.append(batch);
+  }
+  const { records, damages, findings, history } = salvage;
+  return { documents, groupsLost: history.groupsLost, records, damages, findings };
+}
+
+async function documentsWithRecalls(salvage: SalvagedStore): Promise<Set<DocumentId>> {
+  const documents = new Set<DocumentId>();
+  for await (const { recall = [] } of salvage.notes()) {
+    for (const { document } of recall) documents.add(document);
+  }
+  return documents;
+}
+
+/** Of repairs that were killed; nobody else makes any while the folder is locked. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(`${inPlaceName}.partial-`)) continue;
+    await rm(path.join(folder, name), { recursive: true, force: true });
   }
 }
 
@@ -101,169 +170,6 @@ async function assertReadable(folder: string): Promise<void> {
   } catch (error) {
     if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
   }
-}
-
-/** Puts a repaired store in the place of the damaged one, which stays in the folder's quarantine. */
-export async function replaceStore(
-  folder: string,
-  repaired: string,
-  atMs: number,
-): Promise<string> {
-  const stamp = new Date(atMs).toISOString().replaceAll(":", "-");
-  const aside = path.join(folder, quarantineFolderName, stamp);
-  await mkdir(aside, { recursive: true, mode: 0o700 });
-  for (const name of [markerName, witnessName, logFolderName]) {
-    await renameIfThere(path.join(folder, name), path.join(aside, name));
-  }
-  // The marker last: without it the folder is refused, never taken for an empty store.
-  for (const name of [logFolderName, witnessName, markerName]) {
-    await rename(path.join(repaired, name), path.join(folder, name));
-  }
-  return aside;
-}
-
-async function inSalvage<Value>(
-  folder: string,
-  work: string,
-  { hash }: Environment,
-  use: (salvage: SalvagedStore) => Promise<Value>,
-): Promise<Value> {
-  await using salvage = await SalvagedStore.open(folder, work, hash);
-  return await use(salvage);
-}
-
-async function rebuild(
-  salvage: SalvagedStore,
-  store: LevelLogStore,
-  environment: Environment,
-): Promise<RepairReport> {
-  const recalled = new Set<string>();
-  const held = new Set<DocumentId>();
-  for await (const { recall = [] } of salvage.notes()) {
-    for (const { document, envelope } of recall) {
-      recalled.add(envelope.id);
-      held.add(document);
-    }
-  }
-  const documents: RepairedDocument[] = [];
-  const lanes = new Set<LaneId>();
-  for (const entry of await salvage.documents()) {
-    const salvaged = await salvage.document(entry.id);
-    // What depends on recalled parts is held aside when the document is loaded, not refused here.
-    const kept = held.has(entry.id)
-      ? everything(salvaged)
-      : completeOnes(salvaged, await knowledgeOf(salvaged, environment));
-    await appendDocument(store, entry, { salvaged, kept, lanes });
-    documents.push(describe(entry, salvaged, kept));
-  }
-  const names = new Set(documents.map(({ id }) => id));
-  for await (const batch of salvage.notes()) {
-    const { park = [], quarantine = [], recall = [], forks = [], refused = [] } = batch;
-    const [note] = [...park, ...quarantine, ...recall, ...forks, ...refused];
-    if (note && names.has(note.document)) await store.append(batch);
-  }
-  const documentsLost = (await salvage.namelessDocuments()).length;
-  const { records, findings } = salvage;
-  return { documents, documentsLost, records, findings };
-}
-
-function everything({ lanes }: SalvagedDocument): SalvagedEnvelope[] {
-  return lanes.flatMap(({ envelopes }) => envelopes).toSorted(byArrival);
-}
-
-/**
- * The envelopes that lack nothing: a log holds only complete updates, and what a damage took may be
- * what others stand on. In the order of arrival nothing precedes what it depends on.
- */
-function completeOnes(salvaged: SalvagedDocument, knowledge: DocumentKnowledge): Envelope[] {
-  const ended = new Set<LaneId>();
-  return everything(salvaged).filter((envelope) => {
-    if (ended.has(envelope.lane)) return false;
-    // The state of the checkpoint holds it already.
-    if (envelope.seq <= (salvaged.base?.vector.get(envelope.lane)?.seq ?? 0)) return true;
-    if (envelope.codec !== PayloadCodec.yjsV1) return true;
-    const isComplete = learn(knowledge, envelope);
-    if (!isComplete) ended.add(envelope.lane);
-    return isComplete;
-  });
-}
-
-async function knowledgeOf(
-  { base }: SalvagedDocument,
-  { compression }: Environment,
-): Promise<DocumentKnowledge> {
-  const knowledge = new DocumentKnowledge();
-  if (!base) return knowledge;
-  const { checkpoint, header } = base;
-  const state = await compression.inflateRaw(checkpoint.state, header.stateBytes);
-  knowledge.learn(parseStored(state));
-  return knowledge;
-}
-
-function learn(knowledge: DocumentKnowledge, { payload }: Envelope): boolean {
-  try {
-    const { admitted, parked } = admitUpdate(knowledge, parseStored(payload));
-    if (parked) return false;
-    if (admitted) knowledge.learn(admitted);
-    return true;
-  } catch (error) {
-    // No update at all: the document would not load with it.
-    if (isHeddleError(error)) return false;
-    throw error;
-  }
-}
-
-/** Those of older stores do not say when they arrived; their clock readings come close. */
-function byArrival(a: SalvagedEnvelope, b: SalvagedEnvelope): number {
-  return comparePlaces(a.place, b.place) || compareHlc(a.hlc, b.hlc) || a.seq - b.seq;
-}
-
-async function appendDocument(
-  store: LevelLogStore,
-  entry: DocumentEntry,
-  parts: { salvaged: SalvagedDocument; kept: readonly Envelope[]; lanes: Set<LaneId> },
-): Promise<void> {
-  const { salvaged, kept, lanes } = parts;
-  const opened: LaneDescriptor[] = [];
-  for (const { lane } of salvaged.lanes) {
-    if (lanes.has(lane.id)) continue;
-    lanes.add(lane.id);
-    opened.push(lane);
-  }
-  await store.append({ documents: [entry], lanes: opened });
-  if (salvaged.base) await appendBase(store, entry.id, salvaged);
-  for (let from = 0; from < kept.length; from += batchEnvelopesMax) {
-    await store.append({ envelopes: kept.slice(from, from + batchEnvelopesMax) });
-  }
-}
-
-/** What the document stands on, in the order in which the store checks it. */
-async function appendBase(
-  store: LevelLogStore,
-  document: DocumentId,
-  { base, lanes }: SalvagedDocument,
-): Promise<void> {
-  const { checkpoint, vector, attributions } = base!;
-  const floors = new Map<LaneId, number>();
-  for (const { lane, floor } of lanes) if (floor > 0) floors.set(lane.id, floor);
-  await store.append({ checkpoints: [checkpoint] });
-  await store.append({ prune: [{ document, floors, attributions }] });
-  await store.append({ vectors: [{ document, vector }] });
-}
-
-function describe(
-  { id, name }: DocumentEntry,
-  { lanes, base }: SalvagedDocument,
-  kept: readonly Envelope[],
-): RepairedDocument {
-  const lastSeqs = new Map<LaneId, number>();
-  for (const [lane, { seq }] of base?.vector ?? []) lastSeqs.set(lane, seq);
-  for (const { lane, seq } of kept) lastSeqs.set(lane, Math.max(seq, lastSeqs.get(lane) ?? 0));
-  const missing = lanes.flatMap(({ lane, lastSeq }): MissingRange[] => {
-    const saved = lastSeqs.get(lane.id) ?? 0;
-    return saved < lastSeq ? [{ lane: lane.id, fromSeq: saved + 1, toSeq: lastSeq }] : [];
-  });
-  return { id, name, envelopes: kept.length, missing };
 }
 
 /** The first opening of what was repaired says so, to this machine and to other replicas. */
@@ -277,18 +183,6 @@ async function copyDeviceKey(from: string, to: string): Promise<void> {
   try {
     await copyFile(path.join(from, deviceKeyName), path.join(to, deviceKeyName));
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error)) throw storageError(error, "the device key could not be copied");
   }
-}
-
-async function renameIfThere(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

@@ -6,7 +6,9 @@ import { nodeHash } from "@heddle/replica/node";
 import {
   logFolderName,
   markerName,
+  replaceName,
   verifyFolder,
+  witnessName,
   type Finding,
   type FolderReport,
 } from "@heddle/storage-level";
@@ -43,7 +45,8 @@ export async function verifyCommand(
 
 /** @throws HeddleError `HEDDLE_CONFIG_INVALID`; a folder that has lost its marker is still one. */
 export function assertDataFolder(folder: string): void {
-  if ([markerName, logFolderName].some((name) => existsSync(path.join(folder, name)))) return;
+  const names = [markerName, logFolderName, witnessName, replaceName];
+  if (names.some((name) => existsSync(path.join(folder, name)))) return;
   const message = `${folder} is no data folder of a relay`;
   throw new HeddleError(HeddleErrorCode.configInvalid, message);
 }

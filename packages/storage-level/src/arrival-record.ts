@@ -45,7 +45,11 @@ export interface ArrivalRecord {
   readonly runs: Uint8Array;
 }
 
-export type StoredRun = Omit<ArrivalRun, "lane"> & { readonly laneIx: number };
+export type StoredRun = Omit<ArrivalRun, "lane"> & {
+  readonly laneIx: number;
+  /** First bytes of the id of its last envelope. */
+  readonly head: Uint8Array;
+};
 
 export function putArrival(number: number, { chain, runs }: ArrivalRecord): Operation {
   const fields = {
@@ -98,8 +102,8 @@ export function decodeRuns(runs: Uint8Array): StoredRun[] {
     const laneIx = decoding.readVarUint(decoder);
     const fromSeq = decoding.readVarUint(decoder);
     const toSeq = fromSeq + decoding.readVarUint(decoder);
-    decoding.readUint8Array(decoder, headBytes);
-    list.push({ document, laneIx, fromSeq, toSeq });
+    const head = decoding.readUint8Array(decoder, headBytes);
+    list.push({ document, laneIx, fromSeq, toSeq, head });
   }
   return list;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 
@@ -14,16 +14,16 @@ import {
 
 import type { Finding, VerifiedTotals } from "./finding.ts";
 import { storageError } from "./level-errors.ts";
+import { isMissing } from "./level-folder.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 import { chainBytes } from "./records.ts";
 import { runVerification } from "./run-verification.ts";
 import { snapshotLog } from "./snapshot-log.ts";
-import { logFolderName } from "./store-layout.ts";
-import { makeFolder, markerName, readMarker } from "./store-marker.ts";
+import { newFolder } from "./new-folder.ts";
+import { backupListName, logFolderName } from "./store-layout.ts";
+import { markerName, readMarker } from "./store-marker.ts";
 import { writeWitness } from "./witness.ts";
 
-/** What a backup holds, beside the files: it makes the folder one. */
-export const backupListName = "heddle-backup.json";
 const backupFormat = 1;
 
 export interface Backup {
@@ -42,7 +42,7 @@ export interface BackupFile {
 }
 
 export interface BackupOptions {
-  readonly environment: Pick<Environment, "clock">;
+  readonly environment: Pick<Environment, "clock" | "hash">;
   /** Files of the data folder that are not the store's and belong to it, where they exist. */
   readonly alsoFiles?: readonly string[];
 }
@@ -67,7 +67,8 @@ export async function backupStore(
   { environment, alsoFiles = [] }: BackupOptions,
 ): Promise<BackupReport> {
   const folder = resolve(directory);
-  const partial = await beginFolder(target);
+  const made = await newFolder(target, environment.hash);
+  const { partial } = made;
   const takenAtMs = environment.clock.nowMs();
   try {
     const marker = await readMarker(folder);
@@ -81,11 +82,11 @@ export async function backupStore(
     const backup: Backup = { storeId: marker.storeId, takenAtMs, lastGroup, files };
     await syncFiles(partial, files);
     await replaceFile(join(partial, backupListName), encodeBackup(backup));
-    await finishFolder(partial, target);
+    await made.finish();
     // The witness stays with the store that it is of.
     return { backup, totals, findings: findings.filter(({ part }) => part !== "witness") };
   } catch (cause) {
-    await rm(partial, { recursive: true, force: true });
+    await made.discard();
     throw storageError(cause, "the backup could not be made");
   }
 }
@@ -100,11 +101,12 @@ export async function backupStore(
 export async function restoreStore(
   backupFolder: string,
   target: string,
-  { random, clock }: Pick<Environment, "random" | "clock">,
+  { random, clock, hash }: Pick<Environment, "random" | "clock" | "hash">,
 ): Promise<Backup> {
   const source = resolve(backupFolder);
   const backup = await readBackup(source);
-  const partial = await beginFolder(target);
+  const made = await newFolder(target, hash);
+  const { partial } = made;
   try {
     for (const file of backup.files) {
       const path = join(partial, file.name);
@@ -122,10 +124,10 @@ export async function restoreStore(
       writtenAtMs: clock.nowMs(),
       restored: true,
     });
-    await finishFolder(partial, target);
+    await made.finish();
     return backup;
   } catch (cause) {
-    await rm(partial, { recursive: true, force: true });
+    await made.discard();
     throw storageError(cause, "the backup could not be restored");
   }
 }
@@ -164,41 +166,11 @@ function encodeBackup({ storeId, takenAtMs, lastGroup, files }: Backup): string 
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-/** Work goes on beside the target, so that it is there whole or not at all. */
-export async function beginFolder(target: string): Promise<string> {
-  const path = resolve(target);
-  if (await holdsSomething(path)) {
-    const message = `${path} is there already and is not empty`;
-    throw new HeddleError(HeddleErrorCode.configInvalid, message);
-  }
-  const partial = `${path}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await makeFolder(partial);
-  return partial;
-}
-
-export async function finishFolder(partial: string, target: string): Promise<void> {
-  const path = resolve(target);
-  await syncFolder(partial);
-  await rm(path, { recursive: true, force: true });
-  await rename(partial, path);
-  await syncFolder(dirname(path));
-}
-
-async function holdsSomething(path: string): Promise<boolean> {
-  try {
-    return (await readdir(path)).length > 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw storageError(error, `${path} could not be read`);
-  }
-}
-
 async function copyIfThere(from: string, to: string): Promise<void> {
   try {
     await copyFile(from, to);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 

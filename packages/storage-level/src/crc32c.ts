@@ -33,6 +33,11 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
   return ~crc >>> 0;
 }
 
+/** One byte more; `crc` is what the last call returned, and -1 at first. Its complement is the checksum. */
+export function crc32cByte(crc: number, byte: number): number {
+  return tables[0]![(crc ^ byte) & 0xff]! ^ (crc >>> 8);
+}
+
 /** How LevelDB stores a checksum, so that one over bytes that hold checksums is not trivial. */
 export function maskedCrc32c(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

@@ -20,21 +20,23 @@ export { readWitness, witnessName, writeWitness, type Witness } from "./witness.
 export { verifyFolder, type FolderReport, type VerifyFolderOptions } from "./verify-folder.ts";
 export { snapshotLog, type SnapshotWay } from "./snapshot-log.ts";
 export { verifyStore, type StoreVerification } from "./verify-store.ts";
-export {
-  backupListName,
-  backupStore,
-  beginFolder,
-  finishFolder,
-  restoreStore,
-  type Backup,
-  type BackupReport,
-} from "./backup-store.ts";
+export { backupStore, restoreStore, type Backup, type BackupReport } from "./backup-store.ts";
 export { compactStore, type CompactReport } from "./compact-store.ts";
 export type { SalvagedBase } from "./salvaged-base.ts";
+export type { SalvagedRef } from "./salvaged-chain.ts";
+export type { SalvagedDocument, SalvagedLane } from "./salvaged-document.ts";
+export type { SalvagedHistory } from "./salvaged-history.ts";
+export { SalvagedStore, type SalvageOptions } from "./salvaged-store.ts";
+export { storageError } from "./level-errors.ts";
+export { isMissing } from "./level-folder.ts";
+export { newFolder, type NewFolder } from "./new-folder.ts";
+export { syncFolder } from "./replace-file.ts";
 export {
-  SalvagedStore,
-  type SalvagedDocument,
-  type SalvagedEnvelope,
-  type SalvagedLane,
-} from "./salvaged-store.ts";
+  assertNotHalfReplaced,
+  assertReplaceable,
+  replaceStore,
+  resumeReplacement,
+  type Replaced,
+  type ReplaceOptions,
+} from "./replace-store.ts";
 export { lockFolder, type StoreLock } from "./store-lock.ts";

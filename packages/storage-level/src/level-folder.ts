@@ -20,6 +20,14 @@ export async function readLevelFolder(folder: string): Promise<LevelFolder> {
   const current = await readIn(folder, "CURRENT");
   const [, manifestName = ""] = /^(MANIFEST-\d+)\n$/.exec(Buffer.from(current).toString()) ?? [];
   if (manifestName === "") throw corrupt("CURRENT of the log names no manifest");
+  return readLevelFolderBy(folder, manifestName);
+}
+
+/** As {@link readLevelFolder}, for who knows the manifest without `CURRENT`. */
+export async function readLevelFolderBy(
+  folder: string,
+  manifestName: string,
+): Promise<LevelFolder> {
   const manifestBytes = await readIn(folder, manifestName);
   const manifest = manifestOf(manifestName, manifestBytes);
   const logs = (await readdir(folder)).filter((name) => {

@@ -9,9 +9,9 @@ import { crc32c, maskedCrc32c } from "./crc32c.ts";
  *
  * LevelDB drops what it cannot read up to the end of the block and says so to nobody who calls it.
  */
-const blockBytes = 32 * 1024;
-const headerBytes = 7;
-const RecordType = { zero: 0, full: 1, first: 2, middle: 3, last: 4 } as const;
+export const blockBytes = 32 * 1024;
+export const headerBytes = 7;
+export const RecordType = { zero: 0, full: 1, first: 2, middle: 3, last: 4 } as const;
 
 export interface LevelLogReading {
   /** Payloads of the whole records, in their order. */
@@ -106,6 +106,6 @@ class LevelLogReader implements LevelLogReading {
   }
 }
 
-function isZero(bytes: Uint8Array): boolean {
+export function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
 }

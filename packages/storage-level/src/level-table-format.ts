@@ -11,12 +11,13 @@ import { unpackSnappy } from "./snappy.ts";
  *   file  := block* • filter • metaindex • index • footer
  *   block := content • type uint8 (1 is Snappy) • masked CRC-32C uint32
  */
-const footerBytes = 48;
-const trailerBytes = 5;
+export const footerBytes = 48;
+export const trailerBytes = 5;
 const magic = 0xdb4775248b80fb57n;
 const indexBytesMax = 256 * 1024 * 1024;
 
-interface Handle {
+/** Where a block lies in its file, without its trailer. */
+export interface Handle {
   readonly offset: number;
   readonly size: number;
 }
@@ -31,15 +32,13 @@ export function checkTable(file: Uint8Array): string[] {
 }
 
 /**
- * Contents of the data blocks that are whole.
+ * Where the blocks with records are. An index that is whole names all of them.
  *
- * @throws Error when not even the index can be read.
+ * @throws Error when the index cannot be found or read.
  */
-export function* blocksOf(file: Uint8Array): Iterable<Uint8Array> {
+export function dataHandlesOf(file: Uint8Array): Handle[] {
   const { index } = readFooter(file);
-  for (const handle of handlesIn(blockAt(file, index, "index"))) {
-    if (faultIn(file, handle).length === 0) yield blockAt(file, handle, "block");
-  }
+  return handlesIn(blockAt(file, index, "index"));
 }
 
 function readFooter(file: Uint8Array): { readonly metaindex: Handle; readonly index: Handle } {
@@ -66,7 +65,7 @@ function readHandle(decoder: decoding.Decoder): Handle {
   return { offset: decoding.readVarUint(decoder), size: decoding.readVarUint(decoder) };
 }
 
-function faultIn(file: Uint8Array, { offset, size }: Handle): string[] {
+export function faultIn(file: Uint8Array, { offset, size }: Handle): string[] {
   const end = offset + size + trailerBytes;
   if (end > file.length) return [`the block at ${offset} reaches beyond the end`];
   const stored = new DataView(file.buffer, file.byteOffset + end - 4, 4).getUint32(0, true);
@@ -74,8 +73,12 @@ function faultIn(file: Uint8Array, { offset, size }: Handle): string[] {
   return crc === stored ? [] : [`the checksum of the block at ${offset} differs`];
 }
 
-/** Content of a block that has to be understood, not only whole. */
-function blockAt(file: Uint8Array, handle: Handle, name: string): Uint8Array {
+/**
+ * Content of a block that has to be understood, not only whole.
+ *
+ * @throws Error that says what is wrong with it.
+ */
+export function blockAt(file: Uint8Array, handle: Handle, name: string): Uint8Array {
   const [fault] = faultIn(file, handle);
   if (fault) throw new Error(`its ${name} is damaged: ${fault}`);
   const { offset, size } = handle;

@@ -1,4 +1,4 @@
-import { access, readdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import {
@@ -10,6 +10,7 @@ import {
   type StoreOpening,
 } from "@heddle/core";
 
+import { assertNeverAStore } from "./assert-never-a-store.ts";
 import { checkBeforeOpen } from "./check-before-open.ts";
 import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
@@ -17,6 +18,7 @@ import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
 import { storeKey } from "./record-keys.ts";
 import { putStoreId, readStoreId, type LogMark } from "./records.ts";
+import { assertNotHalfReplaced } from "./replace-store.ts";
 import { SpaceGuard, type SpaceLimits } from "./space-guard.ts";
 import { spaceOnDisk } from "./space-on-disk.ts";
 import { logFolderName } from "./store-layout.ts";
@@ -123,12 +125,13 @@ async function openOnDisk(
 /** The marker that is there, or that of a store about to be made. */
 async function markerOf(folder: string, environment: Environment): Promise<StoreMarker> {
   const logFolder = join(folder, logFolderName);
+  await assertNotHalfReplaced(folder);
   const marker = await readMarker(folder);
   if (marker?.state === "ready" && !(await exists(join(logFolder, "CURRENT")))) {
     throw corrupt("the log has lost its CURRENT file or all of its files");
   }
   if (marker) return marker;
-  if (await holdsFiles(logFolder)) throw corrupt(`there is a log, but no ${markerName}`);
+  await assertNeverAStore(folder);
   const { random, clock } = environment;
   const storeId = newStoreId(random);
   const createdAtMs = clock.nowMs();
@@ -205,15 +208,6 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch {
     return false; // Unreadable is as good as absent: opening would fail next.
-  }
-}
-
-async function holdsFiles(folder: string): Promise<boolean> {
-  try {
-    return (await readdir(folder)).length > 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
   }
 }
 

@@ -25,7 +25,7 @@ import {
   floorKeysOf,
 } from "./record-keys.ts";
 
-type InDatabase = Pick<OpenLog, "database">;
+type InDatabase = { readonly database: Pick<LogDatabase, "entries" | "get"> };
 
 /** Newest first. Chunks of a vector that are missing are damage; so are pieces of a state. */
 export async function readCheckpoints(
@@ -66,7 +66,7 @@ export async function readCheckpointState(
 }
 
 async function readChunks(
-  database: LogDatabase,
+  database: Pick<LogDatabase, "entries" | "get">,
   { document, number, kind }: { document: DocumentId; number: number; kind: ChunkKind },
   count: number,
 ): Promise<Uint8Array[]> {

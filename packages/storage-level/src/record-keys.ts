@@ -353,6 +353,43 @@ export function recordVersionOf(key: Uint8Array): number {
   return key[0] === Prefix.envelope ? 2 : 1;
 }
 
+const lengthsByPrefix: ReadonlyMap<number, readonly number[]> = new Map([
+  [Prefix.meta, [2]],
+  [Prefix.lane, [5]],
+  [Prefix.laneAlias, [17]],
+  [Prefix.document, [17]],
+  [Prefix.dirty, [17]],
+  [Prefix.vector, [17, 21]],
+  [Prefix.envelope, [29]],
+  [Prefix.arrival, [9]],
+  [Prefix.parked, [33]],
+  [Prefix.incarnation, [5]],
+  [Prefix.quarantine, [34, 50]],
+  [Prefix.journal, [9]],
+  [Prefix.repair, [17]],
+  [Prefix.checkpoint, [21]],
+  [Prefix.checkpointChunk, [26]],
+  [Prefix.floor, [21]],
+  [Prefix.attribution, [29]],
+  [Prefix.cursor, [17]],
+  [Prefix.ack, [37]],
+  [Prefix.fork, [41]],
+  [Prefix.refused, [57]],
+]);
+
+/** How long the keys are that begin with `prefix`; none for what begins no key. */
+export function keyLengthsOf(prefix: number | undefined): readonly number[] {
+  return lengthsByPrefix.get(prefix ?? 0) ?? [];
+}
+
+/**
+ * Keys whose records name themselves beyond their checksum: an envelope by the hash that its successor
+ * has of it, a lane by its signature.
+ */
+export function isSelfProving(key: Uint8Array): boolean {
+  return key[0] === Prefix.envelope || key[0] === Prefix.lane;
+}
+
 /** Whether {@link documentOfKey} has an answer. */
 export function hasDocument(key: Uint8Array): boolean {
   return prefixesWithDocument.has(key[0]!) && key.length >= 17;

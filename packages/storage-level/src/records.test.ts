@@ -416,7 +416,9 @@ describe("records", () => {
   });
 
   it("folds neighbours of one lane into one run", () => {
-    expect(decodeRuns(runs)).toEqual([{ document, laneIx: 3, fromSeq: 76, toSeq: 77 }]);
+    expect(decodeRuns(runs)).toEqual([
+      { document, laneIx: 3, fromSeq: 76, toSeq: 77, head: new Uint8Array(8).fill(77) },
+    ]);
   });
 
   it("[STO-7] chains a group to its number, its runs and the group before", () => {

@@ -1,112 +1,148 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-import { isHeddleError } from "@heddle/core";
+import type { ReportFault, SalvagedEntry } from "./level-entries.ts";
+import { storageError } from "./level-errors.ts";
+import { isMissing } from "./level-folder.ts";
+import { describeKey, isSelfProving } from "./record-keys.ts";
+import { isKeyShape, isRecordWhole } from "./record-shape.ts";
+import { entriesOfPiece } from "./salvage-batch.ts";
+import { entriesOfBlock } from "./salvage-block.ts";
+import type { SalvageDatabase } from "./salvage-database.ts";
+import type { SalvageFindings } from "./salvage-findings.ts";
+import { findSalvageFiles, type SalvageFile } from "./salvage-files.ts";
+import { piecesOfLog } from "./salvage-log-file.ts";
+import { blocksOfTable } from "./salvage-table-file.ts";
 
-import type { Report } from "./finding.ts";
-import { entriesOfLog, entriesOfTable, type LevelEntry } from "./level-entries.ts";
-import type { LogDatabase, Operation } from "./level-database.ts";
-import { isLogMissing, readLevelFolder, tableName } from "./level-folder.ts";
-import { openRecord } from "./record-codec.ts";
-
-const batchBytesMax = 4 * 1024 * 1024;
+/** Read whole, one at a time. LevelDB's own have a few MiB, or as much as one commit group. */
+const fileBytesMax = 512 * 1024 * 1024;
 
 /**
- * Copies every record that is whole from LevelDB's files in `folder` to the new database `target`,
- * reading them without LevelDB: it would end the process at one damage and drop a whole table at
- * another. Of each key the newest version counts, and only if it passes its own checksum.
+ * Copies every version of every record that is whole from LevelDB's files in `folder` to `target`, reading
+ * each file once and without LevelDB: it would end its process at one damage, and drop a whole table
+ * at another. Whatever could not be read is in `findings`, as damage.
  */
 export async function salvageLog(
   folder: string,
-  target: LogDatabase,
-  report: Report,
-): Promise<number> {
-  const files = await filesOf(folder, report);
-  const newest = new Map<string, bigint>();
+  target: SalvageDatabase,
+  findings: SalvageFindings,
+): Promise<void> {
+  const files = await findSalvageFiles(folder, findings);
+  let lastNamed = 0n;
+  const lastUnnamed = new Map<string, bigint>();
   for (const file of files) {
-    for (const { key, sequence } of await entriesOf(folder, file, report)) {
-      const name = nameOf(key);
-      if (sequence >= (newest.get(name) ?? -1n)) newest.set(name, sequence);
-    }
+    const last = await salvageFile(folder, file, target, findings);
+    if (file.isNamed) lastNamed = last > lastNamed ? last : lastNamed;
+    else lastUnnamed.set(file.name, last);
   }
-  const writer = new BatchWriter(target);
-  for (const file of files) {
-    for (const { key, sequence, value } of await entriesOf(folder, file, () => undefined)) {
-      const name = nameOf(key);
-      if (newest.get(name) !== sequence) continue;
-      newest.delete(name);
-      if (value && isWhole(key, value, report)) await writer.put(key, value);
-    }
+  await target.flush();
+  for (const [name, last] of lastUnnamed) {
+    if (last <= lastNamed) continue;
+    findings.damage(
+      "manifest",
+      "it does not name a file that is newer than all it names: it is older than they are",
+      name,
+    );
   }
-  await writer.flush();
-  return writer.count;
 }
 
-function nameOf(key: Uint8Array): string {
-  return Buffer.from(key).toString("latin1");
+/**
+ * Logs of LevelDB that an opening set aside, as they were damaged, in the folder `quarantine`. What LevelDB
+ * did not read of them had been acknowledged. Its sequences were given again: only what names itself
+ * is taken, and never in place of what came later.
+ */
+export async function salvageSetAside(
+  quarantine: string,
+  target: SalvageDatabase,
+  findings: SalvageFindings,
+): Promise<void> {
+  for (const name of await namesIn(quarantine)) {
+    if (!/-\d+\.log$/.test(name)) continue;
+    const file = { name, isNamed: false };
+    const bytes = await readSalvageFile(quarantine, file, findings);
+    const fault: ReportFault = (offset, why) =>
+      findings.notice("log-file", `at ${offset}: ${why}`, name);
+    for (const entry of bytes ? entriesOf(name, bytes, fault, () => 0n) : []) {
+      const isOwn = entry.value && isSelfProving(entry.key);
+      if (isOwn && isWorthKeeping(entry)) await target.put({ ...entry, sequence: 0n });
+    }
+  }
+  await target.flush();
 }
 
-/** What the manifest names; all that is there where it cannot be read, or not to its end. */
-async function filesOf(folder: string, report: Report): Promise<string[]> {
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    const found = await readLevelFolder(folder);
-    const { manifest, logs } = found;
-    if (!isLogMissing(found) && manifest.logNumber !== 0) {
-      return [...[...manifest.tables.keys()].map(tableName), ...logs];
+    return (await readdir(folder)).toSorted();
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw storageError(cause, "the quarantine could not be read");
+  }
+}
+
+/** Returns the highest sequence among what is whole. */
+async function salvageFile(
+  folder: string,
+  file: SalvageFile,
+  target: SalvageDatabase,
+  findings: SalvageFindings,
+): Promise<bigint> {
+  const { name, isNamed } = file;
+  const part = name.endsWith(".log") ? "log-file" : "table";
+  const bytes = await readSalvageFile(folder, file, findings);
+  // A file that belongs to nothing any more may be damaged: everything in it is elsewhere.
+  const tell = (what: string) => findings[isNamed ? "damage" : "notice"](part, what, name);
+  const fault: ReportFault = (offset, why) => tell(`at ${offset}: ${why}`);
+  let last = 0n;
+  for (const entry of bytes ? entriesOf(name, bytes, fault, () => last) : []) {
+    if (entry.provenance === "whole" && entry.sequence > last) last = entry.sequence;
+    if (isWorthKeeping(entry)) await target.put(entry);
+    else if (entry.provenance === "whole") {
+      const what = isKeyShape(entry.key) ? describeKey(entry.key) : "a key";
+      tell(`${what} is damaged: its checksum differs`);
     }
-    report({ severity: "damage", part: "manifest", what: "its end is lost, or the log it names" });
-  } catch (error) {
-    if (!isHeddleError(error)) throw error;
-    report({ severity: "damage", part: "manifest", what: error.message });
   }
-  return (await readdir(folder)).filter((name) => /^\d+\.(?:ldb|sst|log)$/.test(name)).toSorted();
+  return last;
 }
 
-async function entriesOf(folder: string, file: string, report: Report): Promise<LevelEntry[]> {
-  const entries: LevelEntry[] = [];
+async function readSalvageFile(
+  folder: string,
+  { name, bytes: expected, isNamed }: SalvageFile,
+  findings: SalvageFindings,
+): Promise<Uint8Array | undefined> {
+  const part = name.endsWith(".log") ? "log-file" : "table";
+  const tell = (what: string) => findings[isNamed ? "damage" : "notice"](part, what, name);
   try {
-    const bytes = await readFile(join(folder, file));
-    for (const entry of file.endsWith(".log") ? entriesOfLog(bytes) : entriesOfTable(bytes)) {
-      entries.push(entry);
+    const path = join(folder, name);
+    const { size } = await stat(path);
+    if (expected !== undefined && size !== expected) {
+      tell(`it has ${size} bytes where the manifest says ${expected}`);
     }
+    if (size <= fileBytesMax) return await readFile(path);
+    findings.damage(part, `it has ${size} bytes, and more than ${fileBytesMax} are not read`, name);
   } catch (error) {
-    const what = `${file} could be read only in part: ${String(error)}`;
-    report({ severity: "damage", part: file.endsWith(".log") ? "log-file" : "table", what, file });
+    tell(isMissing(error) ? "it is missing" : `it cannot be read: ${String(error)}`);
   }
-  return entries;
+  return undefined;
 }
 
-function isWhole(key: Uint8Array, value: Uint8Array, report: Report): boolean {
-  try {
-    openRecord(key, value);
-    return true;
-  } catch (error) {
-    if (!isHeddleError(error)) throw error;
-    report({ severity: "damage", part: "record", what: error.message });
-    return false;
+function* entriesOf(
+  name: string,
+  bytes: Uint8Array,
+  fault: ReportFault,
+  last: () => bigint,
+): Iterable<SalvagedEntry> {
+  if (name.endsWith(".log")) {
+    for (const piece of piecesOfLog(bytes, fault)) yield* entriesOfPiece(piece, last());
+    return;
+  }
+  for (const { content, isWhole } of blocksOfTable(bytes, fault)) {
+    yield* entriesOfBlock(content, isWhole);
   }
 }
 
-class BatchWriter {
-  count = 0;
-  readonly #target: LogDatabase;
-  #batch: Operation[] = [];
-  #bytes = 0;
-
-  constructor(target: LogDatabase) {
-    this.#target = target;
-  }
-
-  async put(key: Uint8Array, value: Uint8Array): Promise<void> {
-    this.#batch.push({ type: "put", key, value });
-    this.#bytes += value.length;
-    this.count++;
-    if (this.#bytes >= batchBytesMax) await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    if (this.#batch.length > 0) await this.#target.write(this.#batch);
-    this.#batch = [];
-    this.#bytes = 0;
-  }
+/** A deletion has no checksum of its own: it is believed where LevelDB's was right. */
+function isWorthKeeping({ key, value, provenance }: SalvagedEntry): boolean {
+  if (!isKeyShape(key)) return false;
+  if (!value) return provenance === "whole";
+  return (provenance !== "found" || isSelfProving(key)) && isRecordWhole(key, value);
 }

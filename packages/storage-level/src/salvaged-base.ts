@@ -14,10 +14,10 @@ import {
 
 import { readAttribution, readFloor } from "./attribution-records.ts";
 import type { LaneAliases } from "./lane-aliases.ts";
-import type { Entry, LogDatabase } from "./level-database.ts";
+import type { Entry } from "./level-database.ts";
+import type { SalvageDatabase } from "./salvage-database.ts";
 import { readable } from "./readable.ts";
 import { readCheckpoint, readCheckpointState } from "./read-checkpoints.ts";
-import type { KeyRange } from "./key-writer.ts";
 import { attributionKeysOf, checkpointKeysOf, floorKeysOf, laneIxOfKey } from "./record-keys.ts";
 
 /** What the log of a document that was pruned stands on. */
@@ -32,42 +32,50 @@ export interface SalvagedBase {
 }
 
 export interface SalvagePlace {
-  readonly database: LogDatabase;
+  readonly database: SalvageDatabase;
   readonly hash: Hash;
-  readonly lanes: LaneAliases;
+  readonly lanes: Pick<LaneAliases, "idOf">;
 }
 
-/**
- * The newest checkpoint that is whole and covers all that was dropped, with what belongs to it. Nothing
- * where nothing was dropped, and where no such checkpoint is left.
- */
-export async function readSalvagedBase(
-  place: SalvagePlace,
+/** What says that envelopes were dropped on purpose. */
+export type SalvagedGround = Pick<SalvagedBase, "floors" | "attributions">;
+
+export async function readSalvagedGround(
+  { database, lanes }: SalvagePlace,
   document: DocumentId,
-): Promise<SalvagedBase | undefined> {
-  const { database, lanes } = place;
+): Promise<SalvagedGround> {
   const floors = new Map<LaneId, number>();
-  for (const [key, record] of await allOf(database, floorKeysOf(document))) {
+  for await (const [[key, record]] of database.entries(floorKeysOf(document))) {
     const lane = lanes.idOf(laneIxOfKey(key));
     const floor = readable(() => readFloor(key, record));
     if (lane !== undefined && floor !== undefined) floors.set(lane, floor);
   }
-  if (floors.size === 0) return undefined;
   const attributions: Attribution[] = [];
-  for (const [key, record] of await allOf(database, attributionKeysOf(document))) {
+  for await (const [[key, record]] of database.entries(attributionKeysOf(document))) {
     const lane = lanes.idOf(laneIxOfKey(key));
     const attribution = lane && readable(() => readAttribution(key, record, lane));
     if (attribution) attributions.push(attribution);
   }
-  for (const entry of (await allOf(database, checkpointKeysOf(document))).toReversed()) {
+  return { floors, attributions };
+}
+
+/** The checkpoints of a document that are whole and cover all that was dropped, newest first. */
+export async function* salvagedBases(
+  place: SalvagePlace,
+  document: DocumentId,
+  ground: SalvagedGround,
+): AsyncIterable<SalvagedBase> {
+  const entries: Entry[] = [];
+  for await (const chunk of place.database.entries(checkpointKeysOf(document))) {
+    entries.push(...chunk);
+  }
+  for (const entry of entries.toReversed()) {
     const whole = await wholeCheckpoint(place, document, entry);
-    const covers = [...floors].every(([lane, floor]) => {
+    const covers = [...ground.floors].every(([lane, floor]) => {
       return (whole?.vector.get(lane)?.seq ?? 0) >= floor;
     });
-    const isKnown = whole && [...whole.vector.keys()].every((lane) => lanes.has(lane));
-    if (covers && isKnown) return { ...whole, floors, attributions };
+    if (whole && covers) yield { ...whole, ...ground };
   }
-  return undefined;
 }
 
 async function wholeCheckpoint(
@@ -88,10 +96,4 @@ async function wholeCheckpoint(
     if (isHeddleError(error)) return undefined;
     throw error;
   }
-}
-
-async function allOf(database: LogDatabase, range: KeyRange): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for await (const chunk of database.entries(range)) entries.push(...chunk);
-  return entries;
 }

@@ -1,20 +1,37 @@
+/** No three bytes of it stand for more than 64. */
+const ratioMax = 22;
+
 /**
  * Unpacks a block that LevelDB compressed with Snappy (its raw format, without frames).
  *
  * @throws RangeError for bytes that are no such block.
  */
 export function unpackSnappy(packed: Uint8Array, bytesMax: number): Uint8Array {
+  const { bytes, fault } = unpackSnappyPart(packed, bytesMax);
+  if (fault !== undefined) throw new RangeError(fault);
+  return bytes;
+}
+
+/** What can be unpacked before something makes no sense any more, and what that was. */
+export function unpackSnappyPart(
+  packed: Uint8Array,
+  bytesMax: number,
+): { readonly bytes: Uint8Array; readonly fault?: string } {
   const [length, start] = readLength(packed);
-  if (length > bytesMax) throw new RangeError(`${length} bytes are too many`);
+  if (start === 0) return { bytes: new Uint8Array(), fault: "its length does not end" };
+  if (length > bytesMax || length > packed.length * ratioMax) {
+    return { bytes: new Uint8Array(), fault: `${length} bytes are too many` };
+  }
   const out = new Uint8Array(length);
   let to = 0;
   let at = start;
+  const ended = (fault: string) => ({ bytes: out.subarray(0, to), fault });
   while (at < packed.length) {
     const tag = packed[at++]!;
     if ((tag & 3) === 0) {
       const [count, next] = literalLength(packed, at, tag >> 2);
       at = next;
-      if (at + count > packed.length || to + count > length) throw new RangeError("it is cut");
+      if (at + count > packed.length || to + count > length) return ended("it is cut");
       out.set(packed.subarray(at, at + count), to);
       at += count;
       to += count;
@@ -22,16 +39,16 @@ export function unpackSnappy(packed: Uint8Array, bytesMax: number): Uint8Array {
       const copy = readCopy(packed, at, tag);
       at = copy.next;
       if (copy.offset === 0 || copy.offset > to || to + copy.count > length) {
-        throw new RangeError("it copies from outside of itself");
+        return ended("it copies from outside of itself");
       }
       // Byte by byte: a copy may reach into what it writes.
       for (const end = to + copy.count; to < end; to++) out[to] = out[to - copy.offset]!;
     }
   }
-  if (to !== length) throw new RangeError("it is too short");
-  return out;
+  return to === length ? { bytes: out } : ended("it is too short");
 }
 
+/** `next` is 0 for a length without an end. */
 function readLength(packed: Uint8Array): [length: number, next: number] {
   let length = 0;
   for (let index = 0; index < 5; index++) {
@@ -39,7 +56,7 @@ function readLength(packed: Uint8Array): [length: number, next: number] {
     length += (byte & 0x7f) * 2 ** (7 * index);
     if (byte < 0x80) return [length, index + 1];
   }
-  throw new RangeError("its length does not end");
+  return [0, 0];
 }
 
 function literalLength(packed: Uint8Array, at: number, code: number): [number, number] {

@@ -9,3 +9,12 @@ export const quarantineFolderName = "quarantine";
 
 /** Space that is given back when the disk is full, so that the store can be opened all the same. */
 export const reserveName = "heddle-reserve";
+
+/** There while `heddle repair --replace` changes the files of the store for those of another. */
+export const replaceName = "heddle-replace.json";
+
+/** What a backup holds, beside the files: it makes the folder one. */
+export const backupListName = "heddle-backup.json";
+
+/** The relay's, not the store's; made once there is a store. */
+export const deviceKeyName = "device-key.pem";

@@ -29,6 +29,11 @@ export async function lockFolder(folder: string, hash: Hash): Promise<StoreLock>
   try {
     const address = await lockAddress(path, hash);
     const server = address === undefined ? undefined : await listen(address, folder);
+    // While the lock was being taken, another folder may have been put in the place of this one.
+    if (address !== (await lockAddress(path, hash))) {
+      if (server) await closeServer(server);
+      throw locked(folder, "somebody who replaced the folder");
+    }
     return {
       async release() {
         if (server) await closeServer(server);
