@@ -30,7 +30,13 @@ export class PeeredRelay implements AsyncDisposable {
     const store = await memoryStore(disk);
     const parts = { store, environment, signer: ephemeralDeviceKey(), engine: "test" };
     const replica = await Replica.open({ ...parts, idleMs: 50 });
-    const settings = { role: PeerRole.relay, adopt: true, follow: true, verifier: nodeVerifier };
+    const settings = {
+      role: PeerRole.relay,
+      adopt: true,
+      follow: true,
+      hasOutbox: false,
+      verifier: nodeVerifier,
+    };
     const peers = await PeerHost.open({ ...parts, ...settings, replica });
     const place = { host: "127.0.0.1", port: 0 };
     const relay = await Relay.start({ replica, peers, environment, ...place, ...options });

@@ -193,6 +193,7 @@ async function startRelay(
     role: PeerRole.relay,
     adopt: true,
     follow: true,
+    hasOutbox: false,
   });
   const peers = new PeerSet({ host, environment, targets });
   const relay = await Relay.start({

@@ -30,6 +30,7 @@ export type {
   TriedEnvelope,
 } from "./log-trials.ts";
 export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
+export * from "./peers/live-peers.ts";
 export * from "./peers/peer-dialer.ts";
 export * from "./peers/peer-host.ts";
 export * from "./peers/peer-set.ts";

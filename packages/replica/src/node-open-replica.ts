@@ -1,9 +1,18 @@
 import path from "node:path";
 
 import type { Environment, Logger, LogStore } from "@heddle/core";
+import { PeerRole } from "@heddle/sync";
 
 import { LiveReplica } from "./live/live-replica.ts";
-import { ephemeralDeviceKey, nodeEnvironment, openDeviceKey } from "./node-environment.ts";
+import {
+  ephemeralDeviceKey,
+  nodeEnvironment,
+  nodeVerifier,
+  openDeviceKey,
+} from "./node-environment.ts";
+import { LivePeers } from "./peers/live-peers.ts";
+import { PeerHost, type PeerHostOptions } from "./peers/peer-host.ts";
+import { PeerSet, type PeerTarget } from "./peers/peer-set.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import { Replica } from "./replica.ts";
 
@@ -21,6 +30,10 @@ export interface OpenReplicaOptions extends Partial<
   readonly store: StoreOpener | LogStore;
   /** Default: silent. */
   readonly logger?: Logger;
+  /** Peers to keep a connection to, in the order of no preference: all of them. */
+  readonly peers?: readonly PeerTarget[];
+  /** Bring over everything that peers have, and not only the documents that were opened here. */
+  readonly follow?: boolean;
 }
 
 /** Of a store with a folder; the same as a relay's. */
@@ -36,7 +49,7 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
  * device key holds none.
  */
 export async function openReplica(options: OpenReplicaOptions): Promise<LiveReplica> {
-  const { store: given, logger = silent, ...rest } = options;
+  const { store: given, logger = silent, peers: targets, follow = false, ...rest } = options;
   const environment = nodeEnvironment(logger);
   const isOpener = "open" in given;
   const store = isOpener ? await given.open(environment) : given;
@@ -46,11 +59,24 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
     const signer = rest.signer ?? (await signerIn(directory));
     const own = { store, environment, signer, engine: rest.engine ?? "heddle" };
     const replica = await Replica.open({ ...rest, ...own });
-    return new LiveReplica({ replica, environment, release });
+    const meeting = { ...own, replica, follow, adopt: follow };
+    const peers = targets && (await meet(meeting, targets));
+    return new LiveReplica({ replica, environment, release, peers });
   } catch (error) {
     await release?.();
     throw error;
   }
+}
+
+type Meeting = Omit<PeerHostOptions, "verifier" | "role" | "hasOutbox">;
+
+async function meet(meeting: Meeting, targets: readonly PeerTarget[]): Promise<LivePeers> {
+  const { environment, store } = meeting;
+  const role = PeerRole.replica;
+  const host = await PeerHost.open({ ...meeting, verifier: nodeVerifier, role, hasOutbox: true });
+  const set = new PeerSet({ host, environment, targets });
+  set.start();
+  return new LivePeers({ host, set, reading: { store, environment } });
 }
 
 function signerIn(directory: string | undefined): Promise<ReplicaOptions["signer"]> {

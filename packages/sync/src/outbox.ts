@@ -125,16 +125,15 @@ export class Outbox {
   /** What a store does not have yet, by document; documents that need not be open. */
   sizesTo(store: StoreId): ReadonlyMap<DocumentId, OutboxSize> {
     const acks = this.#stores.get(store)?.acks;
-    const sizes = new Map<DocumentId, OutboxSize>();
-    for (const document of this.own.documents) {
-      let sum = emptyOutbox;
-      for (const lane of this.own.lanesOf(document)) {
-        const seq = acks?.get(document)?.get(lane)?.seq ?? 0;
-        sum = added(sum, this.own.sizeAbove(document, lane, seq));
-      }
-      if (sum.count > 0) sizes.set(document, sum);
-    }
-    return sizes;
+    return this.#sizesAbove((document, lane) => acks?.get(document)?.get(lane)?.seq ?? 0);
+  }
+
+  /** What no store has but ours. */
+  sizesHereOnly(): ReadonlyMap<DocumentId, OutboxSize> {
+    const stores = [...this.#stores.values()];
+    return this.#sizesAbove((document, lane) => {
+      return Math.max(0, ...stores.map(({ acks }) => acks.get(document)?.get(lane)?.seq ?? 0));
+    });
   }
 
   replicatedBy(document: DocumentId, lane: LaneId, seq: number): ReplicatedBy {
@@ -153,6 +152,11 @@ export class Outbox {
     this.#keep(document);
   }
 
+  /** Nothing more is going to be known: what is, is worth keeping now. */
+  end(): void {
+    for (const document of this.#dirty.keys()) this.#keep(document);
+  }
+
   tick(): void {
     const { nowMs, limits } = this.#context;
     for (const document of this.#dirty.keys()) {
@@ -164,6 +168,20 @@ export class Outbox {
         this.#keptMs.delete(document);
       }
     }
+  }
+
+  #sizesAbove(
+    heldSeq: (document: DocumentId, lane: LaneId) => number,
+  ): ReadonlyMap<DocumentId, OutboxSize> {
+    const sizes = new Map<DocumentId, OutboxSize>();
+    for (const document of this.own.documents) {
+      let sum = emptyOutbox;
+      for (const lane of this.own.lanesOf(document)) {
+        sum = added(sum, this.own.sizeAbove(document, lane, heldSeq(document, lane)));
+      }
+      if (sum.count > 0) sizes.set(document, sum);
+    }
+    return sizes;
   }
 
   #keep(document: DocumentId): void {

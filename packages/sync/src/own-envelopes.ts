@@ -62,11 +62,13 @@ export class OwnEnvelopes {
 
   /** The last seq of every lane of every document, as of now. */
   get tops(): OwnTops {
-    const tops = new Map<DocumentId, Map<LaneId, number>>();
-    for (const [document, lanes] of this.#documents) {
-      tops.set(document, new Map([...lanes].map(([lane, runs]) => [lane, runs.at(-1)!.toSeq])));
-    }
-    return tops;
+    return new Map([...this.#documents.keys()].map((id) => [id, this.topsOf(id)]));
+  }
+
+  /** The last seq of every lane of a document, as of now. */
+  topsOf(document: DocumentId): ReadonlyMap<LaneId, number> {
+    const lanes = this.#documents.get(document) ?? new Map<LaneId, OwnRun[]>();
+    return new Map([...lanes].map(([lane, runs]) => [lane, runs.at(-1)!.toSeq]));
   }
 
   sizeAbove(document: DocumentId, lane: LaneId, seq: number): OutboxSize {

@@ -165,7 +165,7 @@ export class Replication implements SessionHost {
   ): void {
     this.#input(nowMs, () => {
       this.#context.lanes.add(lane);
-      this.#outbox.written(run);
+      if (this.#options.hasOutbox !== false) this.#outbox.written(run);
       this.#lastArrival = Math.max(this.#lastArrival, arrival);
       // What is being loaded may have been read before this was on disk.
       this.#documents.whenLoaded(entry.id, (exchange) => exchange.storedHere(run));
@@ -216,6 +216,7 @@ export class Replication implements SessionHost {
   stop(code: HeddleErrorCode, nowMs: number): void {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.close(code);
+      this.#outbox.end();
     });
   }
 
@@ -255,6 +256,16 @@ export class Replication implements SessionHost {
   /** How many other stores have an envelope of ours on disk; `lane.replicated` says when that grows. */
   replicatedBy(document: DocumentId, lane: LaneId, seq: number): ReplicatedBy {
     return this.#outbox.replicatedBy(document, lane, seq);
+  }
+
+  /** Our own envelopes that no other store is known to have; the last thing to lose with this disk. */
+  get outbox(): ReadonlyMap<DocumentId, OutboxSize> {
+    return this.#outbox.sizesHereOnly();
+  }
+
+  /** The last seq of each of our lanes in a document. */
+  ownTops(document: DocumentId): ReadonlyMap<LaneId, number> {
+    return this.#outbox.own.topsOf(document);
   }
 
   /** Lanes of ours that stores refused for good, and that are not sent to them. */
@@ -306,7 +317,8 @@ export class Replication implements SessionHost {
   }
 
   takes(document: DocumentId): boolean {
-    return this.#options.adopt || this.#wanted.has(document);
+    const isOffered = this.#documents.linksOf(document).length > 0;
+    return this.#options.adopt || isOffered || this.#wanted.has(document);
   }
 
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {

@@ -41,6 +41,11 @@ export interface ReplicationOptions {
   readonly history?: DocumentHistory;
   /** Ask peers for everything they have, from where their feed was last followed to. */
   readonly follow: boolean;
+  /**
+   * Keep account of this replica's own envelopes that peers lack. Default true. A relay that writes for
+   * very many documents does not: its clients know what they have.
+   */
+  readonly hasOutbox?: boolean;
   readonly limits?: Partial<SyncLimits>;
 }
 

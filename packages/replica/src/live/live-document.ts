@@ -9,6 +9,8 @@ import {
 import { DocumentBinding, type ParsedUpdate, YDoc } from "@heddle/document";
 import { Awareness } from "y-protocols/awareness";
 
+import type { LivePeers } from "../peers/live-peers.ts";
+import type { Copies } from "../peers/replication-waits.ts";
 import type { ReplicaDocument, DocumentCommit } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
 import { editContext, type EditDescription } from "./edit-description.ts";
@@ -27,6 +29,8 @@ export interface LiveDocumentOptions {
   readonly name: string;
   /** The application's own document. Without one there is a new one, which is replaced when need be. */
   readonly ydoc?: YDoc | undefined;
+  /** Who is brought the document, and knows who has it. */
+  readonly peers?: Pick<LivePeers, "want" | "whenReplicated"> | undefined;
 }
 
 /** Why the Yjs document cannot go on, and what of it is lost. */
@@ -51,6 +55,7 @@ export class LiveDocument implements AsyncDisposable {
   readonly #environment: Environment;
   readonly #isGiven: boolean;
   readonly #events = new EventListeners<LiveEvents>();
+  readonly #peers: LiveDocumentOptions["peers"];
   readonly #queue = new EditQueue();
   readonly #progress = new SaveProgress();
   readonly #sources = new EditSources();
@@ -74,10 +79,11 @@ export class LiveDocument implements AsyncDisposable {
   #opening: Promise<void>;
 
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `name` cannot be the name of a document. */
-  constructor({ replica, environment, name, ydoc }: LiveDocumentOptions) {
+  constructor({ replica, environment, name, ydoc, peers }: LiveDocumentOptions) {
     this.name = parseDocumentName(name);
     this.#replica = replica;
     this.#environment = environment;
+    this.#peers = peers;
     this.#isGiven = ydoc !== undefined;
     this.#ydoc = ydoc ?? new YDoc();
     this.#binding = this.#bind(this.#ydoc);
@@ -137,6 +143,28 @@ export class LiveDocument implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       this.#progress.afterSaved((failure) => (failure ? reject(failure) : resolve()));
     });
+  }
+
+  /**
+   * Resolves when everything that was typed by now is on a relay's disk.
+   *
+   * @throws HeddleError as {@link whenSaved}; `HEDDLE_CONFIG_INVALID` for a replica without peers.
+   */
+  whenRelayed(): Promise<void> {
+    return this.#whenOnOthers("relay");
+  }
+
+  /** As {@link whenRelayed}, on the disks of `stores` other replicas. */
+  whenReplicated(stores: number): Promise<void> {
+    return this.#whenOnOthers(stores);
+  }
+
+  async #whenOnOthers(copies: Copies): Promise<void> {
+    if (this.#peers === undefined) {
+      throw new HeddleError(HeddleErrorCode.configInvalid, "the replica was opened without peers");
+    }
+    await this.whenSaved();
+    if (this.#document) await this.#peers.whenReplicated(this.#document.entry.id, copies);
   }
 
   /** Seals what was typed so far, without waiting for the end of the window. */
@@ -251,6 +279,7 @@ export class LiveDocument implements AsyncDisposable {
       throw error;
     }
     this.#document = document;
+    this.#peers?.want(document.entry);
     this.#stopListening = document.subscribe({
       onCommit: (commit) => this.#onCommit(commit),
       onReset: (reset) => this.#onReset(reset),

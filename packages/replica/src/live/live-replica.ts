@@ -1,12 +1,14 @@
 import type { Environment } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 
+import type { LivePeers } from "../peers/live-peers.ts";
 import type { Replica } from "../replica.ts";
 import { LiveDocument } from "./live-document.ts";
 
 export interface LiveReplicaOptions {
   readonly replica: Replica;
   readonly environment: Environment;
+  readonly peers?: LivePeers | undefined;
   /** Lets go of what was opened for the replica, after it. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -15,12 +17,15 @@ export interface LiveReplicaOptions {
 export class LiveReplica implements AsyncDisposable {
   /** The engine: relays and peers are given it, and show what is written here. */
   readonly replica: Replica;
+  /** `undefined` for a replica that was opened without any. */
+  readonly peers: LivePeers | undefined;
   readonly #options: LiveReplicaOptions;
   readonly #documents = new Set<LiveDocument>();
 
   constructor(options: LiveReplicaOptions) {
     this.#options = options;
     this.replica = options.replica;
+    this.peers = options.peers;
   }
 
   /**
@@ -30,8 +35,8 @@ export class LiveReplica implements AsyncDisposable {
    * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `name` cannot be the name of a document.
    */
   document(name: string, ydoc?: YDoc): LiveDocument {
-    const { replica, environment } = this.#options;
-    const document = new LiveDocument({ replica, environment, name, ydoc });
+    const { replica, environment, peers } = this.#options;
+    const document = new LiveDocument({ replica, environment, name, ydoc, peers });
     this.#documents.add(document);
     document.on("status", ({ state }) => {
       if (state === "closed") this.#documents.delete(document);
@@ -64,6 +69,7 @@ export class LiveReplica implements AsyncDisposable {
    */
   async close(): Promise<void> {
     const closing = await Promise.allSettled([...this.#documents].map((live) => live.close()));
+    this.#options.peers?.stop();
     await this.replica.close();
     await this.#options.release?.();
     const failed = closing.find(({ status }) => status === "rejected");

@@ -105,7 +105,7 @@ async function openPeer(role: 1 | 2 = PeerRole.replica): Promise<Peer> {
   const running = { store, environment, signer, engine: "test" };
   const replica = await Replica.open({ ...running, idleMs: 10_000 });
   const parts = { ...running, replica, verifier: nodeVerifier };
-  const host = await PeerHost.open({ ...parts, role, adopt: true, follow: true });
+  const host = await PeerHost.open({ ...parts, role, adopt: true, follow: true, hasOutbox: false });
   return { replica, failing, host };
 }
 

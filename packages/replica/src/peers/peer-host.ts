@@ -1,7 +1,9 @@
 import {
+  HeddleError,
   HeddleErrorCode,
   isHeddleError,
   type DocumentEntry,
+  type DocumentId,
   type Environment,
   type LogStore,
   type Signer,
@@ -11,6 +13,7 @@ import {
   byeCodeOf,
   Replication,
   type Connection,
+  type KeptRefusal,
   type PeerKey,
   type PeerRole,
   type Side,
@@ -24,7 +27,9 @@ import type { StoredRound } from "../committer.ts";
 import type { ReplicaState } from "../replica-options.ts";
 import type { Replica } from "../replica.ts";
 import { KnownLanes } from "./known-lanes.ts";
+import { readKeptOutbox } from "./kept-outbox.ts";
 import { PeerNotes } from "./peer-notes.ts";
+import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { answerPeerRequest } from "./peer-requests.ts";
 
 export interface PeerHostOptions {
@@ -42,6 +47,8 @@ export interface PeerHostOptions {
   readonly adopt: boolean;
   /** Ask peers for everything they have. */
   readonly follow: boolean;
+  /** Keep account of this device's envelopes that peers lack, over restarts. */
+  readonly hasOutbox: boolean;
   readonly limits?: Partial<SyncLimits>;
   readonly onEvent?: (event: SyncEvent) => void;
 }
@@ -82,6 +89,9 @@ export class PeerHost {
   readonly #sessions = new Map<PeerKey, Session>();
   readonly #wanted = new Map<string, DocumentEntry>();
   readonly #stopObserving: () => void;
+  readonly #waits = new ReplicationWaits();
+  /** Rounds that were stored while a machine was being made. */
+  readonly #missed: StoredRound[] = [];
   #machine: Replication | undefined;
   /** Counts machines: what was asked by an earlier one is not answered any more. */
   #generation = 0;
@@ -141,6 +151,24 @@ export class PeerHost {
     this.#input((machine) => machine.want(entry, this.#nowMs));
   }
 
+  /**
+   * Resolves when everything that this device has written to the document, and saved by now, is on the
+   * disks of so many other stores, or of a relay. Needs `hasOutbox`.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*` while the store fails, `HEDDLE_STORAGE_CLOSED` at the end.
+   */
+  async whenReplicated(document: DocumentId, copies: Copies): Promise<void> {
+    if (this.#machine === undefined) {
+      throw new HeddleError(HeddleErrorCode.storageClosed, "the store is not ready");
+    }
+    await this.#waits.add(this.#machine, document, copies);
+  }
+
+  /** Offers what a peer has refused again, to one store or to all that refused it. */
+  retryRefused({ document, lane }: Pick<KeptRefusal, "document" | "lane">): void {
+    this.#input((machine) => machine.retryRefused(document, lane, this.#nowMs));
+  }
+
   /** Presence for everybody who has the document open: sent at once or not at all, never stored. */
   sendEphemeral(document: DocumentEntry["id"], payload: Uint8Array): void {
     this.#input((machine) => machine.sendEphemeral(document, payload, this.#nowMs));
@@ -153,14 +181,17 @@ export class PeerHost {
     this.#stopObserving();
     this.#end(code);
     this.#notes.flush();
+    this.#waits.end();
   }
 
   async #start(): Promise<void> {
     const generation = ++this.#generation;
-    const { store, replica, environment, signer, role, engine, adopt, follow, limits } =
-      this.#options;
+    const { store, replica, environment, signer, limits, ...rest } = this.#options;
+    const { role, engine, adopt, follow, hasOutbox } = rest;
+    const { devicePublicKey } = signer;
     const incarnations = await store.readIncarnations();
     const cursors = await this.#notes.readCursors();
+    const kept = hasOutbox ? await readKeptOutbox({ store, environment, devicePublicKey }) : {};
     const lastArrival = await store.readLastArrival();
     if (generation !== this.#generation || this.#isStopped) return;
     const machineOptions = {
@@ -170,15 +201,17 @@ export class PeerHost {
       store: store.storeId,
       incarnations,
       lastArrival,
-      devicePublicKey: signer.devicePublicKey,
+      devicePublicKey,
       role,
       engine,
       adopt,
       follow,
+      hasOutbox,
       ...(limits && { limits }),
     };
-    this.#machine = new Replication(machineOptions, cursors);
+    this.#machine = new Replication(machineOptions, cursors, kept);
     for (const entry of this.#wanted.values()) this.#machine.want(entry, this.#nowMs);
+    for (const round of this.#missed.splice(0)) this.#onStored(round);
     this.#drain();
   }
 
@@ -204,12 +237,18 @@ export class PeerHost {
     });
   }
 
-  #onStored({ arrival, lane, documents }: StoredRound): void {
+  #onStored(round: StoredRound): void {
+    const { arrival, lane, documents } = round;
     this.#lanes.add(lane);
     const machine = this.#machine;
-    if (machine === undefined) return;
+    if (machine === undefined) {
+      // What the next machine reads may be older. Suspended, nothing is written.
+      this.#missed.push(round);
+      return;
+    }
     machine.writes(lane.id);
-    if (this.#isIdle(machine)) return machine.storedUnseen(arrival);
+    // Who keeps no outbox need not know what is written while nobody is there.
+    if (!this.#options.hasOutbox && this.#isIdle(machine)) return machine.storedUnseen(arrival);
     this.#input(() => {
       for (const { entry, envelopes } of documents) {
         // What came from other replicas is answered where it was asked for.
@@ -264,9 +303,11 @@ export class PeerHost {
       case "keepFork":
         return this.#notes.keepFork(effect.document, effect.proof);
       case "keepAcks":
+        return this.#notes.keepAcks(effect.acks);
       case "keepRefusal":
+        return this.#notes.keepRefusal(effect.refusal);
       case "forgetRefusal":
-        return undefined;
+        return this.#notes.forgetRefusal(effect.refusal);
       default:
         return this.#answer(effect);
     }
@@ -291,6 +332,9 @@ export class PeerHost {
 
   #onEvent(event: SyncEvent): void {
     if (event.name === "session.live") this.#sessions.get(event.peer)?.listener.onLive?.();
+    if (event.name === "lane.replicated" && this.#machine) {
+      this.#waits.review(this.#machine, event.document);
+    }
     if (event.name === "lane.taken" || event.name === "lane.forked") {
       this.#options.replica.endLane(event.lane);
     }

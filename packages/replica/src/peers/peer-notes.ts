@@ -4,12 +4,13 @@ import {
   type DocumentId,
   type Environment,
   type KeptFork,
+  type PeerAck,
   type LogBatch,
   type LogStore,
   type PeerCursor,
   type StoreId,
 } from "@heddle/core";
-import type { FeedCursor, ForkProof } from "@heddle/sync";
+import type { FeedCursor, ForkProof, KeptAck, KeptRefusal } from "@heddle/sync";
 
 export interface PeerNotesOptions {
   readonly store: LogStore;
@@ -26,6 +27,10 @@ const flushMs = 1_000;
 export class PeerNotes {
   readonly #options: PeerNotesOptions;
   readonly #cursors = new Map<StoreId, PeerCursor>();
+  /** The last word on each place of each peer. */
+  readonly #acks = new Map<string, PeerAck>();
+  /** Peers that have a cursor on disk, which acknowledgements hang on. */
+  readonly #known = new Set<StoreId>();
   #cancelFlush: (() => void) | undefined;
 
   constructor(options: PeerNotesOptions) {
@@ -35,6 +40,8 @@ export class PeerNotes {
   /** @throws HeddleError `HEDDLE_STORAGE_*`. */
   async readCursors(): Promise<ReadonlyMap<StoreId, FeedCursor>> {
     const kept = await this.#options.store.readCursors();
+    this.#known.clear();
+    for (const { store } of kept) this.#known.add(store);
     return new Map(
       kept.map(({ store, incarnation, arrival }) => [store, { incarnation, arrival }]),
     );
@@ -51,8 +58,26 @@ export class PeerNotes {
   }
 
   keepCursor(store: StoreId, { incarnation, arrival }: FeedCursor): void {
+    this.#known.add(store);
     this.#cursors.set(store, { store, incarnation, arrival });
-    this.#cancelFlush ??= this.#options.environment.scheduler.after(flushMs, () => this.flush());
+    this.#flushSoon();
+  }
+
+  keepAcks(acks: readonly KeptAck[]): void {
+    for (const { store, incarnation, document, lane, seq } of acks) {
+      if (!this.#known.has(store)) this.keepCursor(store, { incarnation, arrival: 0 });
+      this.#acks.set(store + document + lane, { store, document, lane, seq });
+    }
+    this.#flushSoon();
+  }
+
+  keepRefusal(refusal: KeptRefusal): void {
+    const atMs = this.#options.environment.clock.nowMs();
+    this.#append({ refused: [{ ...refusal, atMs }] });
+  }
+
+  forgetRefusal({ document, lane, seq, store }: KeptRefusal): void {
+    this.#append({ accept: [{ document, lane, seq, store }] });
   }
 
   keepFork(document: DocumentId, { lane, branchA, branchB }: ForkProof): void {
@@ -72,8 +97,10 @@ export class PeerNotes {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
     const cursors = [...this.#cursors.values()];
+    const acks = [...this.#acks.values()];
     this.#cursors.clear();
-    if (cursors.length > 0) this.#append({ cursors });
+    this.#acks.clear();
+    if (cursors.length + acks.length > 0) this.#append({ cursors, acks });
   }
 
   /** What was gathered and not written is forgotten: it may not be true any more. */
@@ -81,6 +108,11 @@ export class PeerNotes {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
     this.#cursors.clear();
+    this.#acks.clear();
+  }
+
+  #flushSoon(): void {
+    this.#cancelFlush ??= this.#options.environment.scheduler.after(flushMs, () => this.flush());
   }
 
   #append(batch: LogBatch): void {

@@ -1,0 +1,97 @@
+import type { DocumentEntry, DocumentId } from "@heddle/core";
+import type { KeptRefusal, OutboxSize } from "@heddle/sync";
+
+import type { DialerState } from "./dialer-state.ts";
+import type { PeerHost } from "./peer-host.ts";
+import type { PeerSet } from "./peer-set.ts";
+import { readRefused } from "./read-refused.ts";
+import type { Copies } from "./replication-waits.ts";
+
+/** What this device has written and nobody else is known to have: it would be lost with this disk. */
+export interface OutboxView {
+  readonly envelopes: number;
+  readonly bytes: number;
+  /** When the oldest was written, wall clock in milliseconds; `undefined` when there is nothing. */
+  readonly oldestMs: number | undefined;
+  /** Documents that need not be open. */
+  readonly byDocument: ReadonlyMap<DocumentId, OutboxSize>;
+}
+
+export interface LivePeersParts {
+  readonly host: PeerHost;
+  readonly set: PeerSet;
+  /** Reads what was refused; see {@link readRefused}. */
+  readonly reading: Parameters<typeof readRefused>[0];
+}
+
+/** The peers of an embedded replica, and what of it they have. */
+export class LivePeers {
+  readonly #parts: LivePeersParts;
+
+  constructor(parts: LivePeersParts) {
+    this.#parts = parts;
+  }
+
+  /** Where the connection to each peer stands, by the peer's name. */
+  get states(): ReadonlyMap<string, DialerState> {
+    return this.#parts.set.states;
+  }
+
+  get outbox(): OutboxView {
+    const byDocument = this.#parts.host.machine?.outbox ?? new Map<DocumentId, OutboxSize>();
+    let envelopes = 0;
+    let bytes = 0;
+    let oldestMs: number | undefined;
+    for (const size of byDocument.values()) {
+      envelopes += size.count;
+      bytes += size.bytes;
+      oldestMs = Math.min(oldestMs ?? Infinity, size.oldestMs);
+    }
+    return { envelopes, bytes, oldestMs, byDocument };
+  }
+
+  /** What peers have refused for good: kept over restarts, and not sent to them. All else goes on. */
+  get refused(): readonly KeptRefusal[] {
+    return this.#parts.host.machine?.refusals ?? [];
+  }
+
+  /** Offers a refused lane again, to everybody who refused it. */
+  retryRefused(refusal: Pick<KeptRefusal, "document" | "lane">): void {
+    this.#parts.host.retryRefused(refusal);
+  }
+
+  /**
+   * The Yjs updates of what was refused, in order: to be looked at, or applied to a new document.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*`.
+   */
+  exportRefused(refusal: KeptRefusal): Promise<readonly Uint8Array[]> {
+    return readRefused(this.#parts.reading, refusal);
+  }
+
+  /** What the platform knows of the network: offline nothing is dialed, and nothing fails. */
+  setOnline(isOnline: boolean): void {
+    this.#parts.set.setOnline(isOnline);
+  }
+
+  /** Dials at once what waits, or was refused. */
+  retryNow(): void {
+    this.#parts.set.retryNow();
+  }
+
+  /** Exchanges a document with every peer from now on. */
+  want(entry: DocumentEntry): void {
+    this.#parts.host.want(entry);
+  }
+
+  /** @throws HeddleError as {@link PeerHost.whenReplicated}. */
+  whenReplicated(document: DocumentId, copies: Copies): Promise<void> {
+    return this.#parts.host.whenReplicated(document, copies);
+  }
+
+  /** Says goodbye to everybody. */
+  stop(): void {
+    this.#parts.set.stop();
+    this.#parts.host.stop();
+  }
+}
