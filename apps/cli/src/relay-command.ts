@@ -29,6 +29,8 @@ import {
 import { PeerRole } from "@heddle/sync";
 import { openLevelStore, StoreScrub, type LevelLogStore } from "@heddle/storage-level";
 
+import { CalmCollector } from "./calm-collector.ts";
+import { collectGarbage, processReader } from "./collect-garbage.ts";
 import type { CommandIo } from "./command-io.ts";
 import { deviceKeyName } from "./device-key-name.ts";
 import { peerTargets } from "./peer-targets.ts";
@@ -84,10 +86,12 @@ export async function relayCommand(
     const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
     const judge = new ProcessJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     const folder = new FoldProcess();
+    let collector: CalmCollector | undefined;
     try {
       const ground = { store, environment, admin, limits, judge, folder, targets };
       const { peers, ...running } = await startRelay(options, ground);
       const observed = { ...running, scrub };
+      collector = newCollector(environment, observed);
       admin?.watch(observed);
       scrub?.start();
       // A document that does not prove itself is seldom the only damage.
@@ -98,6 +102,7 @@ export async function relayCommand(
       peers.stop();
       await drain(options, io, { ...observed, admin });
     } finally {
+      collector?.stop();
       await judge.close();
       await scrub?.close();
       await folder.close();
@@ -140,6 +145,16 @@ function newScrub(
     intervalMs,
     bytesPerSecond: scrubRate,
   });
+}
+
+/** This process is ours: an application that embeds a relay keeps its collector to itself. */
+function newCollector(
+  { clock, scheduler, logger }: Environment,
+  { replica }: ObservedRelay,
+): CalmCollector {
+  const readProcess = processReader();
+  const read = () => ({ ...readProcess(), documents: replica.openDocuments });
+  return new CalmCollector({ clock, scheduler, logger, read, collect: collectGarbage });
 }
 
 function environmentOf({ logLevel }: RelayCommandOptions, io: CommandIo): Environment {

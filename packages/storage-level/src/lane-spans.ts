@@ -1,4 +1,4 @@
-import type { DocumentId, LaneId } from "@heddle/core";
+import type { DocumentId, LaneId, VersionVector } from "@heddle/core";
 
 import type { Arrived } from "./arrival-record.ts";
 import type { ArrivalPlace } from "./envelope-record.ts";
@@ -24,8 +24,9 @@ export interface LaneSpan {
 /** By alias. */
 export type DocumentSpans = Map<number, LaneSpan>;
 
-/** Documents of hundreds of lanes are read in many pieces; most have a few lanes. */
 const lanesKeptMax = 100_000;
+/** Documents of hundreds of lanes are read in many pieces. Most have a few, which are soon found again. */
+const lanesKeptMin = 16;
 
 /**
  * Where the lanes of documents begin and end. To find it out costs one look at the disk for each lane;
@@ -56,7 +57,7 @@ export class LaneSpans {
     this.#building.set(document, building);
     try {
       const spans = await building.spans;
-      if (!building.isStale) this.#keep(document, spans);
+      if (!building.isStale && spans.size >= lanesKeptMin) this.#keep(document, spans);
       return spans;
     } finally {
       if (this.#building.get(document) === building) this.#building.delete(document);
@@ -107,13 +108,19 @@ interface Building {
 
 async function readSpans(log: OpenLog, document: DocumentId): Promise<DocumentSpans> {
   const { database, lanes } = log;
-  const kept = (await readPositions(log, document))?.vector ?? new Map();
+  const positions = await readPositions(log, document);
+  const kept: VersionVector = positions?.vector ?? new Map();
   const floors = await readFloors(log, document);
   const spans: DocumentSpans = new Map();
-  for (const lane of [...kept.keys(), ...floors.keys()]) {
+  const isClean = positions?.dirty === false;
+  for (const lane of new Set([...kept.keys(), ...floors.keys()])) {
     const floor = floors.get(lane) ?? 0;
-    spans.set(lanes.ixOf(lane)!, { lane, floor, end: floor, kept: kept.get(lane)?.seq ?? 0 });
+    const keptSeq = kept.get(lane)?.seq ?? 0;
+    const end = isClean ? Math.max(floor, keptSeq) : floor;
+    spans.set(lanes.ixOf(lane)!, { lane, floor, end, kept: keptSeq });
   }
+  // The vector of a clean document names all that its log holds.
+  if (isClean) return spans;
   // From the last lane down: its last key is what comes before the first one of the lane above it.
   let before = 2 ** 32 - 1;
   for (;;) {
