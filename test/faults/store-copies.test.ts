@@ -62,6 +62,7 @@ test("[STO-9][STO-11] a restored store opens as rolled back once, and its lanes 
     const known = await lanesIn(store);
     const lane = await new TypedText("somebody new", "notes").type(store, words(5, "c"));
     expect([...known, later]).not.toContain(lane);
+    await store.openingTold();
   });
   await inStore(data!, async (store) => {
     expect(store.opening.rollback).toBeUndefined();

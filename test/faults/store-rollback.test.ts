@@ -112,12 +112,38 @@ test.each(Object.keys(rollbacks))("[STO-9] opens as rolled back when %s", async 
   const lane = await write(store, "after", 3);
   expect(before).not.toContain(lane);
   await expectWholeLog(store);
+  await store.openingTold();
   await store.close();
 
   const again = await openLevelStore(place.folder, { environment: testEnvironment("again") });
   expect(again.opening.rollback).toBeUndefined();
   await expectWholeLog(again);
   await again.close();
+});
+
+test("[STO-9] a rollback is told again at every opening until somebody was there to be told", async () => {
+  await using place = await StoreFolder.makeQuick();
+  await session(place.folder, "first", 5);
+  await using older = await StoreFolder.makeQuick();
+  await cp(place.folder, older.folder, { recursive: true });
+  await session(place.folder, "second", 7);
+  await rollbacks["the log folder is put back an hour"]![1](place.folder, older.folder);
+  const found: unknown[] = [];
+  // A look inside, a start that failed, and one that died: each writes on.
+  for (const seed of ["look", "failed", "died"]) {
+    const store = await openLevelStore(place.folder, { environment: testEnvironment(seed) });
+    found.push(store.opening.rollback);
+    await write(store, seed, 9);
+    if (seed === "died") await store.openingTold();
+    await store.close();
+  }
+  const rollback = { reason: "groups-lost", groupsLost: 8 };
+  expect(found).toEqual([rollback, rollback, rollback]);
+  const served = await openLevelStore(place.folder, { environment: testEnvironment("served") });
+  expect(served.opening.rollback).toBeUndefined();
+  const told = (await served.readJournal()).filter(({ event }) => event === "store-rolled-back");
+  expect(told).toHaveLength(1);
+  await served.close();
 });
 
 test("[STO-9] says how many commit groups are known to be lost", async () => {

@@ -12,10 +12,13 @@ import {
   type LogStore,
   type StoreId,
 } from "@heddle/core";
+import { openDeviceKey } from "@heddle/replica/node";
 import {
+  deviceKeyName,
   logFolderName,
   openLevelDatabase,
   openLevelStore,
+  type LevelLogStore,
   type Entry,
   type LogDatabase,
 } from "@heddle/storage-level";
@@ -147,7 +150,7 @@ export async function surveyStore(
 ): Promise<Survey> {
   const documents = names.map((name) => testDocument(environment, name));
   const survey: Record<string, string> = {};
-  let store: LogStore | undefined;
+  let store: LevelLogStore | undefined;
   survey["open"] = await outcomeOf(async () => {
     store = await openLevelStore(folder, { environment });
     return store.opening.rollback?.reason ?? "open";
@@ -169,6 +172,14 @@ export async function surveyStore(
     survey[`readForks ${name}`] = await outcomeOf(() => store!.readForks(id));
     survey[`readParked ${name}`] = await outcomeOf(() => store!.readParked(id));
   }
+  const keyFile = path.join(folder, deviceKeyName);
+  if (existsSync(keyFile)) {
+    survey["device"] = await outcomeOf(async () => {
+      const { devicePublicKey } = await openDeviceKey(keyFile);
+      return (await store!.noteDevice(devicePublicKey)) ? "changed" : "known";
+    });
+  }
+  await store.openingTold();
   await store.close();
   return survey;
 }

@@ -2,7 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { HeddleErrorCode, isHeddleError } from "@heddle/core";
+import { readDeviceKey } from "@heddle/replica/node";
 import {
+  deviceKeyName,
   logFolderName,
   readWitness,
   snapshotLog,
@@ -39,6 +41,7 @@ async function verify(folder: string): Promise<Finding[]> {
     snapshot,
     witness,
     hash: testHash,
+    deviceFile: readDeviceKey(path.join(folder, deviceKeyName)),
     report: (finding) => findings.push(finding),
     pace: async () => undefined,
     onStage: () => undefined,

@@ -5,7 +5,7 @@ import { runSeeds } from "./run-seeds.ts";
 // Goal: no seed breaks a promise, whatever goes wrong with machines, disks, clocks and the network.
 // Method: worlds on the light engine, drawn from seeds, checked while they run and audited at the end.
 
-const seeds = Number(process.env["HEDDLE_SEEDS"] ?? 1_150);
+const seeds = Number(process.env["HEDDLE_SEEDS"] ?? 1_400);
 
 test(`[WIR-8, WIR-9, WIR-10] ${seeds} worlds lose nothing that was saved or acknowledged, and end equal`, async () => {
   const report = await runSeeds("light", 1, seeds);

@@ -1,14 +1,13 @@
-import { existsSync } from "node:fs";
 import path from "node:path";
 
 import {
   documentIdOf,
-  HeddleError,
-  HeddleErrorCode,
+  isHeddleError,
   logDigest,
   openSpaceId,
   parseDocumentName,
   toHex,
+  type DocumentId,
   type Environment,
   type LogStore,
   type StoredDocument,
@@ -16,12 +15,13 @@ import {
 import { yjsEngine } from "@heddle/document";
 import { loadDocument } from "@heddle/replica";
 import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
-import { markerName, openLevelStore, type LevelLogStore } from "@heddle/storage-level";
+import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
 import { printCheckpoints, readCheckpoints, type Checkpoints } from "./inspect-checkpoints.ts";
 import { printRefusals, readRefusals, type Refusals } from "./inspect-refusals.ts";
 import { openLogger } from "./logger.ts";
+import { assertDataFolder } from "./verify-command.ts";
 import { visibleText } from "./visible-text.ts";
 
 export interface InspectOptions {
@@ -40,6 +40,13 @@ interface DocumentSummary extends Refusals, Checkpoints {
   readonly dirty: boolean;
 }
 
+interface DamagedDocument {
+  readonly id: DocumentId;
+  /** Where its record could be read. */
+  readonly name?: string;
+  readonly error: string;
+}
+
 interface DocumentDetails extends DocumentSummary {
   readonly createdAt: string;
   /** Digests in hex: L of the log, S of the Yjs state, C of its content. */
@@ -54,7 +61,7 @@ interface DocumentDetails extends DocumentSummary {
 
 /**
  * `heddle inspect <data> [--doc name]`: what a store holds. Reads every envelope it counts, with all
- * checks, so a damaged record ends it with its code and exit status 1.
+ * checks. Documents with a damaged record are named, and make the exit status 1.
  */
 export async function inspectCommand(
   data: string,
@@ -62,20 +69,14 @@ export async function inspectCommand(
   io: CommandIo,
 ): Promise<number> {
   const directory = path.resolve(data);
-  if (!existsSync(path.join(directory, markerName))) {
-    throw new HeddleError(
-      HeddleErrorCode.configInvalid,
-      `${directory} is no data folder of a relay`,
-    );
-  }
+  assertDataFolder(directory);
   const environment = nodeEnvironment(openLogger(io, { level: "warn" }));
   const store = await openLevelStore(directory, { environment });
   try {
     if (options.doc !== undefined) {
       return await showDocument({ store, environment }, options.doc, options, io);
     }
-    await listDocuments(store, options, io);
-    return 0;
+    return await listDocuments(store, options, io);
   } finally {
     await store.close();
   }
@@ -85,19 +86,22 @@ async function listDocuments(
   store: LevelLogStore,
   options: InspectOptions,
   io: CommandIo,
-): Promise<void> {
+): Promise<number> {
   const documents: DocumentSummary[] = [];
-  for await (const document of store.readDocuments()) {
-    documents.push(await summarise(store, document));
+  const damaged: DamagedDocument[] = [];
+  for (const id of await store.readDocumentIds()) {
+    const document = await summariseOrSay(store, id);
+    if ("error" in document) damaged.push(document);
+    else documents.push(document);
   }
   const { storeId, opening } = store;
   const journal = await store.readJournal();
   const repairRequests = await store.readRepairRequests();
   if (options.json) {
     const history = { journal, repairRequests };
-    const listed = { storeId, commitGroups: opening.lastArrival, documents, ...history };
+    const listed = { storeId, commitGroups: opening.lastArrival, documents, damaged, ...history };
     io.out(visibleText(JSON.stringify(listed)));
-    return;
+    return damaged.length === 0 ? 0 : 1;
   }
   io.out(`store ${storeId}: ${documents.length} documents, ${opening.lastArrival} commit groups`);
   for (const document of documents) {
@@ -109,14 +113,35 @@ async function listDocuments(
     printCheckpoints(document, io);
     printRefusals(document, io);
   }
+  for (const { name, id, error } of damaged) {
+    io.out(`  ${visibleText(name ?? "a document without a name")} (${id}) is damaged: ${error}`);
+  }
   for (const { what } of repairRequests) io.out(`  damaged: ${what}`);
   for (const { event, atMs, detail } of journal.slice(-journalShown)) {
     io.out(`  ${new Date(atMs).toISOString()} ${event}: ${detail}`);
   }
+  return damaged.length === 0 ? 0 : 1;
 }
 
 /** The newest lines of the journal that a person is shown; `--json` has all of them. */
 const journalShown = 20;
+
+/** One that is damaged is no reason to hide the others, nor what the store knows of itself. */
+async function summariseOrSay(
+  store: LevelLogStore,
+  id: DocumentId,
+): Promise<DocumentSummary | DamagedDocument> {
+  let name: string | undefined;
+  try {
+    const document = await store.readDocument(id);
+    name = document?.name;
+    if (document) return await summarise(store, document);
+    return { id, error: "its record is gone" };
+  } catch (error) {
+    if (!isHeddleError(error)) throw error;
+    return { id, ...(name !== undefined && { name }), error: `${error.message} (${error.code})` };
+  }
+}
 
 async function summarise(store: LogStore, document: StoredDocument): Promise<DocumentSummary> {
   const lanes = new Set<string>();

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 
-import type { DocumentHistory, Environment } from "@heddle/core";
+import type { DocumentHistory, DocumentId, Environment } from "@heddle/core";
 import {
   AdminServer,
   defaultRelayLimits,
@@ -27,7 +27,12 @@ import {
   ProcessJudge,
 } from "@heddle/replica/node";
 import { PeerRole } from "@heddle/sync";
-import { openLevelStore, StoreScrub, type LevelLogStore } from "@heddle/storage-level";
+import {
+  openLevelStore,
+  StoreScrub,
+  type Finding,
+  type LevelLogStore,
+} from "@heddle/storage-level";
 
 import { CalmCollector } from "./calm-collector.ts";
 import { collectGarbage, processReader } from "./collect-garbage.ts";
@@ -88,15 +93,18 @@ export async function relayCommand(
     const folder = new FoldProcess();
     let collector: CalmCollector | undefined;
     try {
-      const ground = { store, environment, admin, limits, judge, folder, targets };
+      const ground = { store, scrub, environment, admin, limits, judge, folder, targets };
       const { peers, ...running } = await startRelay(options, ground);
       const observed = { ...running, scrub };
       collector = newCollector(environment, observed);
-      admin?.watch(observed);
-      scrub?.start();
       // A document that does not prove itself is seldom the only damage.
-      if (observed.replica.recovery.documentsDamaged.length > 0) scrub?.soon();
+      for (const document of observed.replica.recovery.documentsDamaged) {
+        scrub.met(damageOfDocument(document, "its log does not prove itself"));
+      }
+      admin?.watch(observed);
+      scrub.start();
       announce(options, io, { ...observed, admin });
+      await store.openingTold();
       peers.start();
       await aborted(stop);
       peers.stop();
@@ -104,7 +112,7 @@ export async function relayCommand(
     } finally {
       collector?.stop();
       await judge.close();
-      await scrub?.close();
+      await scrub.close();
       await folder.close();
       await store.close();
     }
@@ -135,8 +143,7 @@ function newScrub(
   { data, scrubHours, scrubRate }: RelayCommandOptions,
   store: LevelLogStore,
   environment: Environment,
-): StoreScrub | undefined {
-  if (scrubHours === 0) return undefined;
+): StoreScrub {
   const intervalMs = scrubHours * 60 * 60 * 1000;
   return new StoreScrub({
     store,
@@ -182,7 +189,9 @@ async function drain(
   await relay.drain();
 }
 
-interface Ground extends Pick<Parts, "store" | "admin"> {
+interface Ground extends Pick<Parts, "admin"> {
+  readonly store: LevelLogStore;
+  readonly scrub: StoreScrub;
   readonly judge: ApplyJudge;
   readonly folder: StateFolder;
   readonly environment: Environment;
@@ -192,7 +201,7 @@ interface Ground extends Pick<Parts, "store" | "admin"> {
 
 async function startRelay(
   options: RelayCommandOptions,
-  { store, environment, admin, limits, judge, folder, targets }: Ground,
+  { store, scrub, environment, admin, limits, judge, folder, targets }: Ground,
 ): Promise<PeeredRelay> {
   const signer = await openDeviceKey(path.join(path.resolve(options.data), deviceKeyName));
   const engine = `heddle/${version}`;
@@ -201,7 +210,10 @@ async function startRelay(
   const { history } = options;
   const ports = { store, environment, signer, telemetry, judge, folder };
   const parts = { ...ports, engine, idleMs, history };
-  const replica = await Replica.open({ ...parts, ...replicaLimitsOf(limits) });
+  const onDamage = (document: DocumentId, error: Error): void => {
+    scrub.met(damageOfDocument(document, error.message));
+  };
+  const replica = await Replica.open({ ...parts, ...replicaLimitsOf(limits), onDamage });
   const hosting = { replica, store, environment, signer, verifier: nodeVerifier, engine };
   const host = await PeerHost.open({
     ...hosting,
@@ -226,7 +238,13 @@ async function startRelay(
     trustProxy: options.trustProxy ?? false,
     limits: { ...limits, limitLoopback: options.limitLoopback ?? false },
   });
-  return { relay, replica, store, peers };
+  // Noted only now: a start that fails would have told nobody.
+  const deviceChanged = await store.noteDevice(signer.devicePublicKey);
+  return { relay, replica, store, peers, deviceChanged };
+}
+
+function damageOfDocument(document: DocumentId, what: string): Finding {
+  return { severity: "damage", part: "document", what, document };
 }
 
 function announce(

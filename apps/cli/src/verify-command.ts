@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import path from "node:path";
 
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
-import { nodeHash } from "@heddle/replica/node";
+import { nodeHash, readDeviceKey } from "@heddle/replica/node";
 import {
   logFolderName,
   markerName,
@@ -14,6 +14,7 @@ import {
 } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
+import { deviceKeyName } from "./device-key-name.ts";
 import { formatBytes } from "./format-bytes.ts";
 
 export interface VerifyOptions {
@@ -35,7 +36,8 @@ export async function verifyCommand(
   const folder = path.resolve(data);
   assertDataFolder(folder);
   const startedMs = performance.now();
-  const report = await verifyFolder(folder, { hash: nodeHash });
+  const deviceFile = readDeviceKey(path.join(folder, deviceKeyName));
+  const report = await verifyFolder(folder, { hash: nodeHash, deviceFile });
   const tookMs = Math.round(performance.now() - startedMs);
   const isDamaged = report.findings.some(({ severity }) => severity === "damage");
   if (options.json) io.out(JSON.stringify({ ok: !isDamaged, ...report, tookMs }));
@@ -43,12 +45,27 @@ export async function verifyCommand(
   return isDamaged ? 1 : 0;
 }
 
-/** @throws HeddleError `HEDDLE_CONFIG_INVALID`; a folder that has lost its marker is still one. */
+/**
+ * A folder that has lost its marker is still one.
+ *
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID`, or `HEDDLE_STORAGE_IO` when nobody may look.
+ */
 export function assertDataFolder(folder: string): void {
-  const names = [markerName, logFolderName, witnessName, replaceName];
-  if (names.some((name) => existsSync(path.join(folder, name)))) return;
-  const message = `${folder} is no data folder of a relay`;
-  throw new HeddleError(HeddleErrorCode.configInvalid, message);
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (cause) {
+    const isThere = !["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "");
+    if (!isThere) throw noDataFolder(folder);
+    const message = `${folder} could not be read: ${String(cause)}`;
+    throw new HeddleError(HeddleErrorCode.storageIo, message, { cause });
+  }
+  const known = [markerName, logFolderName, witnessName, replaceName];
+  if (!known.some((name) => names.includes(name))) throw noDataFolder(folder);
+}
+
+function noDataFolder(folder: string): HeddleError {
+  return new HeddleError(HeddleErrorCode.configInvalid, `${folder} is no data folder of a relay`);
 }
 
 function printReport(report: FolderReport, tookMs: number, io: CommandIo): void {

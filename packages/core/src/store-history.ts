@@ -9,6 +9,7 @@ import type { DocumentId, LaneId } from "./ids.ts";
  * - `copied`: the folder is a copy of the one that was written last.
  * - `restored`: it was restored from a backup or repaired from what was left.
  * - `witness-missing`, `witness-damaged`: nobody can tell.
+ * - `log-damaged`: what LevelDB had not put into tables was damaged at its end, so that nobody can tell.
  */
 export interface StoreRollback {
   readonly reason: RollbackReason;
@@ -23,6 +24,7 @@ export const rollbackReasons = [
   "restored",
   "witness-missing",
   "witness-damaged",
+  "log-damaged",
 ] as const;
 export type RollbackReason = (typeof rollbackReasons)[number];
 

@@ -132,8 +132,8 @@ export const readMetrics: readonly ReadMetric[] = [
   gauge("heddle_documents_open", "Documents in memory.", ({ replica }) => replica.openDocuments),
   gauge(
     "heddle_documents_damaged",
-    "Documents that recovery could not prove.",
-    ({ replica }) => replica.recovery.documentsDamaged.length,
+    "Documents that could not be proved when they were read.",
+    ({ replica }) => replica.damagedDocuments,
   ),
   gauge("heddle_documents_suspended", "Too dear, with nobody to blame.", ({ replica }) => {
     return replica.suspendedDocuments;
@@ -164,6 +164,9 @@ export const readMetrics: readonly ReadMetric[] = [
   }),
   gauge("heddle_store_damages", "What the last scrub found damaged.", ({ scrub }) => {
     return scrub?.status.damages ?? 0;
+  }),
+  gauge("heddle_device_changed", "1 when the device key is not that of before.", (observed) => {
+    return observed.deviceChanged ? 1 : 0;
   }),
   {
     name: "heddle_store_rolled_back",

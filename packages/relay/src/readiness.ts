@@ -10,6 +10,8 @@ export interface ObservedRelay {
   readonly replica: Replica;
   readonly store: LogStore;
   /** Reads and proves the store now and then. */
+  /** The device key is another one than at the last start. */
+  readonly deviceChanged?: boolean;
   readonly scrub?: { readonly status: ScrubFigures } | undefined;
 }
 
@@ -32,6 +34,7 @@ export interface Finding {
     | "store-rolled-back"
     | "store-read-only"
     | "store-damaged"
+    | "device-changed"
     | "parked-old";
   readonly code?: HeddleErrorCode;
   readonly limit?: RelayLimit;
@@ -81,7 +84,8 @@ function blockers(observed: ObservedRelay | undefined, isDraining: boolean): Fin
   return reasons;
 }
 
-function impairments({ relay, replica, store, scrub }: ObservedRelay, nowMs: number): Finding[] {
+function impairments(observed: ObservedRelay, nowMs: number): Finding[] {
+  const { relay, replica, store, scrub, deviceChanged } = observed;
   const findings: Finding[] = [];
   const { exceeded } = relay.load;
   if (exceeded) findings.push({ reason: "overloaded", limit: exceeded });
@@ -96,7 +100,8 @@ function impairments({ relay, replica, store, scrub }: ObservedRelay, nowMs: num
     const { reason, groupsLost } = rollback;
     findings.push({ reason: "store-rolled-back", rollback: reason, count: groupsLost });
   }
-  const damaged = replica.recovery.documentsDamaged.length;
+  if (deviceChanged) findings.push({ reason: "device-changed" });
+  const damaged = replica.damagedDocuments;
   if (damaged > 0) findings.push({ reason: "documents-damaged", count: damaged });
   const { count, oldestAtMs = nowMs } = replica.parking;
   if (nowMs - oldestAtMs > replica.parkingBounds.oldMs) {

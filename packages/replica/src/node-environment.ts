@@ -16,6 +16,8 @@ import path from "node:path";
 import {
   HeddleError,
   HeddleErrorCode,
+  isHeddleError,
+  toHex,
   type Environment,
   type Hash,
   type Logger,
@@ -103,7 +105,8 @@ function keyOf(devicePublicKey: Uint8Array): KeyObject {
 /**
  * The device key kept in `file` (PKCS #8, readable by its owner only); made on first use.
  *
- * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the file is not such a key.
+ * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` when the file is not such a key, `HEDDLE_STORAGE_IO` when
+ * it cannot be read.
  */
 export async function openDeviceKey(file: string): Promise<Signer> {
   const stored = readIfThere(file);
@@ -123,6 +126,25 @@ export async function openDeviceKey(file: string): Promise<Signer> {
   return signerOf(privateKey);
 }
 
+export type FoundDeviceKey =
+  | { readonly found: "none" }
+  | { readonly found: "damaged"; readonly why: string }
+  /** In hex. */
+  | { readonly found: "whole"; readonly publicKey: string };
+
+/** Whose key is in `file`, for whoever compares it; makes none. */
+export function readDeviceKey(file: string): FoundDeviceKey {
+  try {
+    const stored = readIfThere(file);
+    if (stored === undefined) return { found: "none" };
+    const { devicePublicKey } = signerOf(parseKey(file, stored));
+    return { found: "whole", publicKey: toHex(devicePublicKey) };
+  } catch (error) {
+    if (!isHeddleError(error)) throw error;
+    return { found: "damaged", why: error.message };
+  }
+}
+
 /** A key that lives as long as the process: for replicas without a disk, and for tests. */
 export function ephemeralDeviceKey(): Signer {
   return signerOf(generateKeyPairSync("ed25519").privateKey);
@@ -137,13 +159,17 @@ function signerOf(privateKey: KeyObject): Signer {
 }
 
 function parseKey(file: string, pem: string): KeyObject {
+  // Without it the device is somebody else to its peers, which is for its owner to decide.
+  const advice = "put it back from a backup, or remove it to go on as another device";
   try {
     const key = createPrivateKey(pem);
     if (key.asymmetricKeyType === "ed25519") return key;
   } catch (cause) {
-    throw new HeddleError(HeddleErrorCode.configInvalid, `${file} holds no key`, { cause });
+    const message = `${file} holds no key that can be read; ${advice}`;
+    throw new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause });
   }
-  throw new HeddleError(HeddleErrorCode.configInvalid, `${file} holds a key that is not Ed25519`);
+  const message = `${file} holds a key that is not Ed25519; ${advice}`;
+  throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
 }
 
 function readIfThere(file: string): string | undefined {
@@ -151,6 +177,7 @@ function readIfThere(file: string): string | undefined {
     return readFileSync(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    const message = `${file} could not be read: ${String(error)}`;
+    throw new HeddleError(HeddleErrorCode.storageIo, message, { cause: error });
   }
 }

@@ -45,7 +45,7 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
  * Opens a replica in this process: recovers what a crash left behind, and only then returns. The device
  * key is made on first open.
  *
- * @throws HeddleError `HEDDLE_STORAGE_*` as the store does; `HEDDLE_CONFIG_INVALID` when the file of the
+ * @throws HeddleError `HEDDLE_STORAGE_*` as the store does; `..._CORRUPT` also when the file of the
  * device key holds none.
  */
 export async function openReplica(options: OpenReplicaOptions): Promise<LiveReplica> {

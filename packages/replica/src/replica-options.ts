@@ -2,6 +2,7 @@ import type { DocumentHistory, Environment, HeddleError, LogStore, Signer } from
 
 import type { AuditBudget } from "./audit-budget.ts";
 import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
+import type { OnDamage } from "./damaged-documents.ts";
 import type { ParkingBounds } from "./parking-bounds.ts";
 import type { CheckpointPolicy } from "./checkpoint-policy.ts";
 import type { StateFolder } from "./state-folder.ts";
@@ -22,6 +23,8 @@ export interface ReplicaOptions {
   /** How long a document that nobody uses stays in memory. */
   readonly idleMs?: number;
   readonly telemetry?: ReplicaTelemetry | undefined;
+  /** Told of documents that do not prove themselves when somebody opens them, each once. */
+  readonly onDamage?: OnDamage | undefined;
   /** Tries what could harm those who open a document (DOC-7). Whoever made it closes it. */
   readonly judge?: ApplyJudge | undefined;
   readonly applyBudget?: Partial<ApplyBudget>;

@@ -24,6 +24,7 @@ import { Auditor } from "./auditor.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Committer, type CommitObserver } from "./committer.ts";
 import { DocumentAccess } from "./document-access.ts";
+import { DamagedDocuments } from "./damaged-documents.ts";
 import { damageOf } from "./document-damage.ts";
 import { DocumentHoldings } from "./document-holdings.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
@@ -68,6 +69,7 @@ export class Replica {
   readonly #leaving = new LeavingDocuments();
   readonly #access = new DocumentAccess();
   readonly #states: StateCache;
+  readonly #damaged: DamagedDocuments;
   #checkpointer: Checkpointer | undefined;
   #committer: Committer;
   #state: ReplicaState = { name: "ready" };
@@ -78,6 +80,8 @@ export class Replica {
     this.#options = options;
     this.#states = new StateCache(options.stateCacheBytesMax);
     this.recovery = recovery;
+    const { logger } = options.environment;
+    this.#damaged = new DamagedDocuments(recovery.documentsDamaged, logger, options.onDamage);
     this.space = openSpaceId(options.environment.hash);
     this.parkingBounds = { ...defaultParkingBounds, ...options.parking };
     this.#clock = new HybridClock(options.environment.clock);
@@ -114,6 +118,11 @@ export class Replica {
   /** Documents whose audit fails and for which nobody is to blame: served as they are. */
   get suspendedDocuments(): number {
     return this.#auditor?.suspended ?? 0;
+  }
+
+  /** Documents that could not be opened as their log does not prove itself, at the start or later. */
+  get damagedDocuments(): number {
+    return this.#damaged.count;
   }
 
   /** What is parked in the documents in memory; walks them, so it is for a scrape, not for a loop. */
@@ -255,13 +264,16 @@ export class Replica {
       .whenLeft(id)
       .then(() => this.#access.reading(id, load))
       .then((log) => this.#welcome(log))
-      .catch((error: unknown) => {
-        throw damageOf(id, error);
+      .catch((cause: unknown) => {
+        const error = damageOf(id, cause);
+        this.#damaged.failed(id, error);
+        throw error;
       });
   }
 
   #welcome(log: LoadedLog): ReplicaDocument {
     const document = new ReplicaDocument(log, this.#host);
+    this.#damaged.opened(document.entry.id);
     // What an earlier process left behind may be long.
     this.#checkpointer?.consider(document.logged);
     return document;

@@ -11,6 +11,10 @@ export interface OpenedHistory {
   readonly incarnations: readonly StoredIncarnation[];
   /** Chain hash of a group that is not above the tail; `undefined` when it cannot be read. */
   readonly chainOf: (number: number) => Promise<Uint8Array | undefined>;
+  /** The last group that LevelDB's own log showed before LevelDB dropped what is damaged in it. */
+  readonly lastGroup?: number;
+  /** That log was damaged in a place which an unfinished write does not explain. */
+  readonly hasDamagedLog?: boolean;
 }
 
 /**
@@ -19,7 +23,20 @@ export interface OpenedHistory {
  */
 export async function assessRollback(
   found: FoundWitness,
-  { storeId, tail, incarnations, chainOf }: OpenedHistory,
+  history: OpenedHistory,
+): Promise<StoreRollback | undefined> {
+  const { tail, lastGroup = 0, hasDamagedLog = false } = history;
+  const witnessed = found.found === "whole" && found.witness.storeId === history.storeId;
+  const known = Math.max(lastGroup, witnessed ? found.witness.number : 0);
+  if (known > tail.number) return { reason: "groups-lost", groupsLost: known - tail.number };
+  const rollback = await compareWithWitness(found, history);
+  // What a witness cannot tell is then no reason to say less.
+  return rollback ?? (hasDamagedLog ? { reason: "log-damaged", groupsLost: 0 } : undefined);
+}
+
+async function compareWithWitness(
+  found: FoundWitness,
+  { storeId, incarnations, chainOf }: OpenedHistory,
 ): Promise<StoreRollback | undefined> {
   if (found.found === "none") {
     // A heddle before witnesses leaves none, and a store that is being made has none yet.
@@ -30,9 +47,6 @@ export async function assessRollback(
   const { witness, isOriginal } = found;
   const isKnown = incarnations.some(({ nonce }) => equalBytes(nonce, witness.incarnation));
   if (witness.storeId !== storeId) return { reason: "history-differs", groupsLost: 0 };
-  if (witness.number > tail.number) {
-    return { reason: "groups-lost", groupsLost: witness.number - tail.number };
-  }
   if (witness.restored) return { reason: "restored", groupsLost: 0 };
   const chain = await chainOf(witness.number);
   const isSame = chain === undefined || equalBytes(chain, witness.chain);

@@ -12,9 +12,9 @@ import {
   type StoreId,
 } from "@heddle/core";
 
+import { isMissing } from "./files.ts";
 import type { Finding, VerifiedTotals } from "./finding.ts";
 import { storageError } from "./level-errors.ts";
-import { isMissing } from "./level-folder.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 import { chainBytes } from "./records.ts";
 import { runVerification } from "./run-verification.ts";

@@ -1,82 +1,74 @@
-import { copyFile, mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 
+import { checkTables } from "./check-tables.ts";
+import type { Finding } from "./finding.ts";
 import type { JournalEntry } from "./history-records.ts";
-import { storageError } from "./level-errors.ts";
-import { isLogMissing, isMissing, readLevelFolder, tableName } from "./level-folder.ts";
-import { readLevelLog } from "./level-log-format.ts";
-import { syncFolder } from "./replace-file.ts";
-import { logFolderName, quarantineFolderName } from "./store-layout.ts";
+import { isLogMissing, readLevelFolder } from "./level-folder.ts";
+import { copyAside, moveAside, type Aside } from "./quarantine-folder.ts";
+import { readLiveLogs } from "./read-live-logs.ts";
+import { logFolderName } from "./store-layout.ts";
+import { checkUnnamedFiles } from "./unnamed-files.ts";
+
+/** What is known of a store before LevelDB has touched it. */
+export interface FolderCheck {
+  /** What the journal of the store should say. */
+  readonly notes: readonly JournalEntry[];
+  /** In files that LevelDB can be given all the same. */
+  readonly damages: readonly Finding[];
+  /** Number of the last commit group that LevelDB's logs show, read past what is damaged; 0 for none. */
+  readonly lastGroup: number;
+  /** A log is damaged in a place behind which nothing can be read. */
+  readonly hasDamagedLog: boolean;
+  /** Leftovers of a crash, as they look; to be removed once the log was opened and lacks nothing. */
+  readonly leftovers: readonly Aside[];
+}
+
+export const nothingToCheck: FolderCheck = {
+  notes: [],
+  damages: [],
+  lastGroup: 0,
+  hasDamagedLog: false,
+  leftovers: [],
+};
 
 /**
- * Looks at LevelDB's files before it does. Tables that are missing, empty or cut are refused, at which
- * LevelDB would fail in the middle of reading, or end the process; so is a manifest whose end is lost, as
- * LevelDB deletes tables that it does not find in there. Of a log that is damaged a copy is set
- * aside: LevelDB drops what it cannot read of it, and then the log itself.
+ * Looks at LevelDB's files before it does (ADR-0064): LevelDB deletes what its manifest does not name,
+ * drops what it cannot read of its log, believes what is damaged in a table, and ends the process at some
+ * of it. Whatever is refused here is refused with every file as it was.
  *
- * @returns what the journal of the store should say.
  * @throws HeddleError `HEDDLE_STORAGE_CORRUPT`.
  */
 export async function checkBeforeOpen(
   folder: string,
   { clock, logger }: Pick<Environment, "clock" | "logger">,
-): Promise<JournalEntry[]> {
+): Promise<FolderCheck> {
   const log = join(folder, logFolderName);
   const found = await readLevelFolder(log);
-  const { manifest, logs } = found;
+  const { manifest, manifestName } = found;
   if (isLogMissing(found)) {
-    throw corrupt(
-      `log ${manifest.logNumber} is missing, or the end of ${found.manifestName} is lost`,
-    );
+    throw corrupt(`log ${manifest.logNumber} is missing, or the end of ${manifestName} is lost`);
   }
   // From its first opening on, a store's manifest names a log.
-  if (manifest.logNumber === 0) throw corrupt(`the end of ${found.manifestName} is lost`);
-  for (const [number, bytes] of manifest.tables) await assertTable(log, number, bytes);
-  const entries: JournalEntry[] = [];
+  if (manifest.logNumber === 0) throw corrupt(`the end of ${manifestName} is lost`);
+  const { lastSequence, lastGroup, damaged } = await readLiveLogs(log, found);
+  const unreadable = await checkUnnamedFiles(log, found, lastSequence);
+  const damages = await checkTables(log, manifest);
+  // Nothing is refused from here on, so now files may be moved.
   const atMs = clock.nowMs();
-  for (const name of logs) {
-    const why = await damageOf(join(log, name));
-    if (why === undefined) continue;
-    const aside = await setAside(folder, name, atMs);
-    logger.error("store.log_set_aside", { file: name, error: why, copy: aside });
-    entries.push({ event: "log-set-aside", atMs, detail: `${name}: ${why}; copied to ${aside}` });
+  const notes: JournalEntry[] = [];
+  for (const { what, file } of damages) {
+    logger.error("store.damage_found", { part: "table", file, error: what });
   }
-  return entries;
-}
-
-async function assertTable(log: string, number: number, bytes: number): Promise<void> {
-  const name = tableName(number);
-  try {
-    const { size } = await stat(join(log, name));
-    if (size === bytes) return;
-    throw corrupt(`table ${name} of the log has ${size} bytes where it should have ${bytes}`);
-  } catch (cause) {
-    if (isMissing(cause)) throw corrupt(`table ${name} of the log is missing`);
-    throw storageError(cause, `table ${name} of the log could not be looked at`);
+  for (const { name, why } of damaged) {
+    const copy = await copyAside(folder, name, atMs);
+    logger.error("store.log_set_aside", { file: name, error: why, copy });
+    notes.push({ event: "log-set-aside", atMs, detail: `${name}: ${why}; copied to ${copy}` });
   }
-}
-
-/** What a crash leaves of a write that nobody waited for is no damage. */
-async function damageOf(path: string): Promise<string | undefined> {
-  const { faults } = readLevelLog(await readFile(path));
-  const fault = faults.find(({ isAtEnd, isCut }) => !isAtEnd || !isCut);
-  return fault && `${fault.why} at ${fault.offset}`;
-}
-
-async function setAside(folder: string, name: string, atMs: number): Promise<string> {
-  const quarantine = join(folder, quarantineFolderName);
-  const stamp = new Date(atMs).toISOString().replaceAll(":", "-");
-  const aside = `${stamp}-${name}`;
-  try {
-    await mkdir(quarantine, { recursive: true, mode: 0o700 });
-    await copyFile(join(folder, logFolderName, name), join(quarantine, aside));
-    await syncFolder(quarantine);
-  } catch (cause) {
-    throw storageError(cause, `a damaged log could not be set aside`);
-  }
-  return `${quarantineFolderName}/${aside}`;
+  const leftovers: Aside[] = [];
+  for (const name of unreadable) leftovers.push(await moveAside(folder, name, atMs));
+  return { notes, damages, lastGroup, hasDamagedLog: damaged.length > 0, leftovers };
 }
 
 function corrupt(what: string): HeddleError {

@@ -4,12 +4,21 @@ import { join } from "node:path";
 import { isHeddleError } from "@heddle/core";
 
 import type { Report } from "./finding.ts";
-import { isLogMissing, isMissing, readLevelFolder, tableName } from "./level-folder.ts";
+import { isLogMissing, readLevelFolder, tableName } from "./level-folder.ts";
+import { isMissing } from "./files.ts";
 import { readLevelLog } from "./level-log-format.ts";
+import { dangerIn, type TableExpectation } from "./table-danger.ts";
 import { checkTable } from "./level-table-format.ts";
 
 /** Waits as long as reading `bytes` may take. */
 export type Pace = (bytes: number) => Promise<void>;
+
+export interface CheckedFolder {
+  readonly tables: number;
+  readonly fileBytes: number;
+  /** LevelDB may end the process that opens it. */
+  readonly isDangerous: boolean;
+}
 
 /**
  * Reads every file that LevelDB would read, and checks it by LevelDB's own checksums, without LevelDB:
@@ -19,54 +28,63 @@ export async function checkLevelFolder(
   folder: string,
   report: Report,
   pace: Pace,
-): Promise<{ tables: number; fileBytes: number }> {
+): Promise<CheckedFolder> {
   let found;
   try {
     found = await readLevelFolder(folder);
   } catch (error) {
     if (!isHeddleError(error)) throw error;
     report({ severity: "damage", part: "manifest", what: error.message });
-    return { tables: 0, fileBytes: 0 };
+    // LevelDB cannot read it either, and says so.
+    return { tables: 0, fileBytes: 0, isDangerous: false };
   }
   let fileBytes = found.manifestBytes.length;
-  for (const [number, size] of found.manifest.tables) {
-    fileBytes += await checkTableFile(join(folder, tableName(number)), size, report, pace);
+  let isDangerous = false;
+  const { tables, bounds, lastSequence } = found.manifest;
+  for (const [number, bytes] of tables) {
+    const expected = { bytes, ...bounds.get(number)!, lastSequence };
+    const file = await checkTableFile(join(folder, tableName(number)), expected, report, pace);
+    fileBytes += file.bytes;
+    isDangerous ||= file.isDangerous;
   }
   for (const name of found.logs) fileBytes += await checkLogFile(join(folder, name), report, pace);
   if (isLogMissing(found)) {
     const what = `LevelDB's log ${found.manifest.logNumber} is missing`;
     report({ severity: "damage", part: "log-file", what });
   }
-  return { tables: found.manifest.tables.size, fileBytes };
+  return { tables: tables.size, fileBytes, isDangerous };
+}
+
+interface ExpectedTable extends TableExpectation {
+  readonly bytes: number;
 }
 
 async function checkTableFile(
   path: string,
-  size: number,
+  expected: ExpectedTable,
   report: Report,
   pace: Pace,
-): Promise<number> {
+): Promise<{ readonly bytes: number; readonly isDangerous: boolean }> {
   const file = path.slice(path.length - "000000.ldb".length);
-  let bytes: Uint8Array;
+  const damage = (what: string): void => report({ severity: "damage", part: "table", what, file });
+  let table: Uint8Array;
   try {
-    bytes = await readFile(path);
+    table = await readFile(path);
   } catch (error) {
-    const what = isMissing(error)
-      ? "a table is missing"
-      : `a table cannot be read: ${String(error)}`;
-    report({ severity: "damage", part: "table", what, file });
-    return 0;
+    damage(isMissing(error) ? "a table is missing" : `a table cannot be read: ${String(error)}`);
+    return { bytes: 0, isDangerous: false };
   }
-  await pace(bytes.length);
-  if (bytes.length !== size) {
-    const what = `a table has ${bytes.length} bytes where the manifest says ${size}`;
-    report({ severity: "damage", part: "table", what, file });
-    if (bytes.length === 0) return 0;
+  const { length: bytes } = table;
+  await pace(bytes);
+  if (bytes !== expected.bytes) {
+    damage(`a table has ${bytes} bytes where the manifest says ${expected.bytes}`);
+    if (bytes === 0) return { bytes, isDangerous: false };
   }
-  for (const fault of checkTable(bytes)) {
-    report({ severity: "damage", part: "table", what: `a table is damaged: ${fault}`, file });
-  }
-  return bytes.length;
+  const faults = checkTable(table);
+  for (const fault of faults) damage(`a table is damaged: ${fault}`);
+  const isDangerous = faults.length > 0 && dangerIn(table, expected) === "dangerous";
+  if (isDangerous) damage("LevelDB would end the process at it, or leave out records");
+  return { bytes, isDangerous };
 }
 
 async function checkLogFile(path: string, report: Report, pace: Pace): Promise<number> {

@@ -22,6 +22,7 @@ export interface Finding {
 export type FindingPart =
   | "marker"
   | "witness"
+  | "device-key"
   | "manifest"
   | "table"
   | "log-file"

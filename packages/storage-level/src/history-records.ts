@@ -15,6 +15,7 @@ import { decodeRecord, encodeFields } from "./record-fields.ts";
 import type { KeyRange } from "./key-writer.ts";
 import {
   damageOfKey,
+  deviceKey,
   incarnationKey,
   incarnationKeys,
   journalKey,
@@ -76,6 +77,7 @@ export const journalEvents = [
   "damage-found",
   "damage-gone",
   "scrub-failed",
+  "device-changed",
 ] as const;
 
 /** What happened to the store, for whoever has to explain it later. Never removed. */
@@ -108,6 +110,25 @@ export function readJournalEntry(key: Uint8Array, record: Uint8Array): NumberedJ
     atMs: fields.uint(JournalTag.atMs),
     detail: textOf(fields.optionalBytes(JournalTag.detail, limits.reasonBytesMax)),
   }));
+}
+
+const DeviceTag = { publicKey: 1 } as const;
+const publicKeyBytes = 32;
+
+/** The device whose key signs here; without it nobody could tell that the key file was lost. */
+export function putDevice(publicKey: Uint8Array): Operation {
+  return putRecord(deviceKey, encodeFields({ [DeviceTag.publicKey]: publicKey }));
+}
+
+export async function readDevice(database: LogDatabase): Promise<Uint8Array | undefined> {
+  const record = await database.get(deviceKey);
+  return record && readDeviceRecord(deviceKey, record);
+}
+
+export function readDeviceRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
+  return decodeRecord(key, record, DeviceTag, (fields) =>
+    fields.bytes(DeviceTag.publicKey, publicKeyBytes),
+  );
 }
 
 const RepairTag = { what: 1, foundAtMs: 2, document: 3, lane: 4, fromSeq: 5, toSeq: 6 } as const;

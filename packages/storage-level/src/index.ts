@@ -10,6 +10,7 @@ export {
   type OpenDatabase,
   type Operation,
 } from "./level-database.ts";
+export type { DeviceFile } from "./device-file.ts";
 export type { Finding, FindingPart, VerifiedTotals } from "./finding.ts";
 export { openLevelStore, type LevelStoreOptions } from "./open-level-store.ts";
 export type { SpaceLimits } from "./space-guard.ts";
@@ -28,7 +29,7 @@ export type { SalvagedDocument, SalvagedLane } from "./salvaged-document.ts";
 export type { SalvagedHistory } from "./salvaged-history.ts";
 export { SalvagedStore, type SalvageOptions } from "./salvaged-store.ts";
 export { storageError } from "./level-errors.ts";
-export { isMissing } from "./level-folder.ts";
+export { isMissing } from "./files.ts";
 export { newFolder, type NewFolder } from "./new-folder.ts";
 export { syncFolder } from "./replace-file.ts";
 export {

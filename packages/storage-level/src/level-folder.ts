@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
+import { isMissing } from "./files.ts";
 import { storageError } from "./level-errors.ts";
 import { readManifest, type LevelManifest } from "./level-manifest.ts";
 
@@ -30,7 +31,7 @@ export async function readLevelFolderBy(
 ): Promise<LevelFolder> {
   const manifestBytes = await readIn(folder, manifestName);
   const manifest = manifestOf(manifestName, manifestBytes);
-  const logs = (await readdir(folder)).filter((name) => {
+  const logs = (await namesIn(folder)).filter((name) => {
     const number = /^\d+\.log$/.test(name) ? Number.parseInt(name, 10) : -1;
     return number >= manifest.logNumber || (number > 0 && number === manifest.prevLogNumber);
   });
@@ -56,6 +57,14 @@ export function logNumberOf(name: string): number {
   return Number.parseInt(name, 10);
 }
 
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    throw storageError(cause, "the folder of the log could not be read");
+  }
+}
+
 async function readIn(folder: string, name: string): Promise<Uint8Array> {
   try {
     return await readFile(join(folder, name));
@@ -71,10 +80,6 @@ function manifestOf(name: string, bytes: Uint8Array): LevelManifest {
   } catch (cause) {
     throw corrupt(`${name} is damaged: ${cause instanceof Error ? cause.message : ""}`, cause);
   }
-}
-
-export function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
 function corrupt(what: string, cause?: unknown): HeddleError {

@@ -11,6 +11,9 @@ import { crc32c, maskedCrc32c } from "./crc32c.ts";
  */
 export const blockBytes = 32 * 1024;
 export const headerBytes = 7;
+/** The least that a disk writes at once. */
+const sectorBytes = 512;
+const sectorZerosMin = 16;
 export const RecordType = { zero: 0, full: 1, first: 2, middle: 3, last: 4 } as const;
 
 export interface LevelLogReading {
@@ -29,8 +32,17 @@ export interface LevelLogFault {
   readonly isCut: boolean;
 }
 
-export function readLevelLog(file: Uint8Array): LevelLogReading {
-  const reader = new LevelLogReader(file);
+export interface LevelLogOptions {
+  /** Also reads what follows a damaged place in its block, which LevelDB does not. */
+  readonly isThorough?: boolean;
+}
+
+/** Without options what LevelDB would read; its own reader is asked by a test. */
+export function readLevelLog(
+  file: Uint8Array,
+  { isThorough = false }: LevelLogOptions = {},
+): LevelLogReading {
+  const reader = new LevelLogReader(file, isThorough);
   reader.read();
   return reader;
 }
@@ -39,12 +51,14 @@ class LevelLogReader implements LevelLogReading {
   readonly records: Uint8Array[] = [];
   readonly #file: Uint8Array;
   readonly #view: DataView;
+  readonly #isThorough: boolean;
   readonly #found: (Omit<LevelLogFault, "isAtEnd"> & { readonly recordsBefore: number })[] = [];
   #parts: Uint8Array[] = [];
   #partsFrom = 0;
 
-  constructor(file: Uint8Array) {
+  constructor(file: Uint8Array, isThorough: boolean) {
     this.#file = file;
+    this.#isThorough = isThorough;
     this.#view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   }
 
@@ -62,29 +76,65 @@ class LevelLogReader implements LevelLogReading {
   }
 
   #readBlock(start: number, end: number): void {
-    let offset = start;
-    while (offset < end) {
-      if (end - offset < headerBytes) {
-        // The writer fills a block that has no room for a header with zeros.
-        if (!isZero(this.#file.subarray(offset, end))) this.#fault(offset, "a header is cut");
-        return;
-      }
-      const length = this.#view.getUint16(offset + 4, true);
-      const type = this.#view.getUint8(offset + 6);
-      if (type === RecordType.zero && length === 0 && isZero(this.#file.subarray(offset, end))) {
-        // Room that was set aside and never written, or a block that a power cut left without content.
-        this.#fault(offset, "a stretch of zeros");
-        return;
-      }
-      const next = offset + headerBytes + length;
-      if (next > end) return this.#fault(offset, "a record is cut");
-      const crc = maskedCrc32c(crc32c(this.#file.subarray(offset + 6, next)));
-      if (crc !== this.#view.getUint32(offset, true)) {
-        return this.#fault(offset, "the checksum of a record differs", false);
-      }
-      this.#add(type, offset, this.#file.subarray(offset + headerBytes, next));
-      offset = next;
+    let offset: number | undefined = start;
+    while (offset !== undefined && offset < end) {
+      const next = this.#readRecord(offset, end);
+      offset = next ?? (this.#isThorough ? this.#wholeBehind(offset, end) : undefined);
     }
+  }
+
+  /** Where the next record begins; `undefined` where LevelDB gives up the rest of the block. */
+  #readRecord(offset: number, end: number): number | undefined {
+    if (end - offset < headerBytes) {
+      // The writer fills a block that has no room for a header with zeros.
+      if (!isZero(this.#file.subarray(offset, end))) this.#fault(offset, "a header is cut");
+      return undefined;
+    }
+    const length = this.#view.getUint16(offset + 4, true);
+    const type = this.#view.getUint8(offset + 6);
+    if (type === RecordType.zero && length === 0 && isZero(this.#file.subarray(offset, end))) {
+      // Room that was set aside and never written, or a block that a power cut left without content.
+      this.#fault(offset, "a stretch of zeros");
+      return undefined;
+    }
+    const next = offset + headerBytes + length;
+    if (next > end) {
+      this.#fault(offset, "a record is cut");
+      return undefined;
+    }
+    if (!this.#isWhole(offset, next)) {
+      // A sector that never reached the disk is empty: it is missing, and not another one.
+      this.#fault(offset, "the checksum of a record differs", this.#lacksSector(offset, next));
+      return undefined;
+    }
+    this.#add(type, offset, this.#file.subarray(offset + headerBytes, next));
+    return next;
+  }
+
+  #isWhole(offset: number, next: number): boolean {
+    const crc = maskedCrc32c(crc32c(this.#file.subarray(offset + 6, next)));
+    return crc === this.#view.getUint32(offset, true);
+  }
+
+  #wholeBehind(damaged: number, end: number): number | undefined {
+    for (let offset = damaged + 1; offset + headerBytes <= end; offset++) {
+      const type = this.#view.getUint8(offset + 6);
+      if (type < RecordType.full || type > RecordType.last) continue;
+      const next = offset + headerBytes + this.#view.getUint16(offset + 4, true);
+      if (next <= end && this.#isWhole(offset, next)) return offset;
+    }
+    return undefined;
+  }
+
+  /** Whether a sector, or the last part of one, that holds only bytes of this record is all zeros. */
+  #lacksSector(offset: number, next: number): boolean {
+    const first = Math.ceil(offset / sectorBytes) * sectorBytes;
+    for (let start = first; start < next; start += sectorBytes) {
+      const end = Math.min(start + sectorBytes, next);
+      // A few zeros at the end of a record are somebody's.
+      if (end - start >= sectorZerosMin && isZero(this.#file.subarray(start, end))) return true;
+    }
+    return false;
   }
 
   #add(type: number, offset: number, payload: Uint8Array): void {

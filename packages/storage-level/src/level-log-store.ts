@@ -1,6 +1,9 @@
 import {
+  equalBytes,
   HeddleError,
+  toHex,
   HeddleErrorCode,
+  isHeddleError,
   type Arrival,
   type Attribution,
   type DocumentId,
@@ -33,7 +36,9 @@ import { Fence } from "./fence.ts";
 import type { Finding } from "./finding.ts";
 import { GroupCommit } from "./group-commit.ts";
 import {
+  putDevice,
   putJournalEntry,
+  readDevice,
   readIncarnations,
   readJournal,
   readRepairRequests,
@@ -51,7 +56,12 @@ import {
   readQuarantine,
   readRecalls,
 } from "./log-reader.ts";
-import { notesOfDamages, type DamageChange } from "./note-damages.ts";
+import {
+  notesOfDamages,
+  notesOfNewDamages,
+  type DamageChange,
+  type DamageNotes,
+} from "./note-damages.ts";
 import type { OpenLog } from "./open-log.ts";
 import { prepareAppend, prepareNotes, type PreparedAppend } from "./prepare-append.ts";
 import { assertPrunable, feedGroupsMax } from "./prune-operations.ts";
@@ -64,7 +74,7 @@ import {
 import { readAcks, readAllRefused, readCursors, readForks } from "./read-peers.ts";
 import { readLogByArrival } from "./read-log-by-arrival.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
-import { documentKeys } from "./record-keys.ts";
+import { documentKeys, documentOfKey } from "./record-keys.ts";
 import { putMark, type LogMark } from "./records.ts";
 import type { SpaceGuard } from "./space-guard.ts";
 import type { WitnessKeeper } from "./witness-keeper.ts";
@@ -75,6 +85,8 @@ export interface LevelStoreParts {
   readonly opening: StoreOpening;
   readonly environment: Environment;
   readonly log: OpenLog;
+  /** Found in the files before they were opened. */
+  readonly damages: readonly Finding[];
   readonly witness: WitnessKeeper;
   /** Of the last entry in the journal. */
   readonly journalNumber: number;
@@ -99,6 +111,8 @@ export interface LevelStoreParts {
 export class LevelLogStore implements LogStore {
   readonly storeId: StoreId;
   readonly opening: StoreOpening;
+  /** What was damaged in the files before they were opened. */
+  readonly damagesAtOpening: readonly Finding[];
   readonly #environment: Environment;
   readonly #release: () => Promise<void>;
   readonly #feedGroupsMax: number;
@@ -108,6 +122,7 @@ export class LevelLogStore implements LogStore {
   readonly #space: SpaceGuard | undefined;
   #journalNumber: number;
   readonly #listeners = new Set<(state: LogStoreState) => void>();
+  readonly #damageListeners = new Set<(finding: Finding) => void>();
   #log: OpenLog;
   #state: LogStoreState = { name: "open" };
   /** True from a failed write until the log was opened anew; `state` may say `closed` meanwhile. */
@@ -117,6 +132,7 @@ export class LevelLogStore implements LogStore {
   constructor(parts: LevelStoreParts) {
     this.storeId = parts.storeId;
     this.opening = parts.opening;
+    this.damagesAtOpening = parts.damages;
     this.#environment = parts.environment;
     this.#release = parts.release;
     this.#feedGroupsMax = parts.feedGroupsMax ?? feedGroupsMax;
@@ -151,7 +167,7 @@ export class LevelLogStore implements LogStore {
   }
 
   async readDocument(document: DocumentId): Promise<StoredDocument | undefined> {
-    return this.#once((log) => readDocument(log, document));
+    return this.#once((log) => readDocument(log, document), document);
   }
 
   async readDirtyDocuments(): Promise<readonly DocumentId[]> {
@@ -166,47 +182,58 @@ export class LevelLogStore implements LogStore {
     });
   }
 
+  /** Ids of all documents, those among them whose record is damaged. */
+  async readDocumentIds(): Promise<readonly DocumentId[]> {
+    return this.#once(async ({ database }) => {
+      const ids: DocumentId[] = [];
+      for await (const chunk of database.entries(documentKeys)) {
+        for (const [key] of chunk) ids.push(documentOfKey(key));
+      }
+      return ids;
+    });
+  }
+
   readDocuments(): AsyncIterable<StoredDocument> {
     return this.#each((log) => readDocuments(log));
   }
 
   readLog(document: DocumentId, above?: VersionVector): AsyncIterable<readonly StoredEnvelope[]> {
-    return this.#each((log) => readLogChunks(log, document, above));
+    return this.#each((log) => readLogChunks(log, document, above), document);
   }
 
   readLogByArrival(
     document: DocumentId,
     range?: LogRange,
   ): AsyncIterable<readonly StoredEnvelope[]> {
-    return this.#each((log) => readLogByArrival(log, document, range));
+    return this.#each((log) => readLogByArrival(log, document, range), document);
   }
 
   async readParked(document: DocumentId): Promise<readonly ParkedUpdate[]> {
-    return this.#once((log) => readParked(log, document));
+    return this.#once((log) => readParked(log, document), document);
   }
 
   async readQuarantine(document: DocumentId): Promise<readonly QuarantinedUpdate[]> {
-    return this.#once((log) => readQuarantine(log, document));
+    return this.#once((log) => readQuarantine(log, document), document);
   }
 
   async readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]> {
-    return this.#once((log) => readRecalls(log, document));
+    return this.#once((log) => readRecalls(log, document), document);
   }
 
   async readCheckpoints(document: DocumentId): Promise<readonly StoredCheckpoint[]> {
-    return this.#once((log) => readCheckpoints(log, document));
+    return this.#once((log) => readCheckpoints(log, document), document);
   }
 
   async readCheckpointState(document: DocumentId, number: number): Promise<Uint8Array> {
-    return this.#once((log) => readCheckpointState(log, document, number));
+    return this.#once((log) => readCheckpointState(log, document, number), document);
   }
 
   async readFloors(document: DocumentId): Promise<ReadonlyMap<LaneId, number>> {
-    return this.#once((log) => readFloors(log, document));
+    return this.#once((log) => readFloors(log, document), document);
   }
 
   async readAttributions(document: DocumentId): Promise<readonly Attribution[]> {
-    return this.#once((log) => readAttributions(log, document));
+    return this.#once((log) => readAttributions(log, document), document);
   }
 
   async readLane(lane: LaneId): Promise<LaneDescriptor | undefined> {
@@ -234,11 +261,11 @@ export class LevelLogStore implements LogStore {
   }
 
   async readForks(document: DocumentId): Promise<readonly KeptFork[]> {
-    return this.#once((log) => readForks(log, document));
+    return this.#once((log) => readForks(log, document), document);
   }
 
   readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]> {
-    return this.#each((log) => readAllRefused(log, document));
+    return this.#each((log) => readAllRefused(log, document), document);
   }
 
   async readIncarnations(): Promise<readonly Incarnation[]> {
@@ -266,12 +293,50 @@ export class LevelLogStore implements LogStore {
     const known = await this.readRepairRequests();
     const { hash, clock } = this.#environment;
     const notes = notesOfDamages(hash, findings, known, clock.nowMs());
-    const entries = notes.journal.map((entry) => {
-      return putJournalEntry({ ...entry, number: ++this.#journalNumber });
-    });
-    const operations = [...notes.operations, ...entries];
-    if (operations.length > 0) await this.#commits.add(prepareNotes(operations));
+    await this.#note(notes);
     return notes;
+  }
+
+  /** Asks for what a read met, unless it is on record; resolves when that is on disk. */
+  async noteNewDamages(findings: readonly Finding[]): Promise<void> {
+    const known = await this.readRepairRequests();
+    const { hash, clock } = this.#environment;
+    await this.#note(notesOfNewDamages(hash, findings, known, clock.nowMs()));
+  }
+
+  /**
+   * Compares the key that this device signs with now with the one on record, and records it.
+   *
+   * @returns whether another one was there: the replica is somebody else than before to its peers.
+   */
+  async noteDevice(publicKey: Uint8Array): Promise<boolean> {
+    const known = await this.#once(({ database }) => readDevice(database));
+    if (known && equalBytes(known, publicKey)) return false;
+    const operations = [putDevice(publicKey)];
+    if (known) {
+      const [before, now] = [toHex(known), toHex(publicKey)];
+      this.#environment.logger.error("store.device_changed", { before, now });
+      const detail = `the device key was ${before}, and is ${now}`;
+      const atMs = this.#environment.clock.nowMs();
+      const number = ++this.#journalNumber;
+      operations.push(putJournalEntry({ event: "device-changed", atMs, detail, number }));
+    }
+    await this.#commits.add(prepareNotes(operations));
+    return known !== undefined;
+  }
+
+  /** Calls `listener` for each read that meets damage; the returned function stops that. */
+  onDamage(listener: (finding: Finding) => void): () => void {
+    this.#damageListeners.add(listener);
+    return () => this.#damageListeners.delete(listener);
+  }
+
+  /**
+   * Says that somebody serves this store, and so can be asked what its opening found. Until then every
+   * opening says it again: a look inside, or a start that failed, tells nobody.
+   */
+  openingTold(): Promise<void> {
+    return this.#witness.told();
   }
 
   /** Called when the guard of the disk's space has changed its mind. */
@@ -292,6 +357,14 @@ export class LevelLogStore implements LogStore {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #note({ journal, operations }: DamageNotes): Promise<void> {
+    const entries = journal.map((entry) => {
+      return putJournalEntry({ ...entry, number: ++this.#journalNumber });
+    });
+    const all = [...operations, ...entries];
+    if (all.length > 0) await this.#commits.add(prepareNotes(all));
   }
 
   async #close(): Promise<void> {
@@ -365,16 +438,22 @@ export class LevelLogStore implements LogStore {
     throw this.#stateError();
   }
 
-  async #once<Value>(read: (log: OpenLog) => Promise<Value>): Promise<Value> {
+  async #once<Value>(
+    read: (log: OpenLog) => Promise<Value>,
+    document?: DocumentId,
+  ): Promise<Value> {
     const log = this.#openLog();
     try {
       return await read(log);
     } catch (error) {
-      throw this.#readError(log, error);
+      throw this.#readError(log, error, document);
     }
   }
 
-  async *#each<Value>(read: (log: OpenLog) => AsyncIterable<Value>): AsyncGenerator<Value> {
+  async *#each<Value>(
+    read: (log: OpenLog) => AsyncIterable<Value>,
+    document?: DocumentId,
+  ): AsyncGenerator<Value> {
     const log = this.#openLog();
     try {
       for await (const value of read(log)) {
@@ -382,13 +461,20 @@ export class LevelLogStore implements LogStore {
         if (log !== this.#log || this.#state.name !== "open") throw this.#stateError();
       }
     } catch (error) {
-      throw this.#readError(log, error);
+      throw this.#readError(log, error, document);
     }
   }
 
   /** A read that failed because the database was closed under it fails for the reason of the closing. */
-  #readError(log: OpenLog, error: unknown): unknown {
-    return log === this.#log && this.#state.name === "open" ? error : this.#stateError(error);
+  #readError(log: OpenLog, error: unknown, document: DocumentId | undefined): unknown {
+    if (log !== this.#log || this.#state.name !== "open") return this.#stateError(error);
+    if (isHeddleError(error, HeddleErrorCode.storageCorrupt)) {
+      const part = document === undefined ? "record" : "document";
+      const where = document !== undefined && { document };
+      const finding = { severity: "damage", part, what: error.message, ...where } as const;
+      for (const listener of this.#damageListeners) listener(finding);
+    }
+    return error;
   }
 
   #stateError(cause?: unknown): HeddleError {

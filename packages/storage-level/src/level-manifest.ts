@@ -12,6 +12,22 @@ export interface LevelManifest {
   /** Logs from this number on are read at open; `prevLogNumber` too, when it is not 0. */
   readonly logNumber: number;
   readonly prevLogNumber: number;
+  /** First and last internal key of each live table. */
+  readonly bounds: ReadonlyMap<number, TableBounds>;
+  /** Of the last write that is in a table, or higher. */
+  readonly lastSequence: number;
+}
+
+export interface TableBounds {
+  readonly smallest: Uint8Array;
+  readonly largest: Uint8Array;
+}
+
+type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
+
+interface ManifestBeingRead extends Writable<LevelManifest> {
+  readonly tables: Map<number, number>;
+  readonly bounds: Map<number, TableBounds>;
 }
 
 const Tag = {
@@ -32,15 +48,18 @@ export function readManifest(file: Uint8Array): LevelManifest {
   const fault = faults.find(({ isAtEnd, isCut }) => !isAtEnd || !isCut);
   if (fault) throw new Error(`${fault.why} at ${fault.offset}`);
   if (records.length === 0) throw new Error("it is empty");
-  const manifest = { tables: new Map<number, number>(), logNumber: 0, prevLogNumber: 0 };
+  const manifest: ManifestBeingRead = {
+    tables: new Map(),
+    bounds: new Map(),
+    logNumber: 0,
+    prevLogNumber: 0,
+    lastSequence: 0,
+  };
   for (const record of records) applyEdit(manifest, decoding.createDecoder(record));
   return manifest;
 }
 
-function applyEdit(
-  manifest: { tables: Map<number, number>; logNumber: number; prevLogNumber: number },
-  decoder: decoding.Decoder,
-): void {
+function applyEdit(manifest: ManifestBeingRead, decoder: decoding.Decoder): void {
   const number = (): number => decoding.readVarUint(decoder);
   const bytes = (): Uint8Array => decoding.readVarUint8Array(decoder);
   while (decoding.hasContent(decoder)) {
@@ -55,24 +74,28 @@ function applyEdit(
       case Tag.prevLogNumber:
         manifest.prevLogNumber = number();
         break;
-      case Tag.nextFileNumber:
       case Tag.lastSequence:
+        manifest.lastSequence = number();
+        break;
+      case Tag.nextFileNumber:
         number();
         break;
       case Tag.compactPointer:
         number();
         bytes();
         break;
-      case Tag.deletedFile:
+      case Tag.deletedFile: {
         number();
-        manifest.tables.delete(number());
+        const table = number();
+        manifest.tables.delete(table);
+        manifest.bounds.delete(table);
         break;
+      }
       case Tag.newFile: {
         number();
         const table = number();
         manifest.tables.set(table, number());
-        bytes();
-        bytes();
+        manifest.bounds.set(table, { smallest: bytes().slice(), largest: bytes().slice() });
         break;
       }
       default:

@@ -41,7 +41,10 @@ export function dataHandlesOf(file: Uint8Array): Handle[] {
   return handlesIn(blockAt(file, index, "index"));
 }
 
-function readFooter(file: Uint8Array): { readonly metaindex: Handle; readonly index: Handle } {
+export function readFooter(file: Uint8Array): {
+  readonly metaindex: Handle;
+  readonly index: Handle;
+} {
   if (file.length === 0) throw new Error("it is empty");
   if (file.length < footerBytes) throw new Error("it is shorter than its footer");
   const footer = file.subarray(file.length - footerBytes);
@@ -87,7 +90,7 @@ export function blockAt(file: Uint8Array, handle: Handle, name: string): Uint8Ar
 }
 
 /** Values of a block of handles; its keys only matter to who looks something up. */
-function handlesIn(block: Uint8Array): Handle[] {
+export function handlesIn(block: Uint8Array): Handle[] {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const restarts = view.getUint32(block.length - 4, true);
   const end = block.length - 4 * (restarts + 1);

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { HeddleError, HeddleErrorCode, type Hash } from "@heddle/core";
 
 import { storageError } from "./level-errors.ts";
-import { isMissing } from "./level-folder.ts";
+import { isMissing } from "./files.ts";
 import { syncFolder } from "./replace-file.ts";
 import { lockFolder } from "./store-lock.ts";
 import { makeFolder } from "./store-marker.ts";

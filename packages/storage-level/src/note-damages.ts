@@ -41,13 +41,31 @@ export function notesOfDamages(
   for (const { id } of before.values()) {
     operations.push({ type: "del", key: repairKey(fromHex(id)!) });
   }
+  // What a read met is named more exactly by a scrub: that is no damage gone.
+  const stillDamaged = new Set(findings.map(({ document }) => document));
+  const gone = [...before.values()].filter(({ document }) => {
+    return document === undefined || !stillDamaged.has(document);
+  });
   const journal: JournalEntry[] = [
     ...found.map(({ what }) => ({ event: "damage-found", atMs: foundAtMs, detail: what }) as const),
-    ...[...before.values()].map(({ what }) => {
-      return { event: "damage-gone", atMs: foundAtMs, detail: what } as const;
-    }),
+    ...gone.map(({ what }) => ({ event: "damage-gone", atMs: foundAtMs, detail: what }) as const),
   ];
-  return { found, gone: before.size, operations, journal };
+  return { found, gone: gone.length, operations, journal };
+}
+
+/** As {@link notesOfDamages}, for findings that say nothing about what else is on record. */
+export function notesOfNewDamages(
+  hash: Hash,
+  findings: readonly Finding[],
+  known: readonly RepairRequest[],
+  foundAtMs: number,
+): DamageNotes {
+  const unknown = findings.filter((finding) => {
+    return !known.some(({ document, what }) => {
+      return finding.document === undefined ? what === finding.what : document === finding.document;
+    });
+  });
+  return notesOfDamages(hash, unknown, [], foundAtMs);
 }
 
 /** The same damage has the same name in every scrub, whatever else is wrong beside it. */

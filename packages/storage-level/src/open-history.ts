@@ -12,9 +12,9 @@ import {
   putIncarnation,
   putJournalEntry,
   readIncarnation,
-  type JournalEntry,
   type StoredIncarnation,
 } from "./history-records.ts";
+import type { FolderCheck } from "./check-before-open.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import {
@@ -42,8 +42,8 @@ export interface HistoryOpening {
   readonly environment: Environment;
   /** The store is being made: there is nothing to compare with. */
   readonly isNew: boolean;
-  /** What else the journal should say about this opening. */
-  readonly notes?: readonly JournalEntry[];
+  /** What was found before the log was opened. */
+  readonly check: FolderCheck;
 }
 
 /** Compares the log with its witness, and writes this opening into both. */
@@ -51,11 +51,12 @@ export async function openHistory(
   folder: string,
   log: OpenLog,
   storeId: StoreId,
-  { environment, isNew, notes = [] }: HistoryOpening,
+  { environment, isNew, check }: HistoryOpening,
 ): Promise<OpenedStoreHistory> {
   const { database, tail } = log;
   const { random, clock, logger } = environment;
-  const rollback = isNew ? undefined : await findRollback(folder, log, storeId, logger);
+  const found = await findRollback(folder, log, storeId, { isNew, check, logger });
+  const rollback = found.rollback ?? found.untold;
   const atMs = clock.nowMs();
   const incarnation = random.bytes(16);
   const lastOpening = await database.lastKey(incarnationKeys);
@@ -69,14 +70,18 @@ export async function openHistory(
       firstArrival: tail.number + 1,
       openedAtMs: atMs,
       hasWitness: true,
-      rollback: rollback?.reason,
+      rollback: found.rollback?.reason,
     }),
     ...(tail.number === log.mark.number ? [] : [putMark(tail)]),
   ];
-  for (const note of notes) operations.push(putJournalEntry({ ...note, number: ++journalNumber }));
+  for (const note of check.notes)
+    operations.push(putJournalEntry({ ...note, number: ++journalNumber }));
   if (rollback) {
     const { reason, groupsLost } = rollback;
     logger.error("store.rolled_back", { reason, groupsLost, lastArrival: tail.number });
+  }
+  if (found.rollback) {
+    const { reason, groupsLost } = found.rollback;
     const event = reason === "restored" ? "store-restored" : "store-rolled-back";
     const detail = `${reason}: opened at group ${tail.number}, ${groupsLost} known to be lost`;
     operations.push(putJournalEntry({ number: ++journalNumber, event, atMs, detail }));
@@ -86,22 +91,32 @@ export async function openHistory(
   }
   await database.write(operations);
   const { number, chain } = tail;
-  const witness = { storeId, incarnation, number, chain, writtenAtMs: atMs, restored: false };
+  const position = { storeId, incarnation, number, chain };
+  const witness = { ...position, writtenAtMs: atMs, restored: false, untold: rollback };
   await writeWitness(folder, witness);
   return { incarnation, rollback, witness, journalNumber };
+}
+
+interface FoundRollback {
+  readonly rollback?: StoreRollback | undefined;
+  /** What an earlier opening found and could tell nobody. */
+  readonly untold?: StoreRollback | undefined;
 }
 
 async function findRollback(
   folder: string,
   { database, tail }: OpenLog,
   storeId: StoreId,
-  logger: Logger,
-): Promise<StoreRollback | undefined> {
+  { isNew, check, logger }: Pick<HistoryOpening, "isNew" | "check"> & { readonly logger: Logger },
+): Promise<FoundRollback> {
+  if (isNew) return {};
   const found = await readWitness(folder);
   if (found.found === "damaged") logger.error("store.witness_damaged", { why: found.why });
   const incarnations = await readableIncarnations(database, logger);
   const chainOf = (number: number): Promise<Uint8Array | undefined> => chainAt(database, number);
-  return assessRollback(found, { storeId, tail, incarnations, chainOf });
+  const history = { storeId, tail, incarnations, chainOf, ...check };
+  const untold = found.found === "whole" ? found.witness.untold : undefined;
+  return { rollback: await assessRollback(found, history), untold };
 }
 
 async function readableIncarnations(

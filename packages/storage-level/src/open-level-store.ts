@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import {
@@ -11,11 +11,14 @@ import {
 } from "@heddle/core";
 
 import { assertNeverAStore } from "./assert-never-a-store.ts";
-import { checkBeforeOpen } from "./check-before-open.ts";
+import { checkBeforeOpen, nothingToCheck, type FolderCheck } from "./check-before-open.ts";
+import { isMissing } from "./files.ts";
+import { storageError } from "./level-errors.ts";
 import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
 import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
+import { removeAside } from "./quarantine-folder.ts";
 import { storeKey } from "./record-keys.ts";
 import { putStoreId, readStoreId, type LogMark } from "./records.ts";
 import { assertNotHalfReplaced } from "./replace-store.ts";
@@ -73,7 +76,7 @@ export async function openLevelStore(
       newSpaceGuard(folder, options.space, environment, () => {
         opened?.spaceChanged();
       });
-    const { log, opening, history } = await openOnDisk(folder, marker, options, space);
+    const { log, opening, history, damages } = await openOnDisk(folder, marker, options, space);
     await space?.start();
     const write = (witness: Parameters<typeof writeWitness>[1]) => writeWitness(folder, witness);
     opened = new LevelLogStore({
@@ -81,6 +84,7 @@ export async function openLevelStore(
       opening,
       environment,
       log,
+      damages,
       witness: new WitnessKeeper(history.witness, { environment, write, delayMs }),
       journalNumber: history.journalNumber,
       space,
@@ -144,6 +148,8 @@ interface OpenedFirst {
   readonly log: OpenLog;
   readonly opening: StoreOpening;
   readonly history: OpenedStoreHistory;
+  /** Found in the files before they were opened. */
+  readonly damages: FolderCheck["damages"];
 }
 
 async function openFirst(
@@ -152,7 +158,7 @@ async function openFirst(
   options: LevelStoreOptions,
 ): Promise<OpenedFirst> {
   const created = marker.state === "creating";
-  const notes = created ? [] : await checkBeforeOpen(folder, options.environment);
+  const check = created ? nothingToCheck : await checkBeforeOpen(folder, options.environment);
   const log = await openVerified(folder, options, { createIfMissing: created });
   try {
     await checkStoreId(log, marker);
@@ -161,14 +167,16 @@ async function openFirst(
     const history = await openHistory(folder, log, marker.storeId, {
       environment,
       isNew: created,
-      notes,
+      check,
     });
+    if (!history.rollback) for (const aside of check.leftovers) await removeAside(folder, aside);
     if (created) await writeMarker(folder, { ...marker, state: "ready" });
     const { tail, arrivalsVerified } = log;
     const { number: lastArrival, lastHlc } = tail;
     const { incarnation, rollback } = history;
     const opening = { created, lastArrival, lastHlc, arrivalsVerified, incarnation, rollback };
-    return { log: { ...log, mark: tail }, opening, history };
+    const { damages } = check;
+    return { log: { ...log, mark: tail }, opening, history, damages };
   } catch (error) {
     await log.database.close();
     throw error;
@@ -202,12 +210,14 @@ async function checkStoreId({ database, tail }: OpenLog, marker: StoreMarker): P
   }
 }
 
+/** @throws HeddleError `HEDDLE_STORAGE_IO` when nobody may look. */
 async function exists(path: string): Promise<boolean> {
   try {
-    await access(path);
+    await stat(path);
     return true;
-  } catch {
-    return false; // Unreadable is as good as absent: opening would fail next.
+  } catch (cause) {
+    if (isMissing(cause)) return false;
+    throw storageError(cause, `${path} could not be looked at`);
   }
 }
 

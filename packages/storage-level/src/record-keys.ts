@@ -30,6 +30,7 @@ import { viewOf } from "./uint32.ts";
  *   c document16 number4 kind ix4  | chunk of its vector (kind v) or of its state (kind s)
  *   f document16 laneIx4           | floor: envelopes up to this seq were dropped
  *   a document16 laneIx4 seq8      | attribution of dropped envelopes, the first of which had this seq
+ *   m d                            | device: public key that was last signed with
  *   m f                            | feed floor: arrivals up to this one were dropped; its chain hash
  *   P store16                      | cursor in the feed of a peer
  *   O store16 document16 laneIx4   | acknowledgement of a peer: it has the lane up to a seq
@@ -68,6 +69,7 @@ const QuarantineKind = { update: 0x75, envelope: 0x65 } as const;
 export const storeKey = Uint8Array.of(Prefix.meta, 0x73);
 export const headKey = Uint8Array.of(Prefix.meta, 0x68);
 export const markKey = Uint8Array.of(Prefix.meta, 0x6b);
+export const deviceKey = Uint8Array.of(Prefix.meta, 0x64);
 export const feedFloorKey = Uint8Array.of(Prefix.meta, 0x66);
 
 /** Behind the number in a key of kind c. */
@@ -275,6 +277,10 @@ export function isVectorDigestKey(key: Uint8Array): boolean {
 }
 
 /** The last part of a key of kind E, A, X or a. */
+export function isArrivalKey(key: Uint8Array): boolean {
+  return key.length === 9 && key[0] === Prefix.arrival;
+}
+
 export function numberOfKey(key: Uint8Array): number {
   const view = viewOf(key);
   return view.getUint32(key.length - 8) * 2 ** 32 + view.getUint32(key.length - 4);

@@ -1,6 +1,7 @@
 import { isHeddleError, type Hash } from "@heddle/core";
 
 import type { Pace } from "./check-level-folder.ts";
+import type { DeviceFile } from "./device-file.ts";
 import type { Report } from "./finding.ts";
 import type { LogDatabase } from "./level-database.ts";
 import { documentOfKey, hasDocument } from "./record-keys.ts";
@@ -10,6 +11,8 @@ export interface RecordVerification {
   readonly database: LogDatabase;
   readonly hash: Hash;
   readonly report: Report;
+  /** Compared with the device on record, where somebody looked for it. */
+  readonly deviceFile?: DeviceFile | undefined;
   /** Counts a record, and waits as long as reading it may take. */
   readonly pace: Pace;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import { storageError } from "./level-errors.ts";
-import { isMissing } from "./level-folder.ts";
+import { isMissing } from "./files.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 import { logFolderName, quarantineFolderName, replaceName } from "./store-layout.ts";
 import { markerName } from "./store-marker.ts";

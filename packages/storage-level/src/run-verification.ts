@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 
 import { isHeddleError } from "@heddle/core";
 
+import type { DeviceFile } from "./device-file.ts";
 import type { Finding, VerifiedTotals } from "./finding.ts";
 import { programFile } from "./program-file.ts";
 import { logFolderName } from "./store-layout.ts";
@@ -23,6 +24,8 @@ export interface VerificationOptions {
   /** Where the snapshot is made and removed; without it in the system's temporary folder. */
   readonly snapshotFolder?: string;
   readonly bytesPerSecond?: number;
+  /** Compared with the device on record. */
+  readonly deviceFile?: DeviceFile;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { stage: string; bytes: number; records: number }) => void;
 }
@@ -49,8 +52,8 @@ export async function runVerification(options: VerificationOptions): Promise<Ver
       const finding: Finding = { severity: "damage", part: "manifest", what: error.message };
       return { findings: [finding], totals: noTotals };
     }
-    const { bytesPerSecond = 0 } = options;
-    return await runProgram({ folder, snapshot, witness, bytesPerSecond }, options);
+    const { bytesPerSecond = 0, deviceFile } = options;
+    return await runProgram({ folder, snapshot, witness, bytesPerSecond, deviceFile }, options);
   } finally {
     await rm(snapshot, { recursive: true, force: true });
   }

@@ -5,12 +5,12 @@ import { isHeddleError } from "@heddle/core";
 import { storageError } from "./level-errors.ts";
 import {
   isLogMissing,
-  isMissing,
   readLevelFolder,
   readLevelFolderBy,
   tableName,
   type LevelFolder,
 } from "./level-folder.ts";
+import { isMissing } from "./files.ts";
 import { readLevelLog } from "./level-log-format.ts";
 import type { SalvageFindings } from "./salvage-findings.ts";
 

@@ -28,6 +28,8 @@ export class ScrubSchedule {
   readonly #options: ScrubScheduleOptions;
   readonly #stopping = new AbortController();
   #cancelTimer: (() => void) | undefined;
+  /** Asked for while one was running, which may have passed the place by then. */
+  #isDue = false;
   #running: Promise<void> | undefined;
 
   constructor(options: ScrubScheduleOptions) {
@@ -35,12 +37,13 @@ export class ScrubSchedule {
   }
 
   start(): void {
-    this.#after(this.#options.firstMs);
+    if (!this.#cancelTimer) this.#after(this.#options.firstMs);
   }
 
-  /** Runs one now, unless one is running; for whoever met a damage. */
+  /** Runs one now, or after the one that is running; for whoever met a damage. */
   soon(): void {
-    if (this.#running || this.#stopping.signal.aborted) return;
+    this.#isDue = this.#running !== undefined;
+    if (this.#isDue || this.#stopping.signal.aborted) return;
     this.#cancelTimer?.();
     this.#after(0);
   }
@@ -72,6 +75,7 @@ export class ScrubSchedule {
       }
     }
     this.#running = undefined;
-    this.#after(intervalMs);
+    this.#after(this.#isDue ? 0 : intervalMs);
+    this.#isDue = false;
   }
 }

@@ -3,13 +3,8 @@ import { join } from "node:path";
 
 import { equalBytes, HeddleError, HeddleErrorCode } from "@heddle/core";
 
-import {
-  isLogMissing,
-  isMissing,
-  readLevelFolder,
-  tableName,
-  type LevelFolder,
-} from "./level-folder.ts";
+import { isLogMissing, readLevelFolder, tableName, type LevelFolder } from "./level-folder.ts";
+import { isMissing } from "./files.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 
 /**

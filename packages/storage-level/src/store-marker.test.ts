@@ -46,7 +46,8 @@ describe("store marker", () => {
         '  "needs": "heddle 0.1 or later",',
         `  "storeId": "${marker.storeId}",`,
         '  "createdAt": "2026-11-20T12:00:00.000Z",',
-        '  "state": "ready"',
+        '  "state": "ready",',
+        '  "check": "5ead53b0"',
         "}\n",
       ].join("\n"),
     );
@@ -72,6 +73,21 @@ describe("store marker", () => {
     });
   });
 
+  it("[STO-6] is refused with a bit of it flipped, wherever", async () => {
+    await writeMarker(place.folder, marker);
+    const path = join(place.folder, markerName);
+    const bytes = await readFile(path);
+    for (let bit = 0; bit < bytes.length * 8; bit += 5) {
+      const flipped = Uint8Array.from(bytes);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(path, flipped);
+      const { storageCorrupt } = HeddleErrorCode;
+      await expect(readMarker(place.folder), `${bit}`).rejects.toMatchObject({
+        code: storageCorrupt,
+      });
+    }
+  });
+
   const whole = { format: 1, storeId: marker.storeId, createdAt: "2026-11-20", state: "ready" };
   it.each([
     ["nothing", ""],
@@ -82,6 +98,7 @@ describe("store marker", () => {
     ["format zero", JSON.stringify({ ...whole, format: 0 })],
     ["a wrong id", JSON.stringify({ ...whole, storeId: "ABC" })],
     ["no date", JSON.stringify({ ...whole, createdAt: "yesterday" })],
+    ["a field that nobody knows", JSON.stringify({ ...whole, chdck: "1" })],
     ["an unknown state", JSON.stringify({ ...whole, state: "perhaps" })],
   ])("[STO-6] is refused when the file holds %s", async (_what, content) => {
     await writeFile(join(place.folder, markerName), content);

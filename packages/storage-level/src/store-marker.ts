@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 
 import { HeddleError, HeddleErrorCode, parseStoreId, type StoreId } from "@heddle/core";
 
+import { encodeChecked, parseChecked } from "./checked-json.ts";
+import { isMissing } from "./files.ts";
 import { storageError } from "./level-errors.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 
@@ -43,7 +45,7 @@ export async function readMarker(folder: string): Promise<StoreMarker | undefine
   try {
     return parseMarker(await readFile(join(folder, markerName), "utf8"));
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isMissing(cause)) return undefined;
     throw storageError(cause, "the store marker could not be read");
   }
 }
@@ -53,9 +55,8 @@ export async function writeMarker(folder: string, marker: StoreMarker): Promise<
   const { storeId, createdAtMs, state } = marker;
   const createdAt = new Date(createdAtMs).toISOString();
   const fields = { format: storeFormat, needs: storeNeeds, storeId, createdAt, state };
-  const json = JSON.stringify(fields, undefined, 2);
   try {
-    await replaceFile(join(folder, markerName), `${json}\n`);
+    await replaceFile(join(folder, markerName), encodeChecked(fields));
   } catch (cause) {
     throw storageError(cause, "the store marker could not be written");
   }
@@ -75,13 +76,9 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 function parseMarker(json: string): StoreMarker {
-  let value: Record<string, unknown>;
-  try {
-    value = Object(JSON.parse(json));
-  } catch (cause) {
-    throw markerDamaged(cause);
-  }
-  const { format, needs, storeId, createdAt, state } = value;
+  const parsed = parseChecked(json);
+  if (!parsed || parsed.check === "wrong") throw markerDamaged();
+  const { format, needs, storeId, createdAt, state, ...others } = parsed.fields;
   if (typeof format === "number" && format > storeFormat) {
     // A later heddle may leave word of the release that can read its store.
     const release = typeof needs === "string" ? ` (${needs.slice(0, 64)})` : "";
@@ -94,12 +91,15 @@ function parseMarker(json: string): StoreMarker {
   const createdAtMs = typeof createdAt === "string" ? Date.parse(createdAt) : Number.NaN;
   const isState = state === "creating" || state === "ready";
   const isFormat = typeof format === "number" && format >= oldestFormat;
+  const isKnown =
+    Object.keys(others).length === 0 && ["undefined", "string"].includes(typeof needs);
   if (!isFormat || !Number.isInteger(format) || !id || Number.isNaN(createdAtMs) || !isState)
     throw markerDamaged();
+  // Markers of before there was a checksum: a field by another name is one whose name was hit.
+  if (!isKnown) throw markerDamaged();
   return { format, storeId: id, createdAtMs, state };
 }
 
-function markerDamaged(cause?: unknown): HeddleError {
-  const options = cause === undefined ? {} : { cause };
-  return new HeddleError(HeddleErrorCode.storageCorrupt, `${markerName} is damaged`, options);
+function markerDamaged(): HeddleError {
+  return new HeddleError(HeddleErrorCode.storageCorrupt, `${markerName} is damaged`);
 }

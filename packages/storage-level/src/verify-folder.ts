@@ -2,12 +2,15 @@ import { realpath } from "node:fs/promises";
 
 import { HeddleErrorCode, isHeddleError, type Hash } from "@heddle/core";
 
+import type { DeviceFile } from "./device-file.ts";
 import { runVerification, type VerificationReport } from "./run-verification.ts";
 import type { SnapshotWay } from "./snapshot-log.ts";
+import { storageError } from "./level-errors.ts";
 import { lockFolder, type StoreLock } from "./store-lock.ts";
 
 export interface VerifyFolderOptions {
   readonly hash: Hash;
+  readonly deviceFile?: DeviceFile;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { stage: string; bytes: number; records: number }) => void;
 }
@@ -27,7 +30,7 @@ export async function verifyFolder(
   directory: string,
   { hash, ...options }: VerifyFolderOptions,
 ): Promise<FolderReport> {
-  const folder = await realpath(directory);
+  const folder = await realFolder(directory);
   const lock = await lockUnlessInUse(folder, hash);
   try {
     // A store that nobody writes to keeps its tables: pointing at them is enough.
@@ -35,6 +38,14 @@ export async function verifyFolder(
     return { ...(await runVerification({ ...options, folder, way })), isInUse: !lock };
   } finally {
     await lock?.release();
+  }
+}
+
+async function realFolder(directory: string): Promise<string> {
+  try {
+    return await realpath(directory);
+  } catch (cause) {
+    throw storageError(cause, "the data folder could not be read");
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 
+import type { DeviceFile } from "./device-file.ts";
 import type { Finding, VerifiedTotals } from "./finding.ts";
 import { verifyStore } from "./verify-store.ts";
 import { decodeFound } from "./witness-message.ts";
@@ -13,6 +14,7 @@ export interface VerifyJob {
   readonly snapshot: string;
   /** A {@link FoundWitness}, with its bytes in hex. */
   readonly witness: string;
+  readonly deviceFile?: DeviceFile | undefined;
   /** 0 for as quick as it goes. */
   readonly bytesPerSecond: number;
 }

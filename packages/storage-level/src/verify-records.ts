@@ -1,6 +1,12 @@
-import type { LaneId, StoreId } from "@heddle/core";
+import { toHex, type LaneId, type StoreId } from "@heddle/core";
 
-import { readIncarnation, readJournalEntry, readRepairRequest } from "./history-records.ts";
+import type { DeviceFile } from "./device-file.ts";
+import {
+  readDeviceRecord,
+  readIncarnation,
+  readJournalEntry,
+  readRepairRequest,
+} from "./history-records.ts";
 import type { Entry } from "./level-database.ts";
 import { readAck, readCursor, readFork, readRefused } from "./peer-records.ts";
 import { damaged, openRecord } from "./record-codec.ts";
@@ -13,6 +19,7 @@ import {
   checkpointChunkKeys,
   checkpointKeys,
   describeKey,
+  deviceKey,
   dirtyKeys,
   documentKeys,
   envelopeKeys,
@@ -73,6 +80,7 @@ const knownRanges: readonly KeyRange[] = [
   ackKeys,
   forkKeys,
   refusedKeys,
+  { gte: deviceKey, lt: Uint8Array.of(...deviceKey, 0) },
   { gte: feedFloorKey, lt: Uint8Array.of(...feedFloorKey, 0) },
   { gte: headKey, lt: Uint8Array.of(...headKey, 0) },
   { gte: markKey, lt: Uint8Array.of(...markKey, 0) },
@@ -102,6 +110,7 @@ export async function verifyRecords(
   };
   onStage("meta");
   await verifyStoreId(counting, storeId);
+  await verifyDevice(counting);
   onStage("lanes");
   const lanes = await verifyLanes(counting);
   onStage("groups");
@@ -152,6 +161,21 @@ async function verifyStoreId(
   if (found !== undefined && storeId !== undefined && found !== storeId) {
     report({ severity: "damage", part: "record", what: "the log belongs to another store" });
   }
+}
+
+async function verifyDevice({ database, report, deviceFile }: RecordVerification): Promise<void> {
+  const record = await database.get(deviceKey);
+  const known = record && checked(report, deviceKey, () => readDeviceRecord(deviceKey, record));
+  const fault = deviceFile && faultOfDevice(deviceFile, known);
+  if (fault) report({ severity: "damage", part: "device-key", what: fault });
+}
+
+function faultOfDevice(file: DeviceFile, known: Uint8Array | undefined): string | undefined {
+  if (file.found === "damaged") return `the device key cannot be read: ${file.why}`;
+  if (!known) return undefined;
+  if (file.found === "none") return "the device key is missing";
+  const isSame = file.publicKey === toHex(known);
+  return isSame ? undefined : "the device key is another one than this store was written with";
 }
 
 async function verifyEach(

@@ -3,6 +3,7 @@ import { isHeddleError, type Hash, type StoreId } from "@heddle/core";
 import { readArrival } from "./arrival-record.ts";
 import { assessRollback } from "./assess-rollback.ts";
 import { checkLevelFolder, type Pace } from "./check-level-folder.ts";
+import type { DeviceFile } from "./device-file.ts";
 import type { Report, VerifiedTotals } from "./finding.ts";
 import { readIncarnation, type StoredIncarnation } from "./history-records.ts";
 import { openLevelDatabase, type LogDatabase } from "./level-database.ts";
@@ -20,6 +21,7 @@ export interface StoreVerification {
   /** As it was before the snapshot was made; later it may be ahead of it. */
   readonly witness: FoundWitness;
   readonly hash: Hash;
+  readonly deviceFile?: DeviceFile | undefined;
   readonly report: Report;
   readonly pace: Pace;
   readonly onStage: (stage: string) => void;
@@ -31,7 +33,8 @@ export async function verifyStore(verification: StoreVerification): Promise<Veri
   onStage("marker");
   const storeId = await verifyMarker(folder, report);
   onStage("files");
-  const files = await checkLevelFolder(snapshot, report, pace);
+  const { isDangerous, ...files } = await checkLevelFolder(snapshot, report, pace);
+  if (isDangerous) return { ...files, ...countsOf(nothingRead) };
   onStage("open");
   const records = await inDatabase(verification, async (database) => {
     const found = await verifyRecords({ ...verification, database }, storeId, onStage);
@@ -39,8 +42,14 @@ export async function verifyStore(verification: StoreVerification): Promise<Veri
     if (storeId) await verifyWitness(verification, database, { storeId, tail: found.tail });
     return found;
   });
-  const { tail, ...counts } = records ?? nothingRead;
-  return { ...files, ...counts, lastGroup: tail.number };
+  return { ...files, ...countsOf(records ?? nothingRead) };
+}
+
+function countsOf({
+  tail,
+  ...counts
+}: VerifiedRecords): Omit<VerifiedTotals, "tables" | "fileBytes"> {
+  return { ...counts, lastGroup: tail.number };
 }
 
 const nothingRead: VerifiedRecords = {

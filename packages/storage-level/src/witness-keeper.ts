@@ -28,6 +28,7 @@ export class WitnessKeeper {
   #cancelTimer: (() => void) | undefined;
   #writing: Promise<void> | undefined;
   #isClosed = false;
+  #hasNews = false;
   failures = 0;
 
   /** @param witness what is on disk already. */
@@ -42,6 +43,15 @@ export class WitnessKeeper {
   note({ number, chain }: LogMark): void {
     this.#witness = { ...this.#witness, number, chain };
     this.#schedule();
+  }
+
+  /** What the opening found has been told to somebody. */
+  async told(): Promise<void> {
+    if (this.#isClosed || !this.#witness.untold) return;
+    this.#witness = { ...this.#witness, untold: undefined };
+    this.#hasNews = true;
+    await this.#writing;
+    await this.#write();
   }
 
   /** Writes what is not written; nothing is written after that. */
@@ -64,12 +74,13 @@ export class WitnessKeeper {
   }
 
   async #write(): Promise<void> {
-    if (this.#written.number === this.#witness.number) return;
+    if (this.#written.number === this.#witness.number && !this.#hasNews) return;
     const { clock, logger } = this.#options.environment;
     const witness = { ...this.#witness, writtenAtMs: clock.nowMs() };
     try {
       await this.#options.write(witness);
       this.#written = witness;
+      this.#hasNews = false;
     } catch (error) {
       this.failures++;
       logger.warn("store.witness_unwritten", { error: String(error) });

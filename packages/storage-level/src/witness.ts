@@ -1,10 +1,17 @@
 import { lstat, readFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
-import { fromHex, parseStoreId, toHex, type StoreId } from "@heddle/core";
-import { encodeUtf8 } from "lib0/string";
+import {
+  fromHex,
+  parseStoreId,
+  rollbackReasons,
+  toHex,
+  type StoreId,
+  type StoreRollback,
+} from "@heddle/core";
 
-import { crc32 } from "./crc32.ts";
+import { encodeChecked, parseChecked } from "./checked-json.ts";
+import { isMissing } from "./files.ts";
 import { storageError } from "./level-errors.ts";
 import { replaceFile } from "./replace-file.ts";
 import { chainBytes, type LogMark } from "./records.ts";
@@ -22,6 +29,8 @@ export interface Witness extends LogMark {
   readonly writtenAtMs: number;
   /** Left by a restore in place of the store's own. */
   readonly restored: boolean;
+  /** What an opening found, until one of them was of use to somebody who could be told (STO-9). */
+  readonly untold?: StoreRollback | undefined;
 }
 
 export type FoundWitness =
@@ -44,7 +53,7 @@ export async function readWitness(folder: string): Promise<FoundWitness> {
     const { file, witness } = parsed;
     return { found: "whole", witness, isOriginal: file === identityOf(stats) };
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { found: "none" };
+    if (isMissing(cause)) return { found: "none" };
     throw storageError(cause, "the witness could not be read");
   }
 }
@@ -59,7 +68,7 @@ export async function writeWitness(folder: string, witness: Witness): Promise<vo
 }
 
 async function encode(witness: Witness, file: FileHandle): Promise<string> {
-  const { storeId, incarnation, number, chain, writtenAtMs, restored } = witness;
+  const { storeId, incarnation, number, chain, writtenAtMs, restored, untold } = witness;
   const fields = {
     format: witnessFormat,
     storeId,
@@ -68,9 +77,10 @@ async function encode(witness: Witness, file: FileHandle): Promise<string> {
     chain: toHex(chain),
     writtenAt: new Date(writtenAtMs).toISOString(),
     restored,
+    ...(untold && { untold }),
     file: identityOf(await file.stat({ bigint: true })),
   };
-  return `${JSON.stringify({ ...fields, check: checkOf(fields) }, undefined, 2)}\n`;
+  return encodeChecked(fields);
 }
 
 /**
@@ -81,20 +91,12 @@ function identityOf({ ino, birthtimeNs }: { ino: bigint; birthtimeNs: bigint }):
   return `${ino}:${birthtimeNs}`;
 }
 
-function checkOf(fields: object): string {
-  return crc32(encodeUtf8(JSON.stringify(fields))).toString(16);
-}
-
 /** The witness and the file that it says it is in; else why it is damaged. */
 export function parseWitness(json: string): { witness: Witness; file: unknown } | string {
-  let value: Record<string, unknown>;
-  try {
-    value = Object(JSON.parse(json));
-  } catch {
-    return "it is no JSON";
-  }
-  const { check, ...fields } = value;
-  if (check !== checkOf(fields)) return "its checksum differs";
+  const parsed = parseChecked(json);
+  if (!parsed) return "it is no JSON";
+  const { fields, check } = parsed;
+  if (check !== "right") return "its checksum differs";
   if (fields["format"] !== witnessFormat) return `its format is ${String(fields["format"])}`;
   const storeId = parseStoreId(String(fields["storeId"]));
   const incarnation = fromHex(String(fields["incarnation"]));
@@ -106,8 +108,16 @@ export function parseWitness(json: string): { witness: Witness; file: unknown } 
     return "a field is missing";
   }
   const restored = fields["restored"] === true;
-  const witness = { storeId, incarnation, number, chain, writtenAtMs, restored };
+  const untold = rollbackOf(fields["untold"]);
+  const witness = { storeId, incarnation, number, chain, writtenAtMs, restored, untold };
   return { witness, file: fields["file"] };
+}
+
+/** `undefined` also for a reason that a newer heddle has: it is told by what it wrote into the log. */
+function rollbackOf(value: unknown): StoreRollback | undefined {
+  const { reason, groupsLost } = Object(value) as Record<string, unknown>;
+  const known = rollbackReasons.find((name) => name === reason);
+  return known && { reason: known, groupsLost: Number(groupsLost) };
 }
 
 const bytesOfNonce = 16;

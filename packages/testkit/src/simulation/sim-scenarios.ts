@@ -18,9 +18,7 @@ export const simScenarios = {
         checkpoint: 0,
         clone: 0.05,
       };
-      // What is told of a fork gets lost, so that telling it once is not enough.
-      const lossRatio = Math.max(0.1, drawn.network.lossRatio);
-      return { ...drawn, chances, network: { ...drawn.network, lossRatio } };
+      return { ...drawn, chances };
     },
   },
   /** Hardly a frame is safe: what comes in is not what was sent. */
