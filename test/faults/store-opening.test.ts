@@ -3,6 +3,7 @@ import path from "node:path";
 
 import { toHex } from "@heddle/core";
 import {
+  compactStore,
   logFolderName,
   openLevelStore,
   quarantineFolderName,
@@ -85,6 +86,9 @@ test.each(Object.keys(overlays))(
       const opening = openLevelStore(times.later.folder, { environment: testEnvironment("start") });
       await expect(opening).rejects.toMatchObject({ code: corrupt });
     }
+    await expect(compactStore(times.later.folder, testHash)).rejects.toMatchObject({
+      code: corrupt,
+    });
     expect(await hashesIn(times.later)).toEqual(before);
   },
 );

@@ -7,7 +7,7 @@ import type { Finding } from "./finding.ts";
 import type { JournalEntry } from "./history-records.ts";
 import { isLogMissing, readLevelFolder } from "./level-folder.ts";
 import { copyAside, moveAside, type Aside } from "./quarantine-folder.ts";
-import { readLiveLogs } from "./read-live-logs.ts";
+import { readLiveLogs, type LiveLogs } from "./read-live-logs.ts";
 import { logFolderName } from "./store-layout.ts";
 import { checkUnnamedFiles } from "./unnamed-files.ts";
 
@@ -44,17 +44,7 @@ export async function checkBeforeOpen(
   folder: string,
   { clock, logger }: Pick<Environment, "clock" | "logger">,
 ): Promise<FolderCheck> {
-  const log = join(folder, logFolderName);
-  const found = await readLevelFolder(log);
-  const { manifest, manifestName } = found;
-  if (isLogMissing(found)) {
-    throw corrupt(`log ${manifest.logNumber} is missing, or the end of ${manifestName} is lost`);
-  }
-  // From its first opening on, a store's manifest names a log.
-  if (manifest.logNumber === 0) throw corrupt(`the end of ${manifestName} is lost`);
-  const { lastSequence, lastGroup, damaged } = await readLiveLogs(log, found);
-  const unreadable = await checkUnnamedFiles(log, found, lastSequence);
-  const damages = await checkTables(log, manifest);
+  const { lastGroup, damaged, unreadable, damages } = await judgeFiles(join(folder, logFolderName));
   // Nothing is refused from here on, so now files may be moved.
   const atMs = clock.nowMs();
   const notes: JournalEntry[] = [];
@@ -69,6 +59,32 @@ export async function checkBeforeOpen(
   const leftovers: Aside[] = [];
   for (const name of unreadable) leftovers.push(await moveAside(folder, name, atMs));
   return { notes, damages, lastGroup, hasDamagedLog: damaged.length > 0, leftovers };
+}
+
+export interface JudgedFiles extends Omit<LiveLogs, "lastSequence"> {
+  /** In tables that LevelDB can be given all the same. */
+  readonly damages: readonly Finding[];
+  /** Names of files that the manifest does not name and that cannot be read to their end. */
+  readonly unreadable: readonly string[];
+}
+
+/**
+ * Decides whether LevelDB may open the folder `log`, and changes nothing in it.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_CORRUPT`.
+ */
+export async function judgeFiles(log: string): Promise<JudgedFiles> {
+  const found = await readLevelFolder(log);
+  const { manifest, manifestName } = found;
+  if (isLogMissing(found)) {
+    throw corrupt(`log ${manifest.logNumber} is missing, or the end of ${manifestName} is lost`);
+  }
+  // From its first opening on, a store's manifest names a log.
+  if (manifest.logNumber === 0) throw corrupt(`the end of ${manifestName} is lost`);
+  const { lastSequence, lastGroup, damaged } = await readLiveLogs(log, found);
+  const unreadable = await checkUnnamedFiles(log, found, lastSequence);
+  const damages = await checkTables(log, manifest);
+  return { lastGroup, damaged, unreadable, damages };
 }
 
 function corrupt(what: string): HeddleError {

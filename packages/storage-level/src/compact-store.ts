@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 
 import { HeddleError, HeddleErrorCode, type Hash } from "@heddle/core";
 
+import { judgeFiles } from "./check-before-open.ts";
 import { compactLevel } from "./level-database.ts";
 import { logFolderName } from "./store-layout.ts";
 import { lockFolder } from "./store-lock.ts";
@@ -29,12 +30,25 @@ export async function compactStore(directory: string, hash: Hash): Promise<Compa
       throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
     }
     const log = join(folder, logFolderName);
+    await assertUndamaged(log);
     const bytesBefore = await bytesIn(log);
     await compactLevel(log);
     return { bytesBefore, bytesAfter: await bytesIn(log) };
   } finally {
     await lock.release();
   }
+}
+
+/** What LevelDB rewrites has new checksums: of damage it would leave nothing to be found by. */
+async function assertUndamaged(log: string): Promise<void> {
+  const { damages, damaged, unreadable } = await judgeFiles(log);
+  const [first] = [
+    ...damages.map(({ what, file }) => `${file ?? ""}: ${what}`),
+    ...damaged.map(({ name, why }) => `${name}: ${why}`),
+    ...unreadable.map((name) => `${name}: it is not named, and cannot be read to its end`),
+  ];
+  if (first === undefined) return;
+  throw new HeddleError(HeddleErrorCode.storageCorrupt, `the log is damaged: ${first}`);
 }
 
 async function bytesIn(folder: string): Promise<number> {
