@@ -157,9 +157,13 @@ async function documentsWithRecalls(salvage: SalvagedStore): Promise<Set<Documen
 
 /** Of repairs that were killed; nobody else makes any while the folder is locked. */
 async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(`${inPlaceName}.partial-`)) continue;
-    await rm(path.join(folder, name), { recursive: true, force: true });
+  try {
+    for (const name of await readdir(folder)) {
+      if (!name.startsWith(`${inPlaceName}.partial-`)) continue;
+      await rm(path.join(folder, name), { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw storageError(error, "what an earlier repair left could not be removed");
   }
 }
 
