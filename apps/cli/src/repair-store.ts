@@ -13,6 +13,7 @@ import { ephemeralDeviceKey, nodeVerifier } from "@heddle/replica/node";
 import {
   assertNotHalfReplaced,
   assertReplaceable,
+  isHalfReplaced,
   isMissing,
   lockFolder,
   logFolderName,
@@ -83,8 +84,7 @@ export async function repairStore(
       return { report, target: folder, replaced };
     } catch (error) {
       // Half replaced, they are the store.
-      await assertNotHalfReplaced(folder);
-      await made.discard();
+      if (!(await isHalfReplaced(folder))) await made.discard();
       throw error;
     }
   } finally {

@@ -35,6 +35,7 @@ export { syncFolder } from "./replace-file.ts";
 export {
   assertNotHalfReplaced,
   assertReplaceable,
+  isHalfReplaced,
   replaceStore,
   resumeReplacement,
   type Replaced,

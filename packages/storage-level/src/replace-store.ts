@@ -85,9 +85,14 @@ export async function resumeReplacement(folder: string): Promise<Replaced | unde
   return begun && (await proceed(folder, begun, {}));
 }
 
+/** Whether a replacement was begun and not ended. */
+export function isHalfReplaced(folder: string): Promise<boolean> {
+  return isThere(join(folder, replaceName));
+}
+
 /** @throws HeddleError `HEDDLE_STORAGE_CORRUPT` when it was begun and not ended. */
 export async function assertNotHalfReplaced(folder: string): Promise<void> {
-  if (!(await isThere(join(folder, replaceName)))) return;
+  if (!(await isHalfReplaced(folder))) return;
   throw corrupt("heddle repair --replace was interrupted: run it again, and it will be ended");
 }
 
