@@ -8,6 +8,7 @@ import {
   parseRelayLimits,
   Relay,
   replicaLimitsOf,
+  type ObservedPeers,
   type ObservedRelay,
   type RelayLimits,
 } from "@heddle/relay";
@@ -94,7 +95,7 @@ export async function relayCommand(
     let collector: CalmCollector | undefined;
     try {
       const ground = { store, scrub, environment, admin, limits, judge, folder, targets };
-      const { peers, ...running } = await startRelay(options, ground);
+      const running = await startRelay(options, ground);
       const observed = { ...running, scrub };
       collector = newCollector(environment, observed);
       // A document that does not prove itself is seldom the only damage.
@@ -105,9 +106,9 @@ export async function relayCommand(
       scrub.start();
       announce(options, io, { ...observed, admin });
       await store.openingTold();
-      peers.start();
+      running.peers.set.start();
       await aborted(stop);
-      peers.stop();
+      running.peers.set.stop();
       await drain(options, io, { ...observed, admin });
     } finally {
       collector?.stop();
@@ -128,7 +129,7 @@ interface Parts extends ObservedRelay {
 }
 
 interface PeeredRelay extends ObservedRelay {
-  readonly peers: PeerSet;
+  readonly peers: ObservedPeers;
 }
 
 function openStore(
@@ -222,7 +223,7 @@ async function startRelay(
     follow: true,
     hasOutbox: false,
   });
-  const peers = new PeerSet({ host, environment, targets });
+  const set = new PeerSet({ host, environment, targets });
   const relay = await Relay.start({
     replica,
     peers: host,
@@ -240,7 +241,7 @@ async function startRelay(
   });
   // Noted only now: a start that fails would have told nobody.
   const deviceChanged = await store.noteDevice(signer.devicePublicKey);
-  return { relay, replica, store, peers, deviceChanged };
+  return { relay, replica, store, peers: { host, set }, deviceChanged };
 }
 
 function damageOfDocument(document: DocumentId, what: string): Finding {

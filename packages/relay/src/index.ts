@@ -11,6 +11,7 @@ export {
 export {
   readinessOf,
   type Finding,
+  type ObservedPeers,
   type ObservedRelay,
   type ReadinessReport,
 } from "./readiness.ts";

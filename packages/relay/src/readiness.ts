@@ -1,5 +1,5 @@
 import type { HeddleErrorCode, LogStore, RollbackReason } from "@heddle/core";
-import type { Replica } from "@heddle/replica";
+import type { PeerHost, PeerSet, Replica } from "@heddle/replica";
 
 import type { RelayLimit } from "./relay-limits.ts";
 import type { Relay } from "./relay.ts";
@@ -13,6 +13,13 @@ export interface ObservedRelay {
   /** The device key is another one than at the last start. */
   readonly deviceChanged?: boolean;
   readonly scrub?: { readonly status: ScrubFigures } | undefined;
+  readonly peers?: ObservedPeers | undefined;
+}
+
+export interface ObservedPeers {
+  readonly host: PeerHost;
+  /** Those that this relay looks for by itself. */
+  readonly set: PeerSet;
 }
 
 export interface ScrubFigures {

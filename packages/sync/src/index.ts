@@ -25,7 +25,7 @@ export * from "./replication.ts";
 export * from "./reorder-buffer.ts";
 export * from "./retry-policy.ts";
 export { PeerRole, type ReplicationOptions } from "./sync-context.ts";
-export type { SyncCounters } from "./sync-counters.ts";
+export { newSyncCounters, type SyncCounters } from "./sync-counters.ts";
 export type * from "./sync-effects.ts";
 export * from "./sync-limits.ts";
 export * from "./signs-of-life.ts";

@@ -11,12 +11,14 @@ import {
 } from "@heddle/core";
 import {
   byeCodeOf,
+  newSyncCounters,
   Replication,
   type Connection,
   type KeptRefusal,
   type PeerKey,
   type PeerRole,
   type Side,
+  type SyncCounters,
   type SyncEffect,
   type SyncEvent,
   type SyncLimits,
@@ -92,6 +94,7 @@ export class PeerHost {
   readonly #waits = new ReplicationWaits();
   /** Rounds that were stored while a machine was being made. */
   readonly #missed: StoredRound[] = [];
+  #ended = newSyncCounters();
   #machine: Replication | undefined;
   /** Counts machines: what was asked by an earlier one is not answered any more. */
   #generation = 0;
@@ -120,6 +123,11 @@ export class PeerHost {
   /** Counters, views and what is held; `undefined` while the store is not to be trusted. */
   get machine(): Replication | undefined {
     return this.#machine;
+  }
+
+  /** Of all machines, the ended ones too. */
+  get counters(): SyncCounters {
+    return this.#machine ? sumOf(this.#ended, this.#machine.counters) : this.#ended;
   }
 
   get sessionCount(): number {
@@ -221,6 +229,7 @@ export class PeerHost {
     this.#cancelTick = undefined;
     this.#machine?.stop(code, this.#nowMs);
     this.#drain();
+    if (this.#machine) this.#ended = sumOf(this.#ended, this.#machine.counters);
     this.#machine = undefined;
     for (const key of this.#sessions.keys()) this.#close(key, code);
   }
@@ -366,6 +375,12 @@ export class PeerHost {
       if (!isOver) this.#cancelTick ??= this.#scheduleTick();
     });
   }
+}
+
+function sumOf(a: SyncCounters, b: SyncCounters): SyncCounters {
+  const sum = { ...a };
+  for (const name of Object.keys(sum) as (keyof SyncCounters)[]) sum[name] += b[name];
+  return sum;
 }
 
 function endOf(code: HeddleErrorCode): SessionEnd {
