@@ -74,6 +74,29 @@ export function decodeCheckpointVector(chunks: readonly Uint8Array[]): Checkpoin
   return { vector, clients };
 }
 
+/**
+ * Cuts a vector that was joined, as it is on the wire, into chunks again: between entries, none of which
+ * is changed.
+ *
+ * @throws HeddleError `HEDDLE_FRAME_MALFORMED`.
+ */
+export function splitCheckpointVector(joined: Uint8Array): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  const decoder = decoding.createDecoder(joined);
+  let from = 0;
+  try {
+    while (decoding.hasContent(decoder)) {
+      readEntry(decoder);
+      if (decoder.pos - from < chunkBytesMax && decoding.hasContent(decoder)) continue;
+      chunks.push(joined.slice(from, decoder.pos));
+      from = decoder.pos;
+    }
+  } catch (cause) {
+    throw malformed("checkpoint vector", "it is damaged", cause);
+  }
+  return chunks;
+}
+
 /** 32 bytes over all chunks in their order. */
 export function hashCheckpointVector(hash: Hash, chunks: readonly Uint8Array[]): Uint8Array {
   return hash.sha256(concatBytes([hashDomain, ...chunks]));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { fromHex, toHex } from "./bytes.ts";
+import { concatBytes, fromHex, toHex } from "./bytes.ts";
 import {
   decodeCheckpoint,
   hashRecalls,
@@ -13,6 +13,7 @@ import {
   decodeCheckpointVector,
   encodeCheckpointVector,
   hashCheckpointVector,
+  splitCheckpointVector,
   type CheckpointVector,
 } from "./checkpoint-vector.ts";
 import { PayloadCodec } from "./envelope.ts";
@@ -99,6 +100,25 @@ describe("checkpoint header", () => {
     expect(isCheckpointWhole(sha256, header, { vector: chunks, payload: shorter })).toBe(false);
     const otherVector = [chunks[0]!.with(20, 0)];
     expect(isCheckpointWhole(sha256, header, { vector: otherVector, payload: state })).toBe(false);
+  });
+
+  test("[CKP-2] has a vector that is cut again where it was joined, or between other entries", () => {
+    const clients = new Map([
+      [lane(5), Array.from({ length: 40_000 }, (_, index) => index + 70_000)],
+    ]);
+    const vector = new Map(
+      Array.from({ length: 200 }, (_, index) => [
+        lane(index),
+        { seq: index + 1, head: filled(1, 32) },
+      ]),
+    );
+    const large = encodeCheckpointVector({ vector, clients });
+    const cut = splitCheckpointVector(concatBytes(large));
+    expect(cut.length).toBeGreaterThan(1);
+    expect(cut).toEqual(large);
+    expect(decodeCheckpointVector(cut)).toEqual({ vector, clients });
+    expect(splitCheckpointVector(new Uint8Array())).toEqual([]);
+    expect(() => splitCheckpointVector(concatBytes(large).subarray(1))).toThrow("damaged");
   });
 
   test("[CKP-2] is not taken for signed when a byte differs", async () => {

@@ -88,7 +88,7 @@ export interface LogStore {
   /** What is left of dropped envelopes: lane after lane in the order of their opening, seqs ascending. */
   readAttributions(document: DocumentId): Promise<readonly Attribution[]>;
 
-  /** The descriptor of a lane; `undefined` when the store has never heard of it. */
+  /** The descriptor of a lane; `undefined` when the store has never seen it. */
   readLane(lane: LaneId): Promise<LaneDescriptor | undefined>;
 
   /** Descriptors in the order in which the lanes were opened. */
@@ -157,7 +157,7 @@ export interface StoreOpening {
 
 /** What one append writes. Everything is optional; a batch without any part is refused by assert. */
 export interface LogBatch {
-  /** Lanes whose first envelopes follow. */
+  /** Lanes whose first envelopes follow; those that are there already are passed over. */
   readonly lanes?: readonly LaneDescriptor[];
   /** Documents that are new here, or whose options changed. */
   readonly documents?: readonly DocumentEntry[];
@@ -179,6 +179,8 @@ export interface LogBatch {
   /** Added beside those that are there; older ones go when the log is pruned. */
   readonly checkpoints?: readonly Checkpoint[];
   readonly prune?: readonly LogPrune[];
+  /** Checkpoints that hold more than the log here; after all other parts but the peers'. */
+  readonly adopt?: readonly CheckpointAdoption[];
   /** Cursors and acknowledgements of these stores go; before others of the same batch are added. */
   readonly forgetPeers?: readonly StoreId[];
   /** Each in the place of the one before. */
@@ -227,6 +229,18 @@ export interface LogPrune {
   /** Attributions that are replaced, and what is added. */
   readonly forget?: readonly Pick<Attribution, "lane" | "fromSeq">[];
   readonly attributions?: readonly Attribution[];
+}
+
+/**
+ * Puts a checkpoint in the place of what its lanes lack here (I5): it becomes the newest, and reaches all
+ * floors. Lanes in `floors` begin above it, whether or not their envelopes ever came: each floor is the
+ * checkpoint's own seq, and what the log held of the lane goes. The document is dirty afterwards, and
+ * the change feed names the last seq of each of these lanes.
+ *
+ * A lane that the store has never heard of is kept by its id; its descriptor comes with its first envelope.
+ */
+export interface CheckpointAdoption extends LogPrune {
+  readonly checkpoint: Checkpoint;
 }
 
 export interface DocumentVector {

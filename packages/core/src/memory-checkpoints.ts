@@ -2,7 +2,7 @@ import { assert } from "./assert.ts";
 import type { Attribution } from "./attribution.ts";
 import { decodeCheckpointVector } from "./checkpoint-vector.ts";
 import type { LaneId } from "./ids.ts";
-import type { Checkpoint, LogPrune, StoredCheckpoint } from "./log-store.ts";
+import type { Checkpoint, CheckpointAdoption, LogPrune, StoredCheckpoint } from "./log-store.ts";
 
 /** The checkpoints of one document of a `MemoryDisk`, and what pruning has left of its log. */
 export class MemoryCheckpoints {
@@ -43,6 +43,25 @@ export class MemoryCheckpoints {
       vector: vector.map(copyOf),
       state: copyOf(state),
     });
+  }
+
+  /** Before anything changes: what {@link adopt} relies on. */
+  assertAdoptable({ checkpoint, floors }: CheckpointAdoption): void {
+    const { vector } = decodeCheckpointVector(checkpoint.vector);
+    const [newest] = this.all;
+    assert(checkpoint.number > (newest?.number ?? 0), "what is adopted becomes the newest");
+    for (const [lane, before] of this.#floors) {
+      assert((vector.get(lane)?.seq ?? 0) >= before, "a checkpoint reaches all floors (I6)");
+    }
+    for (const [lane, floor] of floors) {
+      assert(floor === vector.get(lane)?.seq, "a lane begins above what is adopted");
+    }
+  }
+
+  /** @param drop as for {@link prune}; there may be less to drop. */
+  adopt(adoption: CheckpointAdoption, drop: (lane: LaneId, count: number) => void): void {
+    this.add(adoption.checkpoint);
+    this.prune(adoption, drop);
   }
 
   /** @param drop told what goes of a lane: so many envelopes, from its lowest on. */

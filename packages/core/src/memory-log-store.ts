@@ -10,6 +10,7 @@ import type { LaneDescriptor } from "./lane.ts";
 import type {
   Arrival,
   ArrivalRun,
+  CheckpointAdoption,
   DocumentEntry,
   LogBatch,
   LogStore,
@@ -36,7 +37,8 @@ export class MemoryDisk {
   lastHlc: Hlc = { wallMs: 0, counter: 0 };
   isLocked = false;
   readonly documents = new Map<DocumentId, DocumentOnDisk>();
-  readonly lanes = new Map<LaneId, LaneDescriptor>();
+  /** In the order in which they were first heard of. */
+  readonly lanes = new Map<LaneId, LaneDescriptor | undefined>();
   readonly arrivals: Arrival[] = [];
   readonly incarnations: Incarnation[] = [];
   readonly peers = new MemoryPeers();
@@ -104,6 +106,7 @@ export class MemoryLogStore implements LogStore {
       "a batch has a part",
     );
     this.#disk.peers.assertSound(batch);
+    for (const adoption of batch.adopt ?? []) this.#assertAdoptable(batch, adoption);
     for (const lane of batch.lanes ?? []) {
       this.#disk.lanes.set(lane.id, { ...lane, bytes: copyOf(lane.bytes) });
     }
@@ -134,12 +137,15 @@ export class MemoryLogStore implements LogStore {
       checkpoints.prune(prune, (lane, count) => log.get(lane)?.splice(0, count));
       onDisk.arrived = onDisk.arrived.filter(({ lane, seq }) => seq > checkpoints.floorOf(lane));
     }
+    for (const adoption of batch.adopt ?? []) this.#adopt(adoption);
     this.#disk.peers.write(batch);
     if (isNumbered(batch)) {
       const number = ++this.#disk.lastArrival;
-      this.#disk.arrivals.push({ number, runs: arrivalRunsOf(batch.envelopes ?? []) });
+      const adopted = (batch.adopt ?? []).flatMap(adoptedEnds);
+      const runs = arrivalRunsOf([...(batch.envelopes ?? []), ...adopted]);
+      this.#disk.arrivals.push({ number, runs });
     }
-    if (batch.prune) this.#dropArrivals();
+    if (batch.prune || batch.adopt) this.#dropArrivals();
     return this.#disk.lastArrival;
   }
 
@@ -261,7 +267,7 @@ export class MemoryLogStore implements LogStore {
 
   async *readLanes(): AsyncIterable<LaneDescriptor> {
     this.#assertOpen();
-    yield* this.#disk.lanes.values();
+    for (const descriptor of this.#disk.lanes.values()) if (descriptor) yield descriptor;
   }
 
   async *readArrivals(after: number): AsyncIterable<readonly Arrival[]> {
@@ -339,8 +345,27 @@ export class MemoryLogStore implements LogStore {
     }
   }
 
+  #assertAdoptable({ documents }: LogBatch, adoption: CheckpointAdoption): void {
+    const onDisk = this.#disk.documents.get(adoption.document);
+    const isNew = documents?.some(({ id }) => id === adoption.document) ?? false;
+    assert(onDisk !== undefined || isNew, "a document is known before a checkpoint is adopted");
+    (onDisk?.checkpoints ?? new MemoryCheckpoints()).assertAdoptable(adoption);
+  }
+
+  #adopt(adoption: CheckpointAdoption): void {
+    const onDisk = this.#document(adoption.document);
+    const { checkpoints, log } = onDisk;
+    for (const lane of adoption.floors.keys()) {
+      if (!this.#disk.lanes.has(lane)) this.#disk.lanes.set(lane, undefined);
+    }
+    checkpoints.adopt(adoption, (lane, count) => log.get(lane)?.splice(0, count));
+    onDisk.arrived = onDisk.arrived.filter(({ lane, seq }) => seq > checkpoints.floorOf(lane));
+    if (adoption.floors.size > 0) onDisk.dirty = true;
+  }
+
   #putEnvelope(envelope: Envelope): void {
-    assert(this.#disk.lanes.has(envelope.lane), "a lane is known before its first envelope");
+    const isKnown = this.#disk.lanes.get(envelope.lane) !== undefined;
+    assert(isKnown, "a lane is known before its first envelope");
     const onDisk = this.#document(envelope.document);
     const log = onDisk.log.get(envelope.lane) ?? [];
     const floor = onDisk.checkpoints.floorOf(envelope.lane);
@@ -377,6 +402,10 @@ export class MemoryLogStore implements LogStore {
       throw new HeddleError(HeddleErrorCode.storageClosed, "the store is closed");
     }
   }
+}
+
+function adoptedEnds({ document, floors }: CheckpointAdoption) {
+  return [...floors].map(([lane, seq]) => ({ document, lane, seq }));
 }
 
 /** Not `slice()`: of a Buffer that would be the same memory. */

@@ -56,6 +56,14 @@ export class AuditTail {
     if (!this.#isKept) this.#payloads.clear();
   }
 
+  /** There is more below than what was logged here: nothing short of the whole document tells. */
+  adopted(update: ParsedUpdate): void {
+    this.#size.addUpdate(update);
+    this.#isWhole = false;
+    this.#isKept = false;
+    this.#payloads.clear();
+  }
+
   /**
    * What an audit tries, and begins anew.
    * - `isWhole`: the payloads are all of the document.

@@ -7,6 +7,7 @@ import {
   PayloadCodec,
   signCheckpoint,
   type Checkpoint,
+  type CheckpointVector,
   type Envelope,
   type Environment,
   type Hlc,
@@ -52,6 +53,11 @@ export type BuildOutcome =
   /** No checkpoint may be made of it now. */
   | { readonly outcome: "refused"; readonly reason: string };
 
+/** The state of a checkpoint, which is whole in itself, and what it covers. */
+export interface JoinedState extends CheckpointVector {
+  readonly state: ParsedUpdate;
+}
+
 const payloadBytesMaxDefault = 32 * 1024 * 1024;
 
 /**
@@ -60,11 +66,13 @@ const payloadBytesMaxDefault = 32 * 1024 * 1024;
  * what a fresh document comes to that loads the state. Both have to agree with what the validator knows
  * of the log without any fold (CKP-8). Writes nothing.
  *
+ * @param joined what another replica's checkpoint holds, which becomes part of this one.
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
 export async function buildCheckpoint(
   builder: CheckpointBuilder,
   document: StoredDocument,
+  joined?: JoinedState,
 ): Promise<BuildOutcome> {
   const { store, folder } = builder;
   const recalls = await recallsInForce(store, document.id);
@@ -73,7 +81,8 @@ export async function buildCheckpoint(
   if (base && recalls.length > 0) tail.filterFrom(recalls, await openBase(builder, base));
   else if (recalls.length > 0) tail.filterFrom(recalls);
   const isWhole = await readTail(builder, document, tail);
-  if (tail.envelopes === 0) return { outcome: "nothing-new" };
+  if (joined) tail.join(joined);
+  else if (tail.envelopes === 0) return { outcome: "nothing-new" };
   const result = await folder.fold({
     base: base && { state: base.state, stateBytes: base.header.stateBytes },
     updates: tail.payloads,
@@ -156,12 +165,25 @@ class LogTail {
     if (update === undefined) return;
     // Views of a whole chunk of the log, which would stay in memory, and be sent along.
     const own = update.bytes.slice();
-    this.payloads.push(own);
     this.payloadBytes += own.length;
-    this.updates.push({ ...update, bytes: own });
+    this.#note({ ...update, bytes: own });
+    for (const { client } of update.runs) this.#bind(envelope.lane, client);
+  }
+
+  /** After all that is added. */
+  join({ state, vector, clients }: JoinedState): void {
+    this.#note(state);
+    for (const [lane, ids] of clients) for (const client of ids) this.#bind(lane, client);
+    for (const [lane, position] of vector) {
+      if (position.seq > (this.positions.get(lane)?.seq ?? 0)) this.positions.set(lane, position);
+    }
+  }
+
+  #note(update: ParsedUpdate): void {
+    this.payloads.push(update.bytes);
+    this.updates.push(update);
     for (const { client, endClock } of update.runs) {
       if (endClock > (this.clocks.get(client) ?? 0)) this.clocks.set(client, endClock);
-      this.#bind(envelope.lane, client);
     }
   }
 

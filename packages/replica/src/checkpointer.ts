@@ -17,6 +17,8 @@ export interface CheckpointerOptions extends CheckpointBuilder {
   readonly access: DocumentAccess;
   readonly counters: ReplicaCounters;
   readonly policy?: Partial<CheckpointPolicy> | undefined;
+  /** A document has another checkpoint, or less of a log. */
+  readonly onChanged: (document: DocumentId) => void;
 }
 
 /**
@@ -170,6 +172,7 @@ export class Checkpointer {
       const dropped = await access.pruning(id, () => pruneDocument(this.#options, checkpoint));
       counters.envelopesPruned += dropped;
     }
+    this.#options.onChanged(id);
     if (!outcome.isWhole && !this.#isStopped) this.consider(document);
   }
 

@@ -76,6 +76,11 @@ export class Committer {
     await this.#running;
   }
 
+  /** The lane that is written, once something was. */
+  get lane(): LaneId | undefined {
+    return this.#writer?.descriptor.id;
+  }
+
   /** Nothing more is sealed into `lane`, if it is the one that is written. False if it is not. */
   endLane(lane: LaneId): boolean {
     if (this.#writer?.descriptor.id !== lane) return false;

@@ -73,7 +73,7 @@ class PruneStep {
 }
 
 /** What has to be written so that the store holds `existing` and `added`, joined. */
-function changesOf(
+export function changesOf(
   existing: readonly Attribution[],
   added: readonly Attribution[],
 ): { forget: Attribution[]; attributions: Attribution[] } {

@@ -158,9 +158,10 @@ export function hashCoveredRecalls(
   );
 }
 
-function isBuiltUnder(
+/** Whether a checkpoint leaves out what recalls say by now, and no more. */
+export function isBuiltUnder(
   tools: CheckpointTools,
-  { vector, header: { recallsHash } }: VerifiedCheckpoint,
+  { vector, header: { recallsHash } }: Pick<VerifiedCheckpoint, "vector" | "header">,
   ground: Ground,
 ): boolean {
   const now = hashCoveredRecalls(tools, vector, ground);

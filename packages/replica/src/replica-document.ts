@@ -4,6 +4,7 @@ import {
   EnvelopeKind,
   HeddleError,
   HeddleErrorCode,
+  limits,
   PayloadCodec,
   type DocumentEntry,
   type Envelope,
@@ -13,7 +14,7 @@ import {
   type LaneWriter,
   type VersionVector,
 } from "@heddle/core";
-import { mergeParsed, type ParsedUpdate } from "@heddle/document";
+import { admitUpdate, mergeParsed, type ParsedUpdate } from "@heddle/document";
 import type { AcceptedRun } from "@heddle/sync";
 
 import { AuditTail } from "./audit-tail.ts";
@@ -97,7 +98,11 @@ export class ReplicaDocument {
   readonly #alarm: ParkingAlarm;
   readonly #listeners = new Set<DocumentListener>();
   readonly #outbox = new DocumentOutbox();
+  /** Lanes of others whose descriptor was written since the document was loaded, or before. */
+  readonly #described = new Set<LaneId>();
   #pending = new PendingUpdates();
+  /** Ends with what another replica brought last: one thing at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
   #inFlight: InFlight | undefined;
   #isStored: boolean;
   #hasNewPositions: boolean;
@@ -207,13 +212,49 @@ export class ReplicaDocument {
 
   /**
    * Takes in runs of other replicas, which their signatures and chains have proven. Resolves when what
-   * was taken is on disk. One call at a time.
+   * was taken is on disk.
    *
    * @throws HeddleError what the document was reset with, if it was.
    */
   takeRuns(runs: readonly AcceptedRun[]): Promise<TakenRuns> {
-    if (this.#reset) return Promise.reject(this.#reset);
-    return this.#remote.take(runs);
+    return this.takeTurn(() => {
+      if (this.#reset) return Promise.reject(this.#reset);
+      return this.#remote.take(runs);
+    });
+  }
+
+  /** Does something in which lanes of others may move, when nothing else moves them. */
+  takeTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined); // Whoever asked has the error.
+    return done;
+  }
+
+  /**
+   * What a checkpoint of another replica holds is on disk: lanes that were behind `vector` stand there
+   * now, and what of `state` is new is shown. In a turn of its own.
+   *
+   * @returns false when it is too much to be shown as one update: the document has to be opened anew.
+   */
+  adopted(vector: VersionVector, state: ParsedUpdate): boolean {
+    this.#isStored = true;
+    for (const [lane, position] of vector) {
+      if (position.seq <= (this.#log.positions.get(lane)?.seq ?? 0)) continue;
+      this.#log.positions.set(lane, position);
+      this.#hasNewPositions = true;
+    }
+    if (this.#reset) return true;
+    const { admitted } = admitUpdate(this.#log.knowledge, state);
+    if (admitted === undefined) return true;
+    if (admitted.bytes.length > limits.updateBytesMax) return false;
+    this.#log.knowledge.learn(admitted);
+    // Nobody here brought it.
+    const source: UpdateSource = {};
+    this.#show([admitted], admitted.bytes, new Map([[source, 0]]));
+    this.tail.adopted(admitted);
+    if (this.tail.isDue) this.#host.requestAudit(this);
+    this.#intake.learned(admitted);
+    return true;
   }
 
   /** How far every lane is on disk. */
@@ -255,7 +296,8 @@ export class ReplicaDocument {
       for (const { lane, envelope, isHeld } of burst.sealed ?? []) {
         this.#advance(envelope);
         envelopes.push(envelope);
-        if (envelope.seq === 1) lanes.push(lane);
+        if (!this.#described.has(lane.id)) lanes.push(lane);
+        this.#described.add(lane.id);
         if (!isHeld) shown.push(envelope);
       }
       if (burst.sealed) continue;
@@ -282,12 +324,10 @@ export class ReplicaDocument {
     this.#endCreation("durable");
     const { shown } = round;
     const updates = updatesOf(round.updates);
-    for (const update of updates) this.#log.fold.append(update);
     if (updates.length > 0) {
       const isOne = shown.length === 1 && updates.length !== 1;
       const update = isOne ? shown[0]!.payload : mergeParsed(updates);
-      const commit = { update, parts: updates, sources: round.updates.sources };
-      for (const listener of this.#listeners) listener.onCommit(commit);
+      this.#show(updates, update, round.updates.sources);
     }
     if (shown.length > 0) {
       this.tail.add(shown, updates);
@@ -334,6 +374,15 @@ export class ReplicaDocument {
   #endCreation(stage: CreationStage): void {
     this.#creator?.onCreation?.(stage);
     this.#creator = undefined;
+  }
+
+  #show(
+    parts: readonly ParsedUpdate[],
+    update: Uint8Array,
+    sources: DocumentCommit["sources"],
+  ): void {
+    for (const part of parts) this.#log.fold.append(part);
+    for (const listener of this.#listeners) listener.onCommit({ update, parts, sources });
   }
 
   #noteGrowth(envelopes: readonly Envelope[]): void {

@@ -16,7 +16,7 @@ import {
   type RecalledEnvelope,
   type SpaceId,
 } from "@heddle/core";
-import type { AcceptedRun } from "@heddle/sync";
+import type { AcceptedRun, OfferedCheckpoint } from "@heddle/sync";
 
 import { defaultApplyBudget } from "./apply-judge.ts";
 import { defaultAuditBudget } from "./audit-budget.ts";
@@ -30,6 +30,8 @@ import { DocumentHoldings } from "./document-holdings.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument, type LoadedLog } from "./load-document.ts";
 import { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
+import { adoptCheckpoint, type Adoption } from "./peers/adopt-checkpoint.ts";
+import { recallable } from "./recallable.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
 import { ReplicaDocument, type DocumentHost, type ParkingTotals } from "./replica-document.ts";
@@ -46,6 +48,8 @@ import { StateCache } from "./state-cache.ts";
 /** Somebody who passes on what is on disk. Called in the order of commit groups. */
 export interface ReplicaObserver extends CommitObserver {
   onStateChange(state: ReplicaState): void;
+  /** A document has another checkpoint, or less of a log below it. */
+  onCheckpointed?(document: DocumentId): void;
 }
 
 /**
@@ -59,6 +63,8 @@ export class Replica {
   /** What may wait in each document. */
   readonly parkingBounds: ParkingBounds;
   readonly counters = newReplicaCounters();
+  /** For whoever reads checkpoints and the log that goes with them. */
+  readonly access = new DocumentAccess();
   readonly #options: ReplicaOptions;
   readonly #clock: HybridClock;
   readonly #holdings: DocumentHoldings;
@@ -67,7 +73,6 @@ export class Replica {
   readonly #trials: TrialQueue;
   readonly #host: DocumentHost;
   readonly #leaving = new LeavingDocuments();
-  readonly #access = new DocumentAccess();
   readonly #states: StateCache;
   readonly #damaged: DamagedDocuments;
   #checkpointer: Checkpointer | undefined;
@@ -194,6 +199,27 @@ export class Replica {
     }
   }
 
+  /**
+   * Takes in a checkpoint that a peer served, whose signature is good; see {@link adoptCheckpoint}. What
+   * of it is new is shown to those who have the document open.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*`.
+   */
+  async adopt(offered: OfferedCheckpoint): Promise<Adoption> {
+    const document = await this.acquire(offered.entry.name);
+    try {
+      return await document.takeTurn(() => this.#adopt(document, offered));
+    } catch (error) {
+      // Nobody knows whether it is on disk.
+      const { storageIo, storageFull } = HeddleErrorCode;
+      const isOfStore = isHeddleError(error, storageIo) || isHeddleError(error, storageFull);
+      if (isOfStore) this.#onStoreFailure(error);
+      throw error;
+    } finally {
+      this.release(document);
+    }
+  }
+
   /** Somebody else writes that lane, if it is ours: the next change begins a new one. */
   endLane(lane: LaneId): void {
     if (!this.#committer.endLane(lane)) return;
@@ -262,7 +288,7 @@ export class Replica {
     const load = () => loadDocument(store, environment, entry, this.#states);
     return this.#leaving
       .whenLeft(id)
-      .then(() => this.#access.reading(id, load))
+      .then(() => this.access.reading(id, load))
       .then((log) => this.#welcome(log))
       .catch((cause: unknown) => {
         const error = damageOf(id, cause);
@@ -294,13 +320,46 @@ export class Replica {
     if (vectors.length > 0) await this.#options.store.append({ vectors });
   }
 
+  async #adopt(document: ReplicaDocument, offered: OfferedCheckpoint): Promise<Adoption> {
+    const { entry, logged } = document;
+    const { store, environment, signer, folder } = this.#options;
+    const parts = { store, environment, signer, folder, space: this.space };
+    const writtenLane = this.#committer.lane;
+    const adopting = { ...parts, writtenLane, tick: () => this.#clock.tick() };
+    const asNew = { ...entry, history: logged.history };
+    const adoption = await this.access.pruning(entry.id, () => {
+      return adoptCheckpoint(adopting, asNew, offered);
+    });
+    const fields = { document: entry.id, lanes: offered.header.lanes };
+    if (adoption.outcome === "refused") {
+      environment.logger.warn("checkpoint.not_adopted", { ...fields, reason: adoption.why });
+      return adoption;
+    }
+    environment.logger.info("checkpoint.adopted", fields);
+    this.#observeClock(offered.header.builtAt);
+    if (!document.adopted(adoption.vector, adoption.state)) {
+      this.#openAnew(document, "much of the document came at once; open it again");
+    }
+    return adoption;
+  }
+
   /** Envelopes that broke the document stay in the log and out of it; those who use it open it again. */
   async #recall(document: ReplicaDocument, recalls: readonly RecalledEnvelope[]): Promise<void> {
     const { id } = document.entry;
-    const { store } = this.#options;
-    await store.append({ recall: recalls.map((envelope) => ({ document: id, envelope })) });
+    const { store, environment } = this.#options;
+    const isDone = await this.access.reading(id, async () => {
+      const left = await recallable({ store, environment }, id, recalls);
+      if (left.length === 0) return false;
+      await store.append({ recall: left.map((envelope) => ({ document: id, envelope })) });
+      return true;
+    });
+    if (isDone) this.#openAnew(document, "a part of the document was recalled; open it again");
+    else environment.logger.warn("document.recalled_too_late", { document: id });
+  }
+
+  /** Those who use the document are told to open it again, from the disk. */
+  #openAnew(document: ReplicaDocument, message: string): void {
     if (!this.#holdings.drop(document)) return;
-    const message = "a part of the document was recalled; open it again";
     document.reset(new HeddleError(HeddleErrorCode.documentReset, message));
     this.#leaving.add(document);
   }
@@ -336,7 +395,7 @@ export class Replica {
         store,
         environment,
         counters: this.counters,
-        access: this.#access,
+        access: this.access,
         delayMs: auditDelayMs,
         budget: { ...defaultAuditBudget, ...auditBudget },
         recall: (document, recalls) => this.#recall(document, recalls),
@@ -348,8 +407,10 @@ export class Replica {
     const { store, environment, folder, signer, checkpointPolicy: policy } = this.#options;
     const { space, counters } = this;
     const tick = () => this.#clock.tick();
-    const access = this.#access;
-    const builder = { store, environment, signer, space, tick, access, counters, policy };
+    const access = this.access;
+    const onChanged = (document: DocumentId) => this.#observer?.onCheckpointed?.(document);
+    const working = { access, counters, policy, onChanged };
+    const builder = { store, environment, signer, space, tick, ...working };
     return folder && new Checkpointer({ ...builder, folder });
   }
 

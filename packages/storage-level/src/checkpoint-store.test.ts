@@ -1,4 +1,4 @@
-import { HeddleErrorCode, toHex, type DocumentId, type LogPrune } from "@heddle/core";
+import { HeddleErrorCode, laneId, toHex, type DocumentId, type LogPrune } from "@heddle/core";
 import {
   collectChunks,
   collectLog,
@@ -12,7 +12,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FaultyLevel } from "./faulty-database.fixture.ts";
 import type { LevelLogStore } from "./level-log-store.ts";
 import { openLevelStore } from "./open-level-store.ts";
-import { markKey } from "./record-keys.ts";
+import { floorKey, markKey } from "./record-keys.ts";
+import { runVerification } from "./run-verification.ts";
 import { temporaryFolder, type TemporaryFolder } from "./temporary-folder.fixture.ts";
 
 const { storageCorrupt } = HeddleErrorCode;
@@ -70,6 +71,29 @@ describe("checkpoints on LevelDB", () => {
   afterEach(async () => {
     await store.close();
     await place.remove();
+  });
+
+  it("[CKP-12] verifies whole after an adoption, and finds what is lost of it", async () => {
+    const other = await TestWriter.open(environment);
+    await store.append({ lanes: [other.lane], envelopes: [other.seal(notes.id)] });
+    const unseen = laneId(new Uint8Array(16).fill(9));
+    const head = new Uint8Array(32).fill(7);
+    const covered = new Map(writer.vector(notes.id));
+    for (const lane of [other.lane.id, unseen]) covered.set(lane, { seq: 9_000_000, head });
+    const checkpoint = testCheckpoint(notes, 2, covered);
+    const floors = new Map([other.lane.id, unseen].map((lane) => [lane, 9_000_000]));
+    await store.append({ adopt: [{ document: notes.id, checkpoint, floors }] });
+    const findings = async () => {
+      await store.close();
+      const { findings: found } = await runVerification({ folder: place.folder, way: "copy" });
+      store = await open();
+      return found.map(({ what }) => what);
+    };
+    expect(await findings()).toEqual([]);
+    await store.append({ vectors: [{ document: notes.id, vector: covered }] });
+    expect(await findings()).toEqual([]);
+    await level.current!.write([{ type: "del", key: floorKey(notes.id, 3) }]);
+    expect(await findings()).toContainEqual(expect.stringContaining(`of lane ${unseen}`));
   });
 
   it("[CKP-4] deletes the records of what it drops, and no other", async () => {

@@ -5,6 +5,7 @@ export class LaneAliases {
   readonly #ixById = new Map<LaneId, number>();
   readonly #idByIx = new Map<number, LaneId>();
   readonly #openedAfter = new Map<number, number>();
+  readonly #undescribed = new Set<LaneId>();
   #lastIx: number;
 
   /** @param lastIx highest alias that was ever given, so that none is given twice. */
@@ -32,6 +33,17 @@ export class LaneAliases {
   /** A commit group below all that hold envelopes of the lane. */
   openedAfter(laneIx: number): number {
     return this.#openedAfter.get(laneIx) ?? 0;
+  }
+
+  /** Whether the store holds the lane's descriptor: of some it only knows that a checkpoint covers them. */
+  isDescribed(lane: LaneId): boolean {
+    return this.has(lane) && !this.#undescribed.has(lane);
+  }
+
+  /** Notes whether there is a descriptor of a lane that has its alias. */
+  describe(lane: LaneId, isDescribed = true): void {
+    if (isDescribed) this.#undescribed.delete(lane);
+    else this.#undescribed.add(lane);
   }
 
   set(lane: LaneId, laneIx: number, openedAfter = 0): void {

@@ -64,7 +64,7 @@ import {
 } from "./note-damages.ts";
 import type { OpenLog } from "./open-log.ts";
 import { prepareAppend, prepareNotes, type PreparedAppend } from "./prepare-append.ts";
-import { assertPrunable, feedGroupsMax } from "./prune-operations.ts";
+import { assertAdoptable, assertPrunable, feedGroupsMax } from "./prune-operations.ts";
 import {
   readAttributions,
   readCheckpoints,
@@ -163,6 +163,7 @@ export class LevelLogStore implements LogStore {
 
   async append(batch: LogBatch): Promise<number> {
     for (const prune of batch.prune ?? []) await this.#once((log) => assertPrunable(log, prune));
+    for (const adopt of batch.adopt ?? []) await this.#once((log) => assertAdoptable(log, adopt));
     return this.#commits.add(prepareAppend(batch, this.#openLog()));
   }
 

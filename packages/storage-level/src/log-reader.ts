@@ -157,7 +157,7 @@ export async function readLaneOf(log: OpenLog, lane: LaneId): Promise<LaneDescri
   const record = await log.database.get(key);
   // It has its number from the moment of its append, which may still be on its way.
   if (record === undefined) return undefined;
-  return readLane(log.hash, key, record);
+  return readLane(log.hash, key, record).descriptor;
 }
 
 export async function* readLanes(log: OpenLog): AsyncIterable<LaneDescriptor> {
@@ -165,7 +165,8 @@ export async function* readLanes(log: OpenLog): AsyncIterable<LaneDescriptor> {
   for await (const [key, record] of eachEntry(log.database, laneKeys)) {
     laneIx++;
     if (laneIxOfKey(key) !== laneIx) throw lost(`the descriptor of lane ${laneIx} is missing`);
-    yield readLane(log.hash, key, record);
+    const { descriptor } = readLane(log.hash, key, record);
+    if (descriptor) yield descriptor;
   }
   if (laneIx < log.laneCount) throw lost(`the descriptor of lane ${laneIx + 1} is missing`);
 }

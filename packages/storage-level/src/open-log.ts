@@ -1,11 +1,4 @@
-import {
-  laneId,
-  type DocumentId,
-  type Hash,
-  type HeddleError,
-  type LaneId,
-  type Logger,
-} from "@heddle/core";
+import { laneId, type DocumentId, type Hash, type HeddleError, type Logger } from "@heddle/core";
 
 import { LaneAliases } from "./lane-aliases.ts";
 import { LaneSpans } from "./lane-spans.ts";
@@ -20,7 +13,7 @@ import {
   laneKeys,
 } from "./record-keys.ts";
 import { openRecord } from "./record-codec.ts";
-import { readLane, readLaneAlias, type LogMark, type LogTail } from "./records.ts";
+import { readLane, readLaneAlias, type LogMark, type LogTail, type StoredLane } from "./records.ts";
 import { verifyTail } from "./verify-tail.ts";
 
 /** An open, verified log with what is kept of it in memory. Replaced as a whole after a fence. */
@@ -69,8 +62,10 @@ async function loadLanes(database: LogDatabase, tools: Tools): Promise<LaneAlias
   for await (const chunk of database.entries(laneAliasKeys)) {
     for (const [key, record] of chunk) {
       try {
-        const { laneIx, openedAfter } = readLaneAlias(key, record);
-        lanes.set(laneId(laneBytesOfKey(key)), laneIx, openedAfter);
+        const { laneIx, openedAfter, isUndescribed = false } = readLaneAlias(key, record);
+        const lane = laneId(laneBytesOfKey(key));
+        lanes.set(lane, laneIx, openedAfter);
+        lanes.describe(lane, !isUndescribed);
         readableCount++;
       } catch (error) {
         tools.logger.error("store.record_damaged", { error: (error as HeddleError).message });
@@ -78,7 +73,10 @@ async function loadLanes(database: LogDatabase, tools: Tools): Promise<LaneAlias
     }
   }
   if (readableCount < laneCount) {
-    for await (const [laneIx, lane] of readableLanes(database, tools.hash)) lanes.set(lane, laneIx);
+    for await (const [laneIx, { id, descriptor }] of readableLanes(database, tools.hash)) {
+      lanes.set(id, laneIx);
+      lanes.describe(id, descriptor !== undefined);
+    }
   }
   return lanes;
 }
@@ -86,11 +84,11 @@ async function loadLanes(database: LogDatabase, tools: Tools): Promise<LaneAlias
 async function* readableLanes(
   database: LogDatabase,
   hash: Hash,
-): AsyncIterable<readonly [number, LaneId]> {
+): AsyncIterable<readonly [number, StoredLane]> {
   for await (const chunk of database.entries(laneKeys)) {
     for (const [key, record] of chunk) {
       try {
-        yield [laneIxOfKey(key), readLane(hash, key, record).id];
+        yield [laneIxOfKey(key), readLane(hash, key, record)];
       } catch {
         // Whoever reads the lanes is told; here the other lanes matter.
       }

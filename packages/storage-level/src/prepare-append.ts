@@ -1,8 +1,10 @@
 import {
   assert,
   compareHlc,
+  decodeCheckpointVector,
   isNumbered,
   limits,
+  type CheckpointAdoption,
   type DocumentId,
   type DocumentVector,
   type Hlc,
@@ -19,7 +21,7 @@ import type { OpenLog } from "./open-log.ts";
 import { peerChangesOf, type PeerChange } from "./peer-operations.ts";
 import { branchBytes, deleteRefused, putFork, putRefused } from "./peer-records.ts";
 import { envelopeKey, parkedKey, quarantineKey, recallKey } from "./record-keys.ts";
-import { putDocument, putLane, putRecord } from "./records.ts";
+import { putDocument, putLane, putRecord, putUndescribedLane } from "./records.ts";
 import { encodeQuarantined, encodeRecall } from "./refusal-records.ts";
 
 /**
@@ -61,9 +63,11 @@ export function prepareAppend(
   const envelopes: ReservedEnvelope[] = [];
   let lastHlc: Hlc | undefined;
   for (const lane of batch.lanes ?? []) {
-    if (lanes.has(lane.id)) continue;
+    if (lanes.isDescribed(lane.id)) continue;
     const openedAfter = tail.number;
-    puts.push(...putLane({ laneIx: lanes.add(lane.id, openedAfter), openedAfter }, lane));
+    const laneIx = lanes.ixOf(lane.id) ?? lanes.add(lane.id, openedAfter);
+    lanes.describe(lane.id);
+    puts.push(...putLane({ laneIx, openedAfter: lanes.openedAfter(laneIx) }, lane));
   }
   for (const entry of batch.documents ?? []) puts.push(putDocument(entry));
   for (const { document, lane, seq, id, hlc, bytes } of batch.envelopes ?? []) {
@@ -74,6 +78,11 @@ export function prepareAppend(
   }
   puts.push(...envelopes, ...refusalsOf(batch));
   for (const checkpoint of batch.checkpoints ?? []) puts.push(...putCheckpoint(checkpoint));
+  for (const adoption of batch.adopt ?? []) {
+    puts.push(...coveredLanes(adoption, lanes, tail), ...putCheckpoint(adoption.checkpoint));
+    // One by one: a document may have had more lanes than a call takes arguments.
+    for (const end of adoptedEnds(adoption, lanes)) arrived.push(end);
+  }
   puts.push(...(batch.accept ?? []).map(deleteRefused), ...(batch.refused ?? []).map(putRefused));
   puts.push(...(batch.forks ?? []).map(putFork));
   const parking = parkingOf(batch);
@@ -84,7 +93,7 @@ export function prepareAppend(
     envelopes,
     vectors: (batch.vectors ?? []).map(copyOfVector),
     parking,
-    prunes: batch.prune ?? [],
+    prunes: [...(batch.prune ?? []), ...(batch.adopt ?? [])],
     peers: peerChangesOf(batch, lanes),
     isNumbered: isNumbered(batch),
     lastHlc,
@@ -113,7 +122,8 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
   );
   const opened = new Set(batch.lanes?.map((lane) => lane.id));
   for (const { lane, seq } of batch.envelopes ?? []) {
-    assert(lanes.has(lane) || opened.has(lane), "a lane is known before its first envelope");
+    const isKnown = lanes.isDescribed(lane) || opened.has(lane);
+    assert(isKnown, "a lane is known before its first envelope");
     assert(seq >= 1, "sequences start at 1");
   }
   for (const { vector } of batch.vectors ?? []) {
@@ -127,9 +137,35 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
   for (const fork of batch.forks ?? []) {
     assert(branchBytes(fork) <= limits.forkBytesMax, "the branches of a fork are within their cap");
   }
-  for (const { number } of batch.checkpoints ?? []) {
+  const adopted = (batch.adopt ?? []).map(({ checkpoint }) => checkpoint);
+  for (const { number } of [...(batch.checkpoints ?? []), ...adopted]) {
     assert(number >= 1 && number < 2 ** 32, "checkpoints are numbered from 1");
   }
+}
+
+/** Gives lanes of which nothing but their end is known their aliases. */
+function coveredLanes(
+  { floors }: CheckpointAdoption,
+  lanes: LaneAliases,
+  { number: openedAfter }: OpenLog["tail"],
+): Operation[] {
+  const puts: Operation[] = [];
+  for (const lane of floors.keys()) {
+    if (lanes.has(lane)) continue;
+    const laneIx = lanes.add(lane, openedAfter);
+    lanes.describe(lane, false);
+    for (const put of putUndescribedLane({ laneIx, openedAfter }, lane)) puts.push(put);
+  }
+  return puts;
+}
+
+/** What the change feed says of an adoption: the last envelope that it stands for, of each lane. */
+function adoptedEnds({ document, floors, checkpoint }: CheckpointAdoption, lanes: LaneAliases) {
+  const { vector } = decodeCheckpointVector(checkpoint.vector);
+  return [...floors].map(([lane, seq]): Arrived => {
+    const head = copyOf(vector.get(lane)!.head.subarray(0, headBytes));
+    return { document, lane, laneIx: lanes.ixOf(lane)!, seq, head };
+  });
 }
 
 function refusalsOf({ quarantine = [], recall = [] }: LogBatch): Operation[] {

@@ -1,8 +1,15 @@
-import { assert, decodeCheckpointVector, type DocumentId, type LogPrune } from "@heddle/core";
+import {
+  assert,
+  decodeCheckpointVector,
+  type CheckpointAdoption,
+  type DocumentId,
+  type LogPrune,
+} from "@heddle/core";
 
 import { decodeRuns, readArrival } from "./arrival-record.ts";
 import { putAttribution, putFloor } from "./attribution-records.ts";
 import { deleteCheckpoint, readCheckpointRecord } from "./checkpoint-records.ts";
+import type { KeyRange } from "./key-writer.ts";
 import type { Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readCheckpoints, readFloors } from "./read-checkpoints.ts";
@@ -14,6 +21,7 @@ import {
   checkpointKeysOf,
   checkpointNumberOfKey,
   envelopeKey,
+  envelopeKeysBetween,
   numberOfKey,
 } from "./record-keys.ts";
 import { putFeedFloor, putMark, type LogMark, type LogTail } from "./records.ts";
@@ -39,6 +47,27 @@ export async function assertPrunable(log: OpenLog, prune: LogPrune): Promise<voi
   }
 }
 
+/**
+ * Refuses an adoption whose checkpoint would not become the newest, does not reach a floor, or is not
+ * where its lanes begin then (I6).
+ */
+export async function assertAdoptable(
+  log: OpenLog,
+  { document, checkpoint, floors }: CheckpointAdoption,
+): Promise<void> {
+  const { vector } = decodeCheckpointVector(checkpoint.vector);
+  const last = await log.database.lastKey(checkpointKeysOf(document));
+  const newest = last ? checkpointNumberOfKey(last) : 0;
+  assert(checkpoint.document === document, "a checkpoint is adopted by its own document");
+  assert(checkpoint.number > newest, "what is adopted becomes the newest");
+  for (const [lane, before] of await readFloors(log, document)) {
+    assert((vector.get(lane)?.seq ?? 0) >= before, "a checkpoint reaches all floors (I6)");
+  }
+  for (const [lane, floor] of floors) {
+    assert(floor === vector.get(lane)?.seq, "a lane begins above what is adopted");
+  }
+}
+
 /** Deletes exactly the covered keys, one by one: a range could hold what no checkpoint covers. */
 export async function pruneOperations(log: OpenLog, prune: LogPrune): Promise<Operation[]> {
   const { document, floors, checkpointsBelow = 0, forget = [], attributions = [] } = prune;
@@ -46,7 +75,8 @@ export async function pruneOperations(log: OpenLog, prune: LogPrune): Promise<Op
   for (const [lane, floor] of floors) {
     const laneIx = log.lanes.ixOf(lane)!;
     const before = await readFloorOf(log.database, document, laneIx);
-    for (let seq = before + 1; seq <= floor; seq++) {
+    const end = await endBelow(log, envelopeKeysBetween(document, laneIx, before, floor));
+    for (let seq = before + 1; seq <= end; seq++) {
       operations.push({ type: "del", key: envelopeKey(document, laneIx, seq) });
     }
     if (floor > before) operations.push(putFloor(document, laneIx, floor));
@@ -60,6 +90,12 @@ export async function pruneOperations(log: OpenLog, prune: LogPrune): Promise<Op
   }
   operations.push(...(await oldCheckpoints(log, document, checkpointsBelow)));
   return operations;
+}
+
+/** The last seq that is there: a checkpoint that was adopted covers what never came. 0 for none. */
+async function endBelow({ database }: OpenLog, range: KeyRange): Promise<number> {
+  const last = await database.lastKey(range);
+  return last ? numberOfKey(last) : 0;
 }
 
 async function oldCheckpoints(

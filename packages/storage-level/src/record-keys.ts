@@ -199,6 +199,17 @@ export function envelopeKeysBefore(document: DocumentId, laneIx: number): KeyRan
   return { gte: envelopeKeysOf(document).gte, lt: envelopeKey(document, laneIx, 0) };
 }
 
+/** What follows `after` in one lane of a document, up to and with `last`. */
+export function envelopeKeysBetween(
+  document: DocumentId,
+  laneIx: number,
+  after: number,
+  last: number,
+): KeyRange {
+  const gte = envelopeKey(document, laneIx, after + 1);
+  return { gte, lt: envelopeKey(document, laneIx, last + 1) };
+}
+
 /** What follows `seq` in one lane of a document. */
 export function envelopeKeysAbove(document: DocumentId, laneIx: number, seq: number): KeyRange {
   const writer = new KeyWriter(Prefix.envelope, 20).id(document);

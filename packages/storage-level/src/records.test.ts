@@ -49,6 +49,7 @@ import {
   putPosition,
   putRecord,
   putStoreId,
+  putUndescribedLane,
   putVectorDigest,
   readDocumentEntry,
   readHead,
@@ -140,6 +141,10 @@ const place = { group: 2 ** 40 + 301, index: 70_000 };
 const placed = reserveEnvelope(envelopeKey(document, 3, 77), envelope);
 placeEnvelope(placed, place);
 const [descriptor, alias] = putLane({ laneIx: 3, openedAfter: 299 }, lane);
+const [undescribed, undescribedAlias] = putUndescribedLane(
+  { laneIx: 3, openedAfter: 299 },
+  lane.id,
+);
 const kinds: Record<string, Kind> = {
   "store id": {
     operation: putStoreId(storeId),
@@ -155,7 +160,17 @@ const kinds: Record<string, Kind> = {
   lane: {
     operation: descriptor!,
     decode: (key, record) => readLane(environment.hash, key, record),
-    value: lane,
+    value: { id: lane.id, descriptor: lane },
+  },
+  "undescribed lane": {
+    operation: undescribed!,
+    decode: (key, record) => readLane(environment.hash, key, record),
+    value: { id: lane.id, descriptor: undefined },
+  },
+  "alias of an undescribed lane": {
+    operation: undescribedAlias!,
+    decode: readLaneAlias,
+    value: { laneIx: 3, openedAfter: 299, isUndescribed: true },
   },
   "lane alias": {
     operation: alias!,
@@ -291,6 +306,11 @@ const golden: Record<string, readonly [key: string, record: string]> = {
       "a9f8e9a4e1090801a1f640bc0000000b0474657374ff0140c46fd6a9a3c12a497f801e38460ddd44" +
       "73528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1e" +
       "d66a63bebd37ac03",
+  ],
+  "undescribed lane": ["4c00000003", "680100000012d4fc88cd0510c338001ffca6c0a17c7a5b95fc6791fa"],
+  "alias of an undescribed lane": [
+    "6cc338001ffca6c0a17c7a5b95fc6791fa",
+    "680100000007cde75348020340ab024201",
   ],
   "lane alias": ["6cc338001ffca6c0a17c7a5b95fc6791fa", "680100000005c80fdec9020340ab02"],
   "lane alias of an older heddle": [

@@ -2,6 +2,7 @@ import {
   decodeHlc,
   decodeLane,
   encodeHlc,
+  laneId,
   limits,
   toHex,
   bytesOfId,
@@ -12,6 +13,7 @@ import {
   type Hash,
   type Hlc,
   type LaneDescriptor,
+  type LaneId,
   type LanePosition,
   type ParkedUpdate,
   type StoreId,
@@ -121,15 +123,27 @@ export function readFeedFloor(record: Uint8Array): LogMark {
   }));
 }
 
-const LaneTag = { descriptor: 1 } as const;
-/** `openedAfter` is missing for lanes of older heddles, and may be skipped: it only saves work. */
-const LaneAliasTag = { laneIx: 1, openedAfter: 32 } as const;
+/** `lane` is there where no descriptor is, which cannot be asked for its id then. */
+const LaneTag = { descriptor: 1, lane: 2 } as const;
+/**
+ * `openedAfter` is missing for lanes of older heddles, and may be skipped: it only saves work. So does
+ * `isUndescribed`, which the lane's own record says too.
+ */
+const LaneAliasTag = { laneIx: 1, openedAfter: 32, isUndescribed: 33 } as const;
 const descriptorBytesMax = 1024;
 
 export interface LaneAlias {
   readonly laneIx: number;
   /** A commit group below all that hold envelopes of the lane; 0 where that is not known. */
   readonly openedAfter: number;
+  /** The store has no descriptor of the lane. */
+  readonly isUndescribed?: boolean;
+}
+
+/** A lane as its record has it; `descriptor` is missing while only checkpoints have named the lane. */
+export interface StoredLane {
+  readonly id: LaneId;
+  readonly descriptor: LaneDescriptor | undefined;
 }
 
 /** The descriptor and the alias of a lane; each can be found again from the other. */
@@ -142,10 +156,30 @@ export function putLane({ laneIx, openedAfter }: LaneAlias, lane: LaneDescriptor
   ];
 }
 
-export function readLane(hash: Hash, key: Uint8Array, record: Uint8Array): LaneDescriptor {
+/** A lane that a checkpoint covers and of which no envelope ever came. */
+export function putUndescribedLane(
+  { laneIx, openedAfter }: Omit<LaneAlias, "isUndescribed">,
+  lane: LaneId,
+): Operation[] {
+  const alias = {
+    [LaneAliasTag.laneIx]: laneIx,
+    [LaneAliasTag.openedAfter]: openedAfter,
+    [LaneAliasTag.isUndescribed]: 1,
+  };
+  return [
+    putRecord(laneKey(laneIx), encodeFields({ [LaneTag.lane]: bytesOfId(lane) })),
+    putRecord(laneAliasKey(lane), encodeFields(alias)),
+  ];
+}
+
+export function readLane(hash: Hash, key: Uint8Array, record: Uint8Array): StoredLane {
   return decodeRecord(key, record, LaneTag, (fields) => {
     const bytes = fields.optionalBytes(LaneTag.descriptor, descriptorBytesMax);
-    return decodeLane(hash, bytes ?? new Uint8Array());
+    if (bytes === undefined && fields.optionalBytes(LaneTag.lane, 16)) {
+      return { id: laneId(fields.bytes(LaneTag.lane, 16)), descriptor: undefined };
+    }
+    const descriptor = decodeLane(hash, bytes ?? new Uint8Array());
+    return { id: descriptor.id, descriptor };
   });
 }
 
@@ -153,6 +187,7 @@ export function readLaneAlias(key: Uint8Array, record: Uint8Array): LaneAlias {
   return decodeRecord(key, record, LaneAliasTag, (fields) => ({
     laneIx: fields.uint(LaneAliasTag.laneIx),
     openedAfter: fields.uint(LaneAliasTag.openedAfter),
+    ...(fields.uint(LaneAliasTag.isUndescribed) > 0 && { isUndescribed: true }),
   }));
 }
 

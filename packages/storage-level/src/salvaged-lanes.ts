@@ -80,6 +80,7 @@ export class SalvagedLanes {
   }
 
   #read({ key, record }: SalvagedRecord): LaneDescriptor | undefined {
-    return readable(() => readLane(this.#hash, key, record));
+    // Of a lane that only a checkpoint named, the alias says all that is known.
+    return readable(() => readLane(this.#hash, key, record))?.descriptor;
   }
 }

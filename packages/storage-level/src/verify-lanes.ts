@@ -15,6 +15,7 @@ export async function verifyLanes(verification: RecordVerification): Promise<Ver
   const { database, hash, report, pace } = verification;
   const damage = (what: string): void => report({ severity: "damage", part: "lane", what });
   const byIx = new Map<number, LaneId>();
+  const withoutDescriptor: LaneId[] = [];
   let count = 0;
   for await (const chunk of database.entries(laneKeys)) {
     for (const [key, record] of chunk) {
@@ -26,15 +27,23 @@ export async function verifyLanes(verification: RecordVerification): Promise<Ver
       }
       count = Math.max(count, laneIx);
       if (lane) byIx.set(laneIx, lane.id);
+      if (lane && !lane.descriptor) withoutDescriptor.push(lane.id);
     }
   }
   const aliases = new Map<number, LaneId>();
+  const undescribed = new Set<LaneId>();
   for await (const chunk of database.entries(laneAliasKeys)) {
     for (const [key, record] of chunk) {
       await pace(record.length);
-      const laneIx = checked(report, key, () => readLaneAlias(key, record).laneIx);
-      if (laneIx !== undefined) aliases.set(laneIx, toHex(laneBytesOfKey(key)) as LaneId);
+      const alias = checked(report, key, () => readLaneAlias(key, record));
+      if (alias === undefined) continue;
+      const lane = toHex(laneBytesOfKey(key)) as LaneId;
+      aliases.set(alias.laneIx, lane);
+      if (alias.isUndescribed) undescribed.add(lane);
     }
+  }
+  for (const lane of withoutDescriptor) {
+    if (!undescribed.has(lane)) damage(`the descriptor of lane ${lane} was there and is not`);
   }
   for (const [laneIx, lane] of byIx) {
     const alias = aliases.get(laneIx);

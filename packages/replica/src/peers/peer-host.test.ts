@@ -6,7 +6,7 @@ import {
   type LogStore,
   type LogStoreState,
 } from "@heddle/core";
-import { PeerRole, type Connection, type ConnectionHandlers } from "@heddle/sync";
+import { PeerRole } from "@heddle/sync";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 
@@ -14,54 +14,8 @@ import { nodeVerifier } from "../node-environment.ts";
 import { environment, notes, signer } from "../replica.fixture.ts";
 import { Replica } from "../replica.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
+import { PairedConnection } from "./paired-connection.fixture.ts";
 import { PeerHost, type SessionEnd } from "./peer-host.ts";
-
-/** One end of a pair in memory; what it is given arrives in a task of its own. */
-class PairedConnection implements Connection {
-  readonly bufferedBytes = 0;
-  readonly isCongested = false;
-  readonly counters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-    framesDropped: 0,
-  };
-  other!: PairedConnection;
-  #handlers: ConnectionHandlers | undefined;
-  #isOver = false;
-
-  static pair(): [PairedConnection, PairedConnection] {
-    const [a, b] = [new PairedConnection(), new PairedConnection()];
-    a.other = b;
-    b.other = a;
-    return [a, b];
-  }
-
-  listen(handlers: ConnectionHandlers): void {
-    this.#handlers = handlers;
-  }
-
-  send(bytes: Uint8Array): void {
-    this.counters.framesSent++;
-    setImmediate(() => this.other.#handlers?.onMessage(bytes.slice()));
-  }
-
-  close(code: HeddleErrorCode): void {
-    if (this.#isOver) return;
-    this.#end(code);
-    setImmediate(() => this.other.#end(code));
-  }
-
-  pause(): void {}
-  resume(): void {}
-
-  #end(code: HeddleErrorCode): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#handlers?.onClosed({ code, closeCode: 1013, reason: "", wasPolite: true });
-  }
-}
 
 type StateListener = (state: LogStoreState) => void;
 

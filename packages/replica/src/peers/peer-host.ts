@@ -33,6 +33,7 @@ import { readKeptOutbox } from "./kept-outbox.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { answerPeerRequest } from "./peer-requests.ts";
+import { ServedCheckpoints } from "./serve-checkpoint.ts";
 
 export interface PeerHostOptions {
   readonly replica: Replica;
@@ -88,6 +89,7 @@ export class PeerHost {
   readonly #options: PeerHostOptions;
   readonly #lanes: KnownLanes;
   readonly #notes: PeerNotes;
+  readonly #checkpoints: ServedCheckpoints;
   readonly #sessions = new Map<PeerKey, Session>();
   readonly #wanted = new Map<string, DocumentEntry>();
   readonly #stopObserving: () => void;
@@ -100,6 +102,7 @@ export class PeerHost {
   #generation = 0;
   #nextKey: PeerKey = 1;
   #cancelTick: (() => void) | undefined;
+  #announcing: Promise<void> = Promise.resolve();
   #isDraining = false;
   #isStopped = false;
 
@@ -107,9 +110,12 @@ export class PeerHost {
     this.#options = options;
     this.#lanes = new KnownLanes(options.store);
     this.#notes = new PeerNotes(options);
+    const { store, environment, replica } = options;
+    this.#checkpoints = new ServedCheckpoints({ store, environment, access: replica.access });
     this.#stopObserving = options.replica.observe({
       onStored: (round) => this.#onStored(round),
       onStateChange: (state) => this.#onStateChange(state),
+      onCheckpointed: (document) => this.#onCheckpointed(document),
     });
   }
 
@@ -231,6 +237,7 @@ export class PeerHost {
     this.#drain();
     if (this.#machine) this.#ended = sumOf(this.#ended, this.#machine.counters);
     this.#machine = undefined;
+    this.#checkpoints.clear();
     for (const key of this.#sessions.keys()) this.#close(key, code);
   }
 
@@ -265,6 +272,24 @@ export class PeerHost {
         if (own.length > 0) machine.storedHere(entry, own, lane, arrival, this.#nowMs);
       }
     });
+  }
+
+  /** What peers may be given of a document has changed; asked in order, so that the last word is true. */
+  #onCheckpointed(document: DocumentId): void {
+    const machine = this.#machine;
+    if (machine === undefined || this.#isIdle(machine)) return;
+    const generation = this.#generation;
+    const { logger } = this.#options.environment;
+    this.#announcing = this.#announcing
+      .then(() => this.#checkpoints.held(document))
+      .then(({ checkpoint, floors }) => {
+        if (checkpoint === undefined || generation !== this.#generation) return;
+        this.#input((live) => live.checkpointed(document, checkpoint, floors, this.#nowMs));
+      })
+      .catch((error: unknown) => {
+        if (!isHeddleError(error)) throw error;
+        logger.warn("peer.checkpoint_unreadable", { document, code: error.code });
+      });
   }
 
   #onClosed(key: PeerKey, end: SessionEnd): void {
@@ -325,7 +350,8 @@ export class PeerHost {
   #answer(request: SyncRequest): void {
     const generation = this.#generation;
     const { environment } = this.#options;
-    const tools = { ...this.#options, lanes: this.#lanes, notes: this.#notes };
+    const [lanes, notes, checkpoints] = [this.#lanes, this.#notes, this.#checkpoints];
+    const tools = { ...this.#options, lanes, notes, checkpoints };
     answerPeerRequest(tools, request)
       .catch((error: unknown) => {
         if (!isHeddleError(error)) throw error;
@@ -373,6 +399,7 @@ export class PeerHost {
       this.#input((machine) => machine.tick(this.#nowMs));
       const isOver = this.#machine === undefined || this.#isIdle(this.#machine);
       if (!isOver) this.#cancelTick ??= this.#scheduleTick();
+      else this.#checkpoints.clear();
     });
   }
 }
@@ -395,4 +422,6 @@ const failedAnswers: Readonly<Partial<Record<SyncRequest["type"], unknown>>> = {
   load: "unreadable",
   read: { envelopes: [], lanes: new Map() },
   changes: unanswered,
+  readCheckpoint: { outcome: "gone" },
+  adoptCheckpoint: unanswered,
 };

@@ -1,4 +1,6 @@
 import {
+  HeddleError,
+  HeddleErrorCode,
   isHeddleError,
   unreachable,
   verifyLane,
@@ -10,13 +12,14 @@ import {
   type Signer,
   type Verifier,
 } from "@heddle/core";
-import type { LoadedDocument, StoreAnswer, SyncRequest } from "@heddle/sync";
+import type { AdoptAnswer, LoadedDocument, StoreAnswer, SyncRequest } from "@heddle/sync";
 
 import type { Replica } from "../replica.ts";
 import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
 import type { PeerNotes } from "./peer-notes.ts";
 import { readForPeer } from "./read-for-peer.ts";
+import type { ServedCheckpoints } from "./serve-checkpoint.ts";
 
 export interface PeerRequestTools {
   readonly replica: Replica;
@@ -26,6 +29,7 @@ export interface PeerRequestTools {
   readonly verifier: Verifier;
   readonly lanes: KnownLanes;
   readonly notes: PeerNotes;
+  readonly checkpoints: ServedCheckpoints;
 }
 
 /**
@@ -38,7 +42,7 @@ export async function answerPeerRequest(
   tools: PeerRequestTools,
   request: SyncRequest,
 ): Promise<unknown> {
-  const { store, environment, signer, verifier, lanes } = tools;
+  const { store, environment, signer, verifier, lanes, checkpoints } = tools;
   const { hash } = environment;
   switch (request.type) {
     case "sign":
@@ -60,11 +64,10 @@ export async function answerPeerRequest(
       return readForPeer({ store, hash, signer, lanes }, request);
     case "store":
       return take(tools, request);
-    // Nothing is offered here so far, so nobody asks; what a peer offers is not taken.
     case "readCheckpoint":
-      return { outcome: "gone" };
+      return checkpoints.read(request);
     case "adoptCheckpoint":
-      return { outcome: "refused", reason: "content" };
+      return adopt(tools, request);
     case "digest":
       return { outcome: "unavailable" };
     default:
@@ -79,26 +82,53 @@ async function changedEntries(store: LogStore, after: number): Promise<readonly 
   return entries;
 }
 
-/** A document that is in use knows its positions; that of one that is not, the store has kept. */
-async function load(
-  { replica, store, notes }: PeerRequestTools,
-  id: DocumentId,
-): Promise<LoadedDocument | undefined> {
+/**
+ * What is on disk of a document. Floors and checkpoint are read before the positions, which are never
+ * lower than these.
+ */
+async function load(tools: PeerRequestTools, id: DocumentId): Promise<LoadedDocument | undefined> {
   // First: a fork that is found meanwhile is told to the machine as well.
-  const forks = await notes.readForks(id);
+  const forks = await tools.notes.readForks(id);
+  const offerable = await tools.checkpoints.held(id);
+  const positioned = await readPositions(tools, id);
+  return positioned && { ...positioned, ...offerable, forks };
+}
+
+/** A document that is in use knows its positions; that of one that is not, the store has kept. */
+async function readPositions(
+  { replica, store }: PeerRequestTools,
+  id: DocumentId,
+): Promise<Pick<LoadedDocument, "entry" | "vector"> | undefined> {
   const loaded = replica.loaded(id);
   if (loaded?.isStored) {
-    return { entry: loaded.entry, vector: await loaded.whenDurable(), forks };
+    const entry = { ...loaded.entry, history: loaded.logged.history };
+    return { entry, vector: await loaded.whenDurable() };
   }
   const stored = await store.readDocument(id);
   if (stored === undefined) return undefined;
-  if (!stored.dirty) return { entry: stored, vector: stored.vector, forks };
+  if (!stored.dirty) return { entry: stored, vector: stored.vector };
   const document = await replica.acquire(stored.name);
   try {
-    return { entry: stored, vector: await document.whenDurable(), forks };
+    return { entry: stored, vector: await document.whenDurable() };
   } finally {
     replica.release(document);
   }
+}
+
+async function adopt(
+  tools: PeerRequestTools,
+  offered: Extract<SyncRequest, { readonly type: "adoptCheckpoint" }>,
+): Promise<AdoptAnswer> {
+  const adoption = await tools.replica.adopt(offered);
+  if (adoption.outcome === "refused") return { outcome: "refused", reason: adoption.reason };
+  const { id } = offered.entry;
+  const { vector, floors, checkpoint } = (await load(tools, id)) ?? {};
+  if (vector && floors && checkpoint) {
+    return { outcome: "adopted", vector, floors, checkpoint, arrival: adoption.arrival };
+  }
+  // It was recalled in part meanwhile: another session loads what is there.
+  const message = `the checkpoint of document ${id} that was adopted cannot be served`;
+  throw new HeddleError(HeddleErrorCode.documentReset, message);
 }
 
 async function take(

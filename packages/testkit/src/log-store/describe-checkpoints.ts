@@ -1,5 +1,6 @@
 import {
   encodeCheckpointVector,
+  laneId,
   type Attribution,
   type Checkpoint,
   type DocumentEntry,
@@ -7,9 +8,16 @@ import {
   type LogStore,
   type VersionVector,
 } from "@heddle/core";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { collectChunks, collectLog, pictureOf, picturedEnvelope } from "../collect-log.ts";
+import {
+  collect,
+  collectChunks,
+  collectLog,
+  collectLogByArrival,
+  pictureOf,
+  picturedEnvelope,
+} from "../collect-log.ts";
 import type { LogStoreHarness, LogStoreSite } from "./store-bench.ts";
 import { testEnvironment } from "../test-environment.ts";
 import { testDocument, TestWriter } from "../test-writer.ts";
@@ -195,6 +203,114 @@ export function describeCheckpoints(harness: LogStoreHarness): void {
     expect((await collectChunks(store.readArrivals(last))).map(({ number }) => number)).toEqual([
       last + 1,
     ]);
+  });
+
+  describe("a checkpoint that is adopted", () => {
+    const stranger = laneId(new Uint8Array(16).fill(9));
+    const head = new Uint8Array(32).fill(7);
+    const adoption = (
+      document: DocumentEntry,
+      number: number,
+      seqs: readonly (readonly [LaneId, number])[],
+      raised = seqs.map(([lane]) => lane),
+    ) => {
+      const covered = new Map(seqs.map(([lane, seq]) => [lane, { seq, head }]));
+      const checkpoint = testCheckpoint(document, number, covered);
+      const begins = new Map(raised.map((lane) => [lane, covered.get(lane)!.seq]));
+      return { document: document.id, checkpoint, floors: begins };
+    };
+
+    it("[CKP-12] stands for what never came, in lanes that are known and that are not", async () => {
+      await write(early, notes, 3);
+      await write(late, notes, 2);
+      const before = await store.readLastArrival();
+      const covered = [
+        [early.lane.id, 70_000],
+        [late.lane.id, 1],
+        [stranger, 2 ** 40],
+      ] as const;
+      const raised = [early.lane.id, stranger];
+      const number = await store.append({ adopt: [adoption(notes, 1, covered, raised)] });
+      expect(number).toBe(before + 1);
+      for (let opening = 1; opening <= 2; opening++) {
+        const log = (await collectLog(store, notes.id)).map(({ lane, seq }) => [lane, seq]);
+        const left = [1, 2].map((seq) => [late.lane.id, seq]);
+        expect(log).toEqual(left);
+        const arrived = await collectLogByArrival(store, notes.id);
+        expect(arrived.map(({ lane, seq }) => [lane, seq])).toEqual(left);
+        const begins = new Map([covered[0], covered[2]]);
+        expect(await store.readFloors(notes.id)).toEqual(begins);
+        expect((await store.readCheckpoints(notes.id)).map((one) => one.number)).toEqual([1]);
+        expect(await store.readCheckpointState(notes.id, 1)).toHaveLength(200_000);
+        expect((await store.readDocument(notes.id))?.dirty).toBe(true);
+        expect(await store.readLane(stranger)).toBeUndefined();
+        const lanes = await collect(store.readLanes());
+        expect(lanes.map(({ id }) => id)).toEqual([early.lane.id, late.lane.id]);
+        await reopen();
+      }
+      const feed = await collectChunks(store.readArrivals(before));
+      expect(feed).toEqual([
+        {
+          number,
+          runs: [
+            { document: notes.id, lane: early.lane.id, fromSeq: 70_000, toSeq: 70_000 },
+            { document: notes.id, lane: stranger, fromSeq: 2 ** 40, toSeq: 2 ** 40 },
+          ],
+        },
+      ]);
+    });
+
+    it("[CKP-12] goes on with the envelopes above it, and learns the lane from them", async () => {
+      const third = await TestWriter.open(environment);
+      await store.append({ adopt: [adoption(plans, 1, [[third.lane.id, 2]])] });
+      await reopen();
+      third.seal(plans.id);
+      third.seal(plans.id);
+      const next = third.seal(plans.id);
+      await store.append({ lanes: [third.lane], envelopes: [next] });
+      await store.append({ lanes: [third.lane], envelopes: [third.seal(plans.id)] });
+      for (let opening = 1; opening <= 2; opening++) {
+        expect((await store.readLane(third.lane.id))?.bytes).toEqual(third.lane.bytes);
+        const lanes = await collect(store.readLanes());
+        expect(lanes.map(({ id }) => id)).toEqual([early, late, third].map(({ lane }) => lane.id));
+        expect((await collectLog(store, plans.id)).map(({ seq }) => seq)).toEqual([3, 4]);
+        await reopen();
+      }
+      await store.append({ vectors: [{ document: plans.id, vector: third.vector(plans.id) }] });
+      await reopen();
+      expect((await store.readDocument(plans.id))?.dirty).toBe(false);
+    });
+
+    it("[CKP-12] makes a document, and keeps what its attributions say of what went", async () => {
+      const fresh = testDocument(environment, "fresh");
+      const { floors: begins, ...rest } = adoption(fresh, 1, [[stranger, 5]]);
+      const said = [{ ...attribution(early, 1), lane: stranger }];
+      const adopted = { ...rest, floors: begins, attributions: said };
+      await store.append({ documents: [fresh], adopt: [adopted] });
+      await reopen();
+      expect(await store.readDocument(fresh.id)).toMatchObject({ name: fresh.name, dirty: true });
+      expect(await store.readFloors(fresh.id)).toEqual(new Map([[stranger, 5]]));
+      expect(await store.readAttributions(fresh.id)).toEqual(said);
+    });
+
+    it("[CKP-5] is refused when it does not reach a floor, or would not be the newest", async () => {
+      await write(early, notes, 4);
+      await store.append({ checkpoints: [testCheckpoint(notes, 3, vector())] });
+      await store.append({ prune: [{ document: notes.id, floors: floors([early, 3]) }] });
+      const adopt = (number: number, seqs: readonly (readonly [LaneId, number])[]) => {
+        return store.append({ adopt: [adoption(notes, number, seqs)] });
+      };
+      await expect(adopt(4, [[early.lane.id, 2]])).rejects.toThrow("reaches all floors");
+      await expect(adopt(4, [[stranger, 2]])).rejects.toThrow("reaches all floors");
+      await expect(adopt(3, [[early.lane.id, 9]])).rejects.toThrow("the newest");
+      const { floors: _, ...rest } = adoption(notes, 4, [[early.lane.id, 9]]);
+      const lower = { ...rest, floors: floors([early, 8]) };
+      await expect(store.append({ adopt: [lower] })).rejects.toThrow("above what is adopted");
+      expect(store.state).toEqual({ name: "open" });
+      expect(await collectLog(store, notes.id)).toHaveLength(1);
+      await adopt(4, [[early.lane.id, 9]]);
+      expect(await collectLog(store, notes.id)).toEqual([]);
+    });
   });
 
   it("keeps whether a document keeps its history", async () => {
