@@ -109,3 +109,22 @@ test("[WIR-18] two relays hold what two copies were asked for", async () => {
     replica.release(document);
   }
 });
+
+test("[RLY-18] a live document and a stock client of a relay see each other, from when it is opened to when it closes", async () => {
+  await using relay = await PeeredRelay.start();
+  await using app = await App.open(new MemoryDisk(), relay.url);
+  using stock = connect(relay.url, "notes");
+  await synced(stock);
+  stock.text.insert(0, "a document");
+  const { awareness } = stock.provider;
+  awareness.setLocalState({ name: "stock" });
+  const namesOf = (states: ReadonlyMap<number, Record<string, unknown>>): unknown[] => {
+    return [...states.values()].map((state) => state["name"]);
+  };
+  const notes = await app.replica.open("notes");
+  await until(() => namesOf(notes.awareness.getStates()).includes("stock"), "the app sees it");
+  notes.awareness.setLocalState({ name: "app" });
+  await until(() => namesOf(awareness.getStates()).includes("app"), "the client sees the app");
+  await notes.close();
+  await until(() => !namesOf(awareness.getStates()).includes("app"), "the app is gone");
+});

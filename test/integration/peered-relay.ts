@@ -25,9 +25,9 @@ export class PeeredRelay implements AsyncDisposable {
 
   static async start(
     options: Partial<RelayOptions> = {},
-    disk = new MemoryDisk(),
+    disk: MemoryDisk | LogStore = new MemoryDisk(),
   ): Promise<PeeredRelay> {
-    const store = await memoryStore(disk);
+    const store = disk instanceof MemoryDisk ? await memoryStore(disk) : disk;
     const parts = { store, environment, signer: ephemeralDeviceKey(), engine: "test" };
     const replica = await Replica.open({ ...parts, idleMs: 50 });
     const settings = {
@@ -52,13 +52,24 @@ export class PeeredRelay implements AsyncDisposable {
     return this.relay.url.replace("http", "ws");
   }
 
-  /** Keeps a connection to another relay. */
-  dial(url: string): void {
-    const transport = webSocketTransport({ url, WebSocket });
+  /** Keeps a connection to another relay; the returned function cuts it for good. */
+  dial(url: string): () => void {
+    const sockets: WebSocket[] = [];
+    class DialedWebSocket extends WebSocket {
+      constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
+        super(...parameters);
+        sockets.push(this);
+      }
+    }
+    const transport = webSocketTransport({ url, WebSocket: DialedWebSocket });
     const targets = [{ name: url, transport }];
     const set = new PeerSet({ host: this.peers, environment, targets });
     this.#sets.push(set);
     set.start();
+    return () => {
+      set.stop();
+      for (const socket of sockets) socket.terminate();
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

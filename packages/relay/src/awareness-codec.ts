@@ -1,4 +1,5 @@
 import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
 
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
@@ -39,6 +40,18 @@ export function decodeAwareness(bytes: Uint8Array, itemsMax = Infinity): Awarene
   } catch (cause) {
     throw malformedAwareness(cause);
   }
+}
+
+/** The opposite of {@link decodeAwareness}. */
+export function encodeAwarenessItems(items: readonly AwarenessItem[]): Uint8Array {
+  const encoder = encoding.createEncoder();
+  encoding.writeVarUint(encoder, items.length);
+  for (const { client, clock, state } of items) {
+    encoding.writeVarUint(encoder, client);
+    encoding.writeVarUint(encoder, clock);
+    encoding.writeVarString(encoder, state ?? "null");
+  }
+  return encoding.toUint8Array(encoder);
 }
 
 /**

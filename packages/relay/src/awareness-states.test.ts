@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 
 import { decodeAwareness } from "./awareness-codec.ts";
-import { AwarenessStates, awarenessTimeoutMs } from "./awareness-states.ts";
+import { AwarenessStates, awarenessTimeoutMs, type AwarenessOwner } from "./awareness-states.ts";
 import { defaultRelayLimits } from "./relay-limits.ts";
 
-const ada = { name: "connection of Ada" };
-const bo = { name: "connection of Bo" };
+const ada: AwarenessOwner & { readonly name: string } = { name: "connection of Ada" };
+const bo: AwarenessOwner & { readonly name: string } = { name: "connection of Bo" };
 const at = (client: number, clock: number, state: string | null = "{}") => {
   return [{ client, clock, state: state ?? undefined }];
 };
@@ -71,7 +71,7 @@ test("[RLY-12] a full table forgets who is gone for who comes", () => {
   const states = new AwarenessStates({ ...defaultRelayLimits, awarenessClientsPerDocumentMax: 2 });
   states.apply(at(1, 1), ada, 0);
   states.apply(at(2, 1), bo, 0);
-  const cy = { name: "connection of Cy" };
+  const cy: AwarenessOwner & { readonly name: string } = { name: "connection of Cy" };
   expect(states.apply(at(3, 1), cy, 0).changed).toEqual([]);
   states.leave(bo, 0);
   expect(states.apply(at(3, 1), cy, 0).changed).toEqual([3]);
@@ -109,4 +109,67 @@ test("[RLY-12] all states of a document together are bounded", () => {
   expect(states.apply(at(2, 1, long), bo, 0).changed).toEqual([]);
   states.leave(ada, 0);
   expect(states.apply(at(2, 1, long), bo, 0).changed).toEqual([2]);
+});
+
+const peer = (): Required<AwarenessOwner> => ({ peer: { clients: 0 } });
+
+test("[RLY-18] what a second peer brings of a client is no news and no claim, until the first one is gone", () => {
+  const states = new AwarenessStates(defaultRelayLimits);
+  const [near, far] = [peer(), peer()];
+  const quiet = { changed: [], contested: [], doubted: [], ignored: 0, returning: [] };
+  expect(states.apply(at(1, 5), near, 0).changed).toEqual([1]);
+  expect(states.apply(at(1, 5), far, 0)).toMatchObject(quiet);
+  expect(states.apply(at(1, 6), far, 0)).toMatchObject(quiet);
+  expect(states.apply(at(1, 6), near, 0).changed).toEqual([1]);
+  states.leave(near, 10);
+  expect(states.apply(at(1, 7), far, 20).changed).toEqual([1]);
+});
+
+test("[RLY-12] between a connection and a peer a client is contested, whoever came first", () => {
+  const states = new AwarenessStates(defaultRelayLimits);
+  const there = peer();
+  states.apply(at(1, 5), ada, 0);
+  states.apply(at(2, 5), there, 0);
+  expect(states.apply(at(1, 6), there, 0)).toMatchObject({ changed: [], contested: at(1, 6) });
+  expect(states.apply(at(2, 6), ada, 0)).toMatchObject({ changed: [], contested: at(2, 6) });
+});
+
+test("[RLY-18] whom a peer takes for gone is doubted at the same clock only", () => {
+  const states = new AwarenessStates(defaultRelayLimits);
+  const there = peer();
+  states.apply(at(1, 5), ada, 0);
+  const doubted = (clock: number) => states.apply(at(1, clock, gone), there, 0);
+  expect(doubted(5)).toMatchObject({ changed: [], doubted: [1], ignored: 0 });
+  expect([doubted(4).doubted, doubted(6).doubted]).toEqual([[], []]);
+  // Between connections it is what it was: nobody says goodbye for somebody else.
+  expect(states.apply(at(1, 5, gone), bo, 0)).toMatchObject({ doubted: [], ignored: 1 });
+});
+
+test("[RLY-13] one peer brings a bounded number of clients, over all documents", () => {
+  const limits = { ...defaultRelayLimits, awarenessClientsPerPeerMax: 10 };
+  const [first, second] = [new AwarenessStates(limits), new AwarenessStates(limits)];
+  const there = peer();
+  for (let client = 0; client < 9; client++) first.apply(at(client, 1), there, 0);
+  expect(second.apply([...at(1, 1), ...at(2, 1)], there, 0)).toMatchObject({
+    changed: [1],
+    limited: ["awarenessClientsPerPeerMax"],
+  });
+  first.leave(there, 0);
+  expect(there.peer.clients).toBe(1);
+  second.expire(awarenessTimeoutMs + 1);
+  second.expire(awarenessTimeoutMs * 4);
+  expect(there.peer.clients).toBe(0);
+});
+
+test("a long table is told in pieces that add up to it", () => {
+  const states = new AwarenessStates(defaultRelayLimits);
+  const there = peer();
+  for (let client = 0; client < 100; client++) {
+    states.apply(at(client, 1, JSON.stringify("x".repeat(client * 50))), there, 0);
+  }
+  const pieces = states.encodePieces(states.clients, 16_384);
+  expect(pieces.length).toBeGreaterThan(5);
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(16_384);
+  const items = pieces.flatMap((piece) => decodeAwareness(piece).items);
+  expect(items).toEqual(decodeAwareness(states.encode(states.clients)).items);
 });

@@ -1,12 +1,13 @@
 import { equalBytes, isHeddleError, type HeddleError } from "@heddle/core";
 import { decodeStateVector, encodeStateVector, type ParsedUpdate } from "@heddle/document";
-import type { DocumentCommit, DocumentListener, ReplicaDocument } from "@heddle/replica";
+import type { DocumentCommit, DocumentListener, PeerHost, ReplicaDocument } from "@heddle/replica";
 
 import type { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { HeldMessages } from "./held-messages.ts";
 import { prepareFrame, prepareFrameOf } from "./prepared-frame.ts";
-import { Presence } from "./presence.ts";
+import type { DocumentPresence, PresenceAudience } from "./document-presence.ts";
+import type { PresenceOwner } from "./presence.ts";
 import { RoomMember, type CatchUp, type MemberSources } from "./room-member.ts";
 import {
   decodeClientMessage,
@@ -23,26 +24,36 @@ interface LastCatchUp extends CatchUp {
   readonly frame: WeakRef<Uint8Array>;
 }
 
+export interface RoomParts {
+  readonly context: GatewayContext;
+  readonly presence: DocumentPresence;
+  readonly peers: PeerHost | undefined;
+}
+
 /**
  * The stock clients of one document: answers their sync steps from the log, hands their updates to
  * the replica, and shows everybody what reached the disk.
  */
-export class DocumentRoom implements DocumentListener, MemberSources {
+export class DocumentRoom implements DocumentListener, MemberSources, PresenceAudience {
   readonly document: ReplicaDocument;
   readonly #context: GatewayContext;
   readonly #held = new HeldMessages();
   readonly #members = new Map<GatewayConnection, RoomMember>();
-  readonly #presence: Presence;
+  readonly #presence: DocumentPresence;
   readonly #unsubscribe: () => void;
+  readonly #peers: PeerHost | undefined;
+  #stopWanting: (() => void) | undefined;
   #lastCatchUp: LastCatchUp | undefined;
   #awarenessFrame: Uint8Array | undefined;
 
-  constructor(document: ReplicaDocument, context: GatewayContext) {
+  constructor(document: ReplicaDocument, { context, presence, peers }: RoomParts) {
     this.document = document;
     this.#context = context;
-    const { limits, counters, environment } = context;
-    this.#presence = new Presence({ limits, counters, clock: environment.clock });
+    this.#presence = presence;
+    this.#peers = peers;
+    presence.audience = this;
     this.#unsubscribe = document.subscribe(this);
+    this.#openWithPeers();
   }
 
   get isEmpty(): boolean {
@@ -62,11 +73,14 @@ export class DocumentRoom implements DocumentListener, MemberSources {
     this.#members.delete(connection);
     this.#held.forget(connection);
     this.document.withdraw(connection);
-    this.#broadcastAwareness(this.#presence.leave(connection));
+    this.#presence.leave(connection);
   }
 
   close(): void {
     this.#unsubscribe();
+    // After a reset the document has another room, while the members of this one are on their way out.
+    if (this.#presence.audience === this) this.#presence.audience = undefined;
+    this.#stopWanting?.();
   }
 
   /** @throws HeddleError with the code that the sender is refused with. */
@@ -102,6 +116,7 @@ export class DocumentRoom implements DocumentListener, MemberSources {
     const frame = prepareFrameOf(encodeUpdateHead(update.length), update);
     this.#context.counters.broadcasts++;
     this.#lastCatchUp = undefined;
+    this.#openWithPeers();
     let before: Uint8Array | undefined;
     const vectorBefore = (): Uint8Array => (before ??= this.#vectorBefore(parts));
     for (const [connection, member] of this.#members) {
@@ -130,9 +145,8 @@ export class DocumentRoom implements DocumentListener, MemberSources {
     return (this.#awarenessFrame ??= this.#frameOf(clients));
   }
 
-  /** What is only decided with time: silent clients, contested ones, members who are owed something. */
+  /** What is only decided with time: members who are owed something. */
   pulse(): void {
-    this.#broadcastAwareness([...this.#presence.expire(), ...this.#presence.settle()]);
     for (const member of this.#members.values()) member.flush();
   }
 
@@ -168,8 +182,6 @@ export class DocumentRoom implements DocumentListener, MemberSources {
       if (member === undefined) return;
       try {
         const { changed, returning, wasIgnored } = this.#presence.receive(items, connection);
-        // Its sender hears it too: a lone client takes silence for a dead connection.
-        this.#broadcastAwareness(changed);
         const hasHeard = changed.length > 0 || !wasIgnored;
         if (returning.length > 0 || !hasHeard) member.showAwareness(this.#frameOf(returning));
       } catch (error) {
@@ -179,11 +191,21 @@ export class DocumentRoom implements DocumentListener, MemberSources {
     });
   }
 
-  #broadcastAwareness(clients: readonly number[]): void {
-    if (clients.length === 0) return;
+  /** The sender hears it too: a lone client takes silence for a dead connection. */
+  showPresence(update: Uint8Array): void {
     this.#awarenessFrame = undefined;
-    const frame = this.#frameOf(clients);
+    const frame = prepareFrame(encodeAwareness(update));
     for (const member of this.#members.values()) member.showAwareness(frame);
+  }
+
+  showPresenceTo(owner: PresenceOwner, update: Uint8Array): void {
+    const member = this.#members.get(owner as GatewayConnection);
+    member?.showAwareness(prepareFrame(encodeAwareness(update)));
+  }
+
+  /** What is in the log is exchanged while somebody is here, so that presence finds its way too. */
+  #openWithPeers(): void {
+    if (this.document.isStored) this.#stopWanting ??= this.#peers?.want(this.document.entry);
   }
 
   #frameOf(clients: readonly number[]): Uint8Array {

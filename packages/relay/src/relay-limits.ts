@@ -104,6 +104,8 @@ const defaultBounds = {
   awarenessStateBytesMax: 8 * kiB,
   awarenessDepthMax: 32,
   awarenessClientsPerConnectionMax: 8,
+  /** One peer, in all documents: it speaks for all who are connected there. */
+  awarenessClientsPerPeerMax: 10_000,
   awarenessClientsPerDocumentMax: 4_096,
   awarenessBytesPerDocumentMax: 4 * miB,
   /** Silence of a connection after which another may speak for its clients. */

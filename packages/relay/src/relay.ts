@@ -66,7 +66,7 @@ export class Relay {
     const { hash, random } = options.environment;
     this.#sourceTags = new SourceTags(hash, random);
     this.#context = this.#newContext();
-    this.#rooms = new RoomDirectory(options.replica, this.#context);
+    this.#rooms = new RoomDirectory(options.replica, this.#context, options.peers);
     this.#webSockets = this.#newWebSocketServer();
     this.#door = new FrontDoor({
       ...this.#context,
@@ -146,6 +146,7 @@ export class Relay {
     for (const cancel of this.#cancelTimers) cancel();
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const connection of this.#connections) connection.pauseReading("draining");
+    this.#rooms.stop();
     this.#options.peers?.stop(HeddleErrorCode.relayDraining);
     try {
       await this.#options.replica.close();
@@ -242,7 +243,7 @@ export class Relay {
     if (exceeded && !before) environment.logger.warn("relay.overloaded", { limit: exceeded });
     if (before && !exceeded) environment.logger.info("relay.recovered", { limit: before });
     for (const connection of this.#connections) connection.pulse();
-    for (const room of this.#rooms.rooms) room.pulse();
+    this.#rooms.pulse();
     this.#context.addresses.forgetIdle(nowMs);
     this.#context.shares.forgetFull(nowMs);
   }

@@ -1,9 +1,10 @@
 import { HeddleError, HeddleErrorCode, type DocumentName } from "@heddle/core";
-import type { Replica, ReplicaDocument } from "@heddle/replica";
+import type { PeerHost, Replica, ReplicaDocument } from "@heddle/replica";
 
 import { DocumentRoom } from "./document-room.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { PresenceDirectory } from "./presence-directory.ts";
 import { countLimit } from "./relay-counters.ts";
 
 /** The rooms that somebody is in. A room lives from its first member to its last. */
@@ -11,14 +12,25 @@ export class RoomDirectory {
   readonly #replica: Replica;
   readonly #context: GatewayContext;
   readonly #rooms = new Map<ReplicaDocument, DocumentRoom>();
+  readonly #peers: PeerHost | undefined;
+  readonly #presences: PresenceDirectory;
 
-  constructor(replica: Replica, context: GatewayContext) {
+  constructor(replica: Replica, context: GatewayContext, peers?: PeerHost) {
     this.#replica = replica;
     this.#context = context;
+    this.#peers = peers;
+    this.#presences = new PresenceDirectory(context, peers);
   }
 
-  get rooms(): Iterable<DocumentRoom> {
-    return this.#rooms.values();
+  /** What happens only with time. */
+  pulse(): void {
+    this.#presences.pulse();
+    for (const room of this.#rooms.values()) room.pulse();
+  }
+
+  /** Nobody is told of presence any more. */
+  stop(): void {
+    this.#presences.stop();
   }
 
   /**
@@ -52,7 +64,9 @@ export class RoomDirectory {
   }
 
   #open(document: ReplicaDocument): DocumentRoom {
-    const room = new DocumentRoom(document, this.#context);
+    const presence = this.#presences.of(document.entry.id);
+    const parts = { context: this.#context, presence, peers: this.#peers };
+    const room = new DocumentRoom(document, parts);
     this.#rooms.set(document, room);
     this.#context.environment.logger.info("room.opened", { document: document.entry.id });
     return room;

@@ -17,6 +17,7 @@ export {
 export { checkpointDocument, type CheckpointOutcome, pruneDocument } from "./checkpointer.ts";
 export type { DocumentRound } from "./document-outbox.ts";
 export type { EditDescription } from "./live/edit-description.ts";
+export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";
 export { LiveDocument, type LiveDocumentOptions } from "./live/live-document.ts";
 export * from "./live/live-events.ts";
 export { LiveReplica, type LiveReplicaOptions } from "./live/live-replica.ts";
@@ -33,6 +34,7 @@ export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 export * from "./peers/live-peers.ts";
 export * from "./peers/peer-dialer.ts";
 export * from "./peers/peer-host.ts";
+export * from "./peers/peer-presence.ts";
 export * from "./peers/peer-set.ts";
 export { EngineFolder } from "./engine-folder.ts";
 export type {

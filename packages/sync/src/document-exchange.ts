@@ -4,6 +4,7 @@ import type { DocumentLedger } from "./document-ledger.ts";
 import type { DocumentLink } from "./document-link.ts";
 import { ForkWatch } from "./fork-watch.ts";
 import { HaveFlag } from "./frame-shapes.ts";
+import { HeldPresences } from "./held-presence.ts";
 import { LaneGaps } from "./lane-gaps.ts";
 import { NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -33,6 +34,10 @@ export class DocumentExchange {
   readonly gaps: LaneGaps;
   readonly #context: SyncContext;
   readonly #onFailure: () => void;
+  readonly #presences: HeldPresences;
+  /** Runs that were accepted; and those of them that were stored or dropped. */
+  #runsAccepted = 0;
+  #runsSettled = 0;
   #queue: PendingRun[] = [];
   /** On its way to disk; it cannot be called back. */
   #storing: readonly PendingRun[] = [];
@@ -45,6 +50,7 @@ export class DocumentExchange {
     this.ledger = ledger;
     this.forkWatch = new ForkWatch(context, this);
     this.gaps = new LaneGaps(context, this);
+    this.#presences = new HeldPresences(context);
   }
 
   get isIdle(): boolean {
@@ -99,6 +105,18 @@ export class DocumentExchange {
     this.#accept({ link, lane, run: fresh, release, isVerified: false, isDropped: false });
   }
 
+  /** Presence that a peer sent: passed on when all that came before it is stored. */
+  show(link: DocumentLink, payload: Uint8Array, release: () => void): void {
+    const { counters } = this.#context;
+    counters.ephemeralsReceived++;
+    if (this.gaps.count > 0) {
+      counters.ephemeralDropped++;
+      return release();
+    }
+    this.#presences.hold(link, payload, this.#runsAccepted, release);
+    this.#settlePresence();
+  }
+
   /** A whole checkpoint that a peer served. `then` hears what became of it, unless the store failed. */
   adopt(offered: OfferedCheckpoint, then: (answer: AdoptAnswer) => void): void {
     const begin = (): void => {
@@ -107,6 +125,7 @@ export class DocumentExchange {
         if (answer.outcome === "failed") return this.#onFailure();
         if (answer.outcome === "adopted") this.#adopted(offered, answer);
         then(answer);
+        this.#settlePresence();
         this.#storeVerified();
       });
     };
@@ -159,6 +178,7 @@ export class DocumentExchange {
     const { lane, run } = pending;
     this.ledger.accept(run);
     this.#queue.push(pending);
+    this.#runsAccepted++;
     const isLaneNew = known === undefined;
     this.#context.request("verifyRun", { lane, isLaneNew, run }, (isGood) => {
       if (isGood) this.#context.lanes.add(lane);
@@ -198,6 +218,8 @@ export class DocumentExchange {
     const verified = this.#queue.splice(0, end < 0 ? this.#queue.length : end);
     for (const { isDropped, release } of verified) if (isDropped) release();
     const batch = verified.filter(({ isDropped }) => !isDropped);
+    if (batch.length < verified.length) this.#presences.drop();
+    this.#runsSettled += verified.length - batch.length;
     if (batch.length === 0) return;
     this.#storing = batch;
     const { entry } = this.ledger;
@@ -206,6 +228,8 @@ export class DocumentExchange {
       for (const { release } of batch) release();
       if (answer.outcome === "failed") return this.#onFailure();
       this.#settle(batch, answer);
+      this.#runsSettled += batch.length;
+      this.#settlePresence();
       this.#storeVerified();
     });
   }
@@ -226,6 +250,7 @@ export class DocumentExchange {
         toAck.set(link, (toAck.get(link) ?? new Set()).add(lane.id));
       } else {
         this.#context.counters.incomplete++;
+        this.#presences.drop();
         this.takeBack(lane.id);
         if (verdicts[index] === "refused") {
           this.nak(link, lane.id, run[0]!.seq, NakCode.refused);
@@ -240,6 +265,10 @@ export class DocumentExchange {
     const event = { name: "document.received", entry, envelopes: stored } as const;
     this.#context.emit({ type: "event", event });
     this.#changed();
+  }
+
+  #settlePresence(): void {
+    if (this.#adoption === undefined) this.#presences.settled(this.#runsSettled);
   }
 
   #changed(): void {

@@ -11,19 +11,24 @@ import type { DocumentExchange } from "./document-exchange.ts";
 import { HaveFlag, type AckedPosition, type WirePosition } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
 import { LinkDigests } from "./link-digests.ts";
+import { LinkPresence } from "./link-presence.ts";
 import { LinkPusher } from "./link-pusher.ts";
 import { isPermanentNak, NakCode } from "./nak-code.ts";
 import { headBytes, PeerPositions, type SuspectLane } from "./peer-positions.ts";
 import { fullJitter } from "./retry-policy.ts";
 import type { SyncContext } from "./sync-context.ts";
+import type { PeerKey } from "./sync-effects.ts";
 import { wireLimits } from "./wire-limits.ts";
 
 /** What a link needs of its session. */
 export interface LinkSession {
+  readonly key: PeerKey;
   readonly isLive: boolean;
   /** Its greeting. */
   readonly peer: FrameOf<"hello">;
   readonly isCreditOpen: boolean;
+  /** Presence that waits to be sent, of all documents. */
+  readonly waitingPresence: { bytes: number };
   send(frame: Frame): void;
   close(code: HeddleErrorCode): void;
   /** Number under which the peer knows `lane`; says LANE first when it does not yet. */
@@ -33,6 +38,8 @@ export interface LinkSession {
   refOfPeerLane(lane: LaneId): number | undefined;
   /** There is something to push. */
   wantsToPush(link: DocumentLink): void;
+  /** There is presence to send. */
+  wantsToShow(link: DocumentLink): void;
 }
 
 /**
@@ -47,6 +54,7 @@ export class DocumentLink {
   readonly session: LinkSession;
   readonly ourRef: number;
   readonly positions: PeerPositions;
+  readonly presence: LinkPresence;
   /** The peer has said OPEN. */
   isOpenedByPeer = false;
   readonly #context: SyncContext;
@@ -77,6 +85,7 @@ export class DocumentLink {
     }
     this.#digests = new LinkDigests(context, this);
     this.#pusher = new LinkPusher(context, this);
+    this.presence = new LinkPresence(context, this);
   }
 
   get document(): DocumentId {
@@ -242,15 +251,6 @@ export class DocumentLink {
     if (!this.#isUnsettled) this.#scheduleRetry();
     this.#isUnsettled = true;
     this.session.wantsToPush(this);
-  }
-
-  /** Behind other data that waits for credit presence would be old; it is dropped and counted. */
-  sendEphemeral(payload: Uint8Array): void {
-    if (!this.isOpenedByPeer || !this.session.isCreditOpen) {
-      this.#context.counters.ephemeralDropped++;
-      return;
-    }
-    this.session.send({ name: "ephemeral", documentRef: this.ourRef, payload });
   }
 
   /** Neither side lacks anything that the other has, as far as it can be had. */

@@ -135,6 +135,7 @@ export class MemoryHost {
   readonly sent: { readonly peer: number; readonly bytes: Uint8Array }[] = [];
   readonly disk: MemoryDisk;
   readonly seed: number;
+  #heldStores: (() => void)[] | undefined;
   nowMs = 0;
   /** What the host answers when it is asked for digests. */
   digest: (log: Uint8Array) => DigestAnswer = () => ({ outcome: "unavailable" });
@@ -168,6 +169,12 @@ export class MemoryHost {
       ...changes,
     };
     this.replication = new Replication(options, disk.cursors, disk.keptOutbox());
+  }
+
+  /** From here on the disk is slow: each write is done when its function is called. */
+  holdStores(): (() => void)[] {
+    this.#heldStores ??= [];
+    return this.#heldStores;
   }
 
   /** Writes envelopes of a lane as a local writer does. */
@@ -254,7 +261,9 @@ export class MemoryHost {
       case "adoptCheckpoint":
         return answer(this.#adopt(effect));
       case "store":
-        return answer(this.#store(effect));
+        if (this.#heldStores) this.#heldStores.push(() => answer(this.#store(effect)));
+        else answer(this.#store(effect));
+        return;
       case "changes":
         return answer(this.#changes(effect.after));
       case "digest":

@@ -188,6 +188,15 @@ export class PeerPositions {
     return false;
   }
 
+  /** What is on our disk and the peer is still to be sent: the highest seq, by lane. */
+  get unsent(): Map<LaneId, number> {
+    const unsent = new Map<LaneId, number>();
+    for (const [lane, { seq }] of this.#ledger.durable) {
+      if (seq > this.aboveSeq(lane)) unsent.set(lane, seq);
+    }
+    return unsent;
+  }
+
   get hasUnsent(): boolean {
     for (const [lane, { seq }] of this.#ledger.durable) {
       if (seq > this.aboveSeq(lane)) return true;

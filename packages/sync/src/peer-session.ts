@@ -57,6 +57,7 @@ const dataFrames: ReadonlySet<Frame["name"]> = new Set([
 export class PeerSession implements LinkSession {
   readonly key: PeerKey;
   readonly documents: SessionDocuments;
+  readonly waitingPresence = { bytes: 0 };
   readonly #context: SyncContext;
   readonly #host: SessionHost;
   readonly #greeting: SessionGreeting;
@@ -65,6 +66,7 @@ export class PeerSession implements LinkSession {
   readonly #received: ReceiveCredit;
   readonly #openMs: number;
   readonly #pushing = new Set<DocumentLink>();
+  readonly #showing = new Set<DocumentLink>();
   #credit = new SendCredit(0);
   #state: "greeting" | "live" | "closed" = "greeting";
   #heardMs: number;
@@ -163,6 +165,7 @@ export class PeerSession implements LinkSession {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#pushing.clear();
+    this.#showing.clear();
     this.#host.onClosed(this, code);
   }
 
@@ -212,12 +215,20 @@ export class PeerSession implements LinkSession {
     this.#pushing.add(link);
   }
 
-  /** Lets links push, in turns, while there is credit. */
+  wantsToShow(link: DocumentLink): void {
+    if (this.#state !== "closed") this.#showing.add(link);
+  }
+
+  /** Lets links push, in turns, while there is credit; presence goes behind what it was said after. */
   pump(): void {
     for (const link of this.#pushing) {
       if (!this.isCreditOpen) return;
       this.#pushing.delete(link);
       link.push();
+    }
+    for (const link of this.#showing) {
+      if (!this.isCreditOpen) return;
+      if (link.presence.flush()) this.#showing.delete(link);
     }
   }
 
@@ -319,8 +330,9 @@ export class PeerSession implements LinkSession {
         return this.documents.receive(frame, frame.documentRef, release);
       case "lane":
         return this.#lanes.receive(frame, release);
-      case "fork":
       case "ephemeral":
+        return this.documents.receive(frame, frame.documentRef, release);
+      case "fork":
         this.documents.receive(frame, frame.documentRef);
         return release();
       default:

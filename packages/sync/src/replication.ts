@@ -26,6 +26,7 @@ import type {
   HeldCheckpoint,
   KeptOutbox,
   KeptRefusal,
+  PeerChoice,
   PeerKey,
   RequestId,
   RequestName,
@@ -130,6 +131,11 @@ export class Replication implements SessionHost {
   /** The transport of a session is gone. */
   disconnected(peer: PeerKey, nowMs: number): void {
     this.#input(nowMs, () => this.#sessions.get(peer)?.closed(HeddleErrorCode.sessionClosed));
+  }
+
+  /** Sessions that come are not asked for it any more; those that are here go on. */
+  unwant(document: DocumentId): void {
+    this.#wanted.delete(document);
   }
 
   /** Exchange this document with every peer, now and later. */
@@ -284,11 +290,22 @@ export class Replication implements SessionHost {
     });
   }
 
-  /** Presence for everybody who has the document open: sent at once or not at all, never stored. */
-  sendEphemeral(document: DocumentId, payload: Uint8Array, nowMs: number): void {
+  /**
+   * Presence for the peers that have the document open, behind what of it is on disk. Never stored;
+   * where it finds no room it is dropped, and `presence.due` asks for all of it later.
+   */
+  sendEphemeral(
+    document: DocumentId,
+    payload: Uint8Array,
+    nowMs: number,
+    to: PeerChoice = {},
+  ): void {
     assert(payload.length <= wireLimits.ephemeralBytesMax, "presence keeps its cap");
     this.#input(nowMs, () => {
-      for (const link of this.#context.linksOf(document)) link.sendEphemeral(payload);
+      for (const link of this.#context.linksOf(document)) {
+        const { key } = link.session;
+        if (key !== to.except && key === (to.only ?? key)) link.presence.send(payload);
+      }
     });
   }
 

@@ -84,6 +84,7 @@ export class SessionDocuments {
       this.#peerLinks.set(documentRef, link);
       link.isOpenedByPeer = true;
       link.changed();
+      link.presence.opened();
       this.#session.attempt(() => {
         for (const each of frames) this.#onFrame(link, each, () => {});
       });
@@ -137,11 +138,8 @@ export class SessionDocuments {
         return link.receiveNak(frame);
       case "digest":
         return link.receiveDigest(frame);
-      case "ephemeral": {
-        const { name, payload } = frame;
-        const event = { name, payload, peer: this.#session.key, document: link.document };
-        return this.#context.emit({ type: "event", event });
-      }
+      case "ephemeral":
+        return link.exchange.show(link, frame.payload, release);
       case "close":
         link.isOpenedByPeer = false;
         this.#peerLinks.delete(frame.documentRef);

@@ -22,6 +22,8 @@ export interface SyncCounters {
   documentsUnreadable: number;
   refsUnknown: number;
   refsForgotten: number;
+  ephemeralsSent: number;
+  ephemeralsReceived: number;
   ephemeralDropped: number;
   acksForgotten: number;
   lanesRefused: number;
@@ -57,6 +59,8 @@ export function newSyncCounters(): SyncCounters {
     documentsUnreadable: 0,
     refsUnknown: 0,
     refsForgotten: 0,
+    ephemeralsSent: 0,
+    ephemeralsReceived: 0,
     ephemeralDropped: 0,
     acksForgotten: 0,
     lanesRefused: 0,

@@ -16,6 +16,12 @@ import type { OwnRun } from "./own-envelopes.ts";
 
 /** One connection, from its opening to its end; a new one gets a new key. */
 export type PeerKey = number;
+
+/** Peers that something is for; all of them when nothing is said. */
+export interface PeerChoice {
+  readonly only?: PeerKey | undefined;
+  readonly except?: PeerKey | undefined;
+}
 export type RequestId = number;
 
 /** What the state machine asks of its host. A request is answered by `Replication.complete`. */
@@ -337,6 +343,11 @@ export type SyncEvent =
       readonly lane: LaneId;
       readonly fromSeq: number;
     }
+  /**
+   * A peer that has opened a document has what lies before presence, and none of that, or not all: it
+   * is to be told of everybody.
+   */
+  | { readonly name: "presence.due"; readonly peer: PeerKey; readonly document: DocumentId }
   | {
       readonly name: "ephemeral";
       readonly peer: PeerKey;

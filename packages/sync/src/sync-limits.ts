@@ -33,6 +33,11 @@ export const syncLimits = {
   checkpointIdleMs: 5 * 60_000,
   /** Ids of checkpoints that were wrong and are not taken again. */
   refusedCheckpointsMax: 1_024,
+  /** Presence that waits to be sent to one peer: of one document, and of all. */
+  ephemeralsWaitingMax: 64,
+  ephemeralBytesWaitingMax: 1024 * 1024,
+  /** Presence of one document that waits to be shown here. */
+  ephemeralsHeldMax: 256,
   /** Acknowledgements of a document are kept once in so long, and when it has settled. */
   keepAckMs: 1_000,
   /** A document is at rest after so long; then, and no more often than that, digests are compared. */

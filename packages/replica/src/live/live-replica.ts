@@ -1,8 +1,9 @@
-import type { Environment } from "@heddle/core";
+import { documentIdOf, type Environment } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 
 import type { LivePeers } from "../peers/live-peers.ts";
 import type { Replica } from "../replica.ts";
+import { connectPresence } from "./connect-presence.ts";
 import { LiveDocument } from "./live-document.ts";
 
 export interface LiveReplicaOptions {
@@ -38,6 +39,8 @@ export class LiveReplica implements AsyncDisposable {
     const { replica, environment, peers } = this.#options;
     const document = new LiveDocument({ replica, environment, name, ydoc, peers });
     this.#documents.add(document);
+    const id = documentIdOf(environment.hash, replica.space, document.name);
+    if (peers) connectPresence(document, id, peers);
     document.on("status", ({ state }) => {
       if (state === "closed") this.#documents.delete(document);
     });

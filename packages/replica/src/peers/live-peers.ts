@@ -3,6 +3,7 @@ import type { KeptRefusal, OutboxSize } from "@heddle/sync";
 
 import type { DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
+import type { PeerPresence } from "./peer-presence.ts";
 import type { PeerSet } from "./peer-set.ts";
 import { readRefused } from "./read-refused.ts";
 import type { Copies } from "./replication-waits.ts";
@@ -35,6 +36,11 @@ export class LivePeers {
   /** Where the connection to each peer stands, by the peer's name. */
   get states(): ReadonlyMap<string, DialerState> {
     return this.#parts.set.states;
+  }
+
+  /** Who is where: live documents are shown it. */
+  get presence(): PeerPresence {
+    return this.#parts.host.presence;
   }
 
   get outbox(): OutboxView {

@@ -31,6 +31,7 @@ import type { Replica } from "../replica.ts";
 import { KnownLanes } from "./known-lanes.ts";
 import { readKeptOutbox } from "./kept-outbox.ts";
 import { PeerNotes } from "./peer-notes.ts";
+import { PeerPresence } from "./peer-presence.ts";
 import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { answerPeerRequest } from "./peer-requests.ts";
 import { ServedCheckpoints } from "./serve-checkpoint.ts";
@@ -86,12 +87,17 @@ const tickMs = 200;
  *        └────────────────────── the store has proved itself ◄────────────┘
  */
 export class PeerHost {
+  /** Who is here, for those who have a document open; never stored. */
+  readonly presence = new PeerPresence((document, update, to) => {
+    this.#input((machine) => machine.sendEphemeral(document, update, this.#nowMs, to));
+  });
   readonly #options: PeerHostOptions;
   readonly #lanes: KnownLanes;
   readonly #notes: PeerNotes;
   readonly #checkpoints: ServedCheckpoints;
   readonly #sessions = new Map<PeerKey, Session>();
-  readonly #wanted = new Map<string, DocumentEntry>();
+  /** Documents that are wanted, and how often. */
+  readonly #wanted = new Map<DocumentId, { readonly entry: DocumentEntry; count: number }>();
   readonly #stopObserving: () => void;
   readonly #waits = new ReplicationWaits();
   /** Rounds that were stored while a machine was being made. */
@@ -159,10 +165,23 @@ export class PeerHost {
     });
   }
 
-  /** Exchanges a document with every peer, now and later. */
-  want(entry: DocumentEntry): void {
-    this.#wanted.set(entry.id, entry);
+  /**
+   * Exchanges a document with every peer, now and later. The returned function takes back one such
+   * wish: after the last one, sessions that come are not asked for the document any more.
+   */
+  want(entry: DocumentEntry): () => void {
+    const wanted = this.#wanted.get(entry.id) ?? { entry, count: 0 };
+    this.#wanted.set(entry.id, wanted);
+    wanted.count++;
     this.#input((machine) => machine.want(entry, this.#nowMs));
+    let isWanted = true;
+    return () => {
+      if (!isWanted) return;
+      isWanted = false;
+      if (--wanted.count > 0) return;
+      this.#wanted.delete(entry.id);
+      this.#machine?.unwant(entry.id);
+    };
   }
 
   /**
@@ -181,11 +200,6 @@ export class PeerHost {
   /** Offers what a peer has refused again, to one store or to all that refused it. */
   retryRefused({ document, lane }: Pick<KeptRefusal, "document" | "lane">): void {
     this.#input((machine) => machine.retryRefused(document, lane, this.#nowMs));
-  }
-
-  /** Presence for everybody who has the document open: sent at once or not at all, never stored. */
-  sendEphemeral(document: DocumentEntry["id"], payload: Uint8Array): void {
-    this.#input((machine) => machine.sendEphemeral(document, payload, this.#nowMs));
   }
 
   /** Says goodbye to everybody. The replica and the store are their owner's. */
@@ -224,7 +238,7 @@ export class PeerHost {
       ...(limits && { limits }),
     };
     this.#machine = new Replication(machineOptions, cursors, kept);
-    for (const entry of this.#wanted.values()) this.#machine.want(entry, this.#nowMs);
+    for (const { entry } of this.#wanted.values()) this.#machine.want(entry, this.#nowMs);
     for (const round of this.#missed.splice(0)) this.#onStored(round);
     this.#drain();
   }
@@ -373,6 +387,7 @@ export class PeerHost {
     if (event.name === "lane.taken" || event.name === "lane.forked") {
       this.#options.replica.endLane(event.lane);
     }
+    this.presence.onEvent(event);
     this.#options.onEvent?.(event);
   }
 
