@@ -41,6 +41,10 @@ class App implements AsyncDisposable {
   }
 }
 
+function namesOf(states: ReadonlyMap<number, Record<string, unknown>>): unknown[] {
+  return [...states.values()].map((state) => state["name"]);
+}
+
 test("[WIR-15][WIR-18] a live document and a stock client edit together through a relay, and the outbox empties", async () => {
   await using relay = await PeeredRelay.start();
   await using app = await App.open(new MemoryDisk(), relay.url);
@@ -118,9 +122,6 @@ test("[RLY-18] a live document and a stock client of a relay see each other, fro
   stock.text.insert(0, "a document");
   const { awareness } = stock.provider;
   awareness.setLocalState({ name: "stock" });
-  const namesOf = (states: ReadonlyMap<number, Record<string, unknown>>): unknown[] => {
-    return [...states.values()].map((state) => state["name"]);
-  };
   const notes = await app.replica.open("notes");
   await until(() => namesOf(notes.awareness.getStates()).includes("stock"), "the app sees it");
   notes.awareness.setLocalState({ name: "app" });
