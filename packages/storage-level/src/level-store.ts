@@ -16,6 +16,11 @@ export function levelStore(
 ): LevelStoreOpener {
   return {
     directory,
-    open: (environment) => openLevelStore(directory, { ...options, environment }),
+    async open(environment) {
+      const store = await openLevelStore(directory, { ...options, environment });
+      // Whoever embeds it holds `store.opening` from here on: a rollback is told once.
+      await store.openingTold();
+      return store;
+    },
   };
 }
