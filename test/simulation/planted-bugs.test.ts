@@ -44,9 +44,9 @@ type Simulate = typeof simulate;
 
 async function firstBroken(
   simulatePlanted: Simulate,
-  { scenario = "light" }: PlantedBug,
+  { scenario = "light", fromSeed = 1 }: PlantedBug,
 ): Promise<{ readonly seed: number; readonly what: string } | undefined> {
-  for (let seed = 1; seed <= seedsMax; seed++) {
+  for (let seed = fromSeed; seed < fromSeed + seedsMax; seed++) {
     const what = await brokenIn(() => simulatePlanted({ seed, scenario }), scenario);
     if (what !== undefined) return { seed, what };
   }

@@ -9,6 +9,8 @@ export interface PlantedBug {
   readonly find: string;
   readonly replace: string;
   readonly scenario?: SimScenario;
+  /** Where the search begins, for a mistake that shows in one of a thousand worlds. */
+  readonly fromSeed?: number;
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -149,6 +151,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "this.exchange.forkWatch.tell(this);\n    }\n",
     replace: "}\n",
     scenario: "clones",
+    fromSeed: 1_700,
   },
   {
     name: "take one's own lane from a twin",

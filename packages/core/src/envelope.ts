@@ -242,6 +242,16 @@ export function withSignature(envelope: Envelope, signature: Uint8Array): Envelo
   };
 }
 
+/** The same envelope without its signature; the id stays, as it does not cover it. */
+export function withoutSignature(envelope: Envelope): Envelope {
+  const { signature, ...unsigned } = envelope;
+  if (signature === undefined) return envelope;
+  const encoder = encoding.createEncoder();
+  writeBytesField(encoder, Tag.signature, signature);
+  // It is the last field, always.
+  return { ...unsigned, bytes: envelope.bytes.subarray(0, -encoding.length(encoder)) };
+}
+
 /** What no reader would take must not reach the log. */
 function assertLengthMax(bytes: Uint8Array | undefined, lengthMax: number): void {
   assert(bytes === undefined || bytes.length <= lengthMax, "a field keeps its cap");

@@ -4,7 +4,7 @@ import { chainOf, envelopeWith, testLane } from "./envelope.fixture.ts";
 import { decodeEnvelope, withSignature, type Envelope } from "./envelope.ts";
 import { ed25519, seededSigner, sha256 } from "./environment.fixture.ts";
 import { documentId } from "./ids.ts";
-import { signRun, verifyRun } from "./run.ts";
+import { signedAtEnd, signRun, verifyRun } from "./run.ts";
 
 const ada = seededSigner("ada");
 const eve = seededSigner("eve");
@@ -21,6 +21,18 @@ test("[LOG-2] one signature on the last of a run vouches for all of it, also aft
   expect(await verify(signed)).toBe(true);
   expect(await verify(signed.slice(1))).toBe(true);
   expect(await verify(signed.map(({ bytes }) => decodeEnvelope(sha256, bytes)))).toBe(true);
+});
+
+test("[WIR-16] a run that is passed on has one signature, the one that was proven", async () => {
+  const [first] = await signRun([one], ada);
+  const [, , last] = await signRun([one, two, three], ada);
+  const forged = { ...first!, signature: first!.signature!.map((byte) => byte ^ 1) };
+  const kept = signedAtEnd([forged, two, last!]);
+  expect(kept.map(({ signature }) => signature?.length)).toEqual([undefined, undefined, 64]);
+  expect(kept[0]).toEqual(one);
+  expect(await verify(kept)).toBe(true);
+  const asItWas = [one, two, last!];
+  expect(signedAtEnd(asItWas)).toBe(asItWas);
 });
 
 test("[LOG-2] a run without a good signature of its device proves nothing", async () => {

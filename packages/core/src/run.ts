@@ -1,7 +1,7 @@
 import { assert } from "./assert.ts";
 import { equalBytes } from "./bytes.ts";
 import type { Signer, Verifier } from "./environment.ts";
-import { withSignature, type Envelope } from "./envelope.ts";
+import { withoutSignature, withSignature, type Envelope } from "./envelope.ts";
 
 /**
  * A run is a contiguous stretch of one lane of one document. Each envelope names its predecessor by
@@ -23,6 +23,15 @@ export async function verifyRun(
   const last = run.at(-1);
   if (last?.signature === undefined || !isChained(run)) return false;
   return verifier.verify(devicePublicKey, last.id, last.signature);
+}
+
+/**
+ * A run of which only the end is signed. {@link verifyRun} proves that one signature; others in between
+ * may be anything, and whoever passed them on would be taken for a forger.
+ */
+export function signedAtEnd(run: readonly Envelope[]): readonly Envelope[] {
+  if (run.every(({ signature }, index) => !signature || index === run.length - 1)) return run;
+  return run.map((each, index) => (index === run.length - 1 ? each : withoutSignature(each)));
 }
 
 function isChained(run: readonly Envelope[]): boolean {

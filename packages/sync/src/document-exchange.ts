@@ -1,4 +1,10 @@
-import { HeddleErrorCode, type Envelope, type LaneDescriptor, type LaneId } from "@heddle/core";
+import {
+  HeddleErrorCode,
+  signedAtEnd,
+  type Envelope,
+  type LaneDescriptor,
+  type LaneId,
+} from "@heddle/core";
 
 import type { DocumentLedger } from "./document-ledger.ts";
 import type { DocumentLink } from "./document-link.ts";
@@ -174,8 +180,9 @@ export class DocumentExchange {
   #accept(offered: PendingRun): void {
     // Not what this session said of the lane, which may be damaged in its signature alone.
     const known = this.#context.lanes.get(offered.lane.id);
-    const pending = known ? { ...offered, lane: known } : offered;
-    const { lane, run } = pending;
+    const run = signedAtEnd(offered.run);
+    const pending = { ...offered, run, lane: known ?? offered.lane };
+    const { lane } = pending;
     this.ledger.accept(run);
     this.#queue.push(pending);
     this.#runsAccepted++;

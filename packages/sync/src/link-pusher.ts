@@ -75,6 +75,12 @@ export class LinkPusher {
   }
 }
 
+/**
+ * Whoever takes a run keeps the signature at its end only. With one at least every 48 envelopes, as
+ * replicas sign them, none is further away than the proof of a fork may be long.
+ */
+const signedRunEnvelopes = 16;
+
 /** Cuts envelopes into what one PUSH holds: one lane without gaps, ending where it is signed. */
 function runsOf(envelopes: readonly Envelope[], bytesMax: number): Envelope[][] {
   const runs: Envelope[][] = [];
@@ -83,7 +89,8 @@ function runsOf(envelopes: readonly Envelope[], bytesMax: number): Envelope[][] 
   for (const envelope of envelopes) {
     const before = run.at(-1);
     const follows = before?.lane === envelope.lane && before.seq + 1 === envelope.seq;
-    const isFull = before?.signature !== undefined && bytes + envelope.bytes.length > bytesMax;
+    const isEnough = bytes + envelope.bytes.length > bytesMax || run.length >= signedRunEnvelopes;
+    const isFull = before?.signature !== undefined && isEnough;
     const isLong = run.length >= wireLimits.envelopesPerPushMax;
     if (run.length > 0 && (!follows || isFull || isLong)) {
       runs.push(run);
