@@ -11,6 +11,12 @@ const skipped = [];
 install();
 build();
 provide("/usr/bin/chromium", "chromium", "browser tests (test/e2e)");
+provide(
+  "/usr/sbin/nft",
+  "nftables",
+  "faults of a real network (test/faults/network-faults.test.ts)",
+);
+provide("/usr/bin/ss", "iproute2", "faults of a real network (test/faults/network-faults.test.ts)");
 if (!existsSync(path.join(root, "..", "shared", "data"))) {
   skipped.push("tests on recorded editing traces: there is no folder ../shared/data");
 }

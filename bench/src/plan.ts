@@ -17,6 +17,12 @@ export interface Plan {
   /** Longer than any server keeps a document that everybody has left; none keeps it for longer by default. */
   readonly leftMs: number;
   readonly traceEdits: number;
+  /** Virtual time from one edit to the next, where typing at human speed is measured. */
+  readonly typingMs: number;
+  readonly watchedEdits: number;
+  /** A writer and a reader each, at two relays that are peers. */
+  readonly peeredDocuments: number;
+  readonly typedPerPeeredDocument: number;
   readonly returningBytes: number;
   readonly updatesBehind: number;
   readonly idleClients: number;
@@ -46,6 +52,10 @@ export const quickPlan: Plan = {
   libraryDocuments: 200,
   leftMs: 1_000,
   traceEdits: 5_000,
+  watchedEdits: 2_000,
+  typingMs: 200,
+  peeredDocuments: 100,
+  typedPerPeeredDocument: 1_200,
   returningBytes: 100_000,
   updatesBehind: 1_000,
   idleClients: 200,
@@ -72,6 +82,10 @@ export const fullPlan: Plan = {
   libraryDocuments: 2_000,
   leftMs: 40_000,
   traceEdits: 259_778,
+  watchedEdits: 20_000,
+  typingMs: 200,
+  peeredDocuments: 100,
+  typedPerPeeredDocument: 5_000,
   returningBytes: 1_000_000,
   updatesBehind: 10_000,
   idleClients: 2_000,

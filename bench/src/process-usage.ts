@@ -12,6 +12,11 @@ export function readCpuSeconds(pid: number): number {
   return (Number(fields[userTimeField]) + Number(fields[userTimeField + 1])) / ticksPerSecond;
 }
 
+/** The same of several processes together. */
+export function readAllCpuSeconds(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + readCpuSeconds(pid), 0);
+}
+
 /** Memory of a process that is in RAM now, in MB (10^6 bytes). */
 export function readRssMegabytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");

@@ -52,11 +52,12 @@ export async function until(
   condition: () => boolean,
   what: string,
   timeoutMs = 10_000,
+  pauseMs = 5,
 ): Promise<void> {
   const startedMs = performance.now();
   while (!condition()) {
     if (performance.now() - startedMs > timeoutMs) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 

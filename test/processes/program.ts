@@ -45,9 +45,11 @@ export class ProgramProcess {
   /** Lines that were not taken by {@link nextLine}. */
   readonly rest: string[] = [];
 
-  constructor(file: string, args: readonly string[] = []) {
+  /** @param through what it is started through, and what has to become it: `ip netns exec name`. */
+  constructor(file: string, args: readonly string[] = [], through: readonly string[] = []) {
     const stdio: ["pipe", "pipe", "ignore"] = ["pipe", "pipe", "ignore"];
-    this.#child = spawn(process.execPath, [file, ...args], { stdio });
+    const [program, ...rest] = [...through, process.execPath, file, ...args];
+    this.#child = spawn(program!, rest, { stdio });
     this.#closed = once(this.#child, "close");
     const reader = createInterface({ input: this.#child.stdout! });
     this.#lines = reader[Symbol.asyncIterator]();

@@ -16,6 +16,12 @@ export interface RelayOptions {
   readonly limits?: readonly string[];
   /** Anything else that goes on the command line. */
   readonly flags?: readonly string[];
+  /** Address to listen on; the loopback by default. */
+  readonly host?: string;
+  /** What the relay is started through: `ip netns exec name`. It has to become the relay. */
+  readonly through?: readonly string[];
+  /** Told of each line of its log, complete ones only. */
+  readonly onLogLine?: (line: string) => void;
 }
 
 /** A relay as people start it, in its own process. */
@@ -36,15 +42,20 @@ export class RelayProcess implements AsyncDisposable {
     port = 0,
     limits = [],
     flags = [],
+    host = "127.0.0.1",
+    through = [],
+    onLogLine,
   }: RelayOptions): Promise<RelayProcess> {
-    const args = ["--host", "127.0.0.1", "--port", String(port), "--data", data];
+    const args = ["--host", host, "--port", String(port), "--data", data];
     if (app !== undefined) args.push("--app", app);
     for (const limit of limits) args.push("--limit", limit);
-    const command = ["apps/cli/bin/heddle.js", "relay", ...args, ...flags, "--json"];
-    const child = spawn(process.execPath, command, {
+    const heddle = [process.execPath, "apps/cli/bin/heddle.js", "relay", ...args, ...flags];
+    const [program, ...rest] = [...through, ...heddle, "--json"];
+    const child = spawn(program!, rest, {
       cwd: repositoryFolder,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    if (onLogLine) createInterface({ input: child.stderr }).on("line", onLogLine);
     try {
       return new RelayProcess(await listening(child), child);
     } catch (error) {

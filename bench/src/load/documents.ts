@@ -25,7 +25,8 @@ class WatchedDocument {
     const onClosed = (reason: string) =>
       load.failed.reject(new Error(`document ${index}: ${reason}`));
     this.writer = new WireClient(target, { onContent: () => {}, onClosed });
-    this.reader = new WireClient(target, {
+    const readerTarget = job.readers ? { ...target, url: job.readers.url } : target;
+    this.reader = new WireClient(readerTarget, {
       onContent: (_client, _from, to, at) => this.#onContent(to, at),
       onClosed,
     });
@@ -78,6 +79,7 @@ export async function runDocuments(job: DocumentsJob): Promise<Sample> {
   for (const document of documents) document.sendNext();
   const metered = await measureAfterWarmUp({
     ...job,
+    serverPids: job.readers ? [job.serverPid, job.readers.serverPid] : [job.serverPid],
     keepsServerBusy: true,
     failed: load.failed.promise,
     exhausted: load.exhausted.promise,

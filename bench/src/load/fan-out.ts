@@ -65,6 +65,7 @@ class FanOutLoad {
     if ("rate" in job.pace) await this.#changePace(job.pace.rate);
     const metered = await measureAfterWarmUp({
       ...job,
+      serverPids: [job.serverPid],
       keepsServerBusy: "window" in job.pace,
       failed: this.#failed.promise,
       exhausted: this.#exhausted.promise,
@@ -128,7 +129,7 @@ class FanOutLoad {
   /** Ends the full window, waits until it has arrived everywhere, and goes on at a rate. */
   async #changePace(rate: number): Promise<void> {
     await Promise.race([
-      worked(this.#job.serverPid, this.#job.warmUpMs, true),
+      worked([this.#job.serverPid], this.#job.warmUpMs, true),
       this.#failed.promise,
     ]);
     this.#isWindowKept = false;

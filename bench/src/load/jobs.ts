@@ -13,7 +13,8 @@ export type Job =
   | ReturningJob
   | IdleJob
   | SeedStoreJob
-  | SyncCostJob;
+  | SyncCostJob
+  | TypedBytesJob;
 
 interface ServerJob {
   readonly url: string;
@@ -42,6 +43,8 @@ export interface FanOutJob extends TimedJob {
 
 export interface DocumentsJob extends TimedJob {
   readonly kind: "documents";
+  /** Where readers connect to, when it is another server that works together with the first. */
+  readonly readers?: { readonly url: string; readonly serverPid: number };
   readonly documents: number;
   readonly updatesPerDocument: number;
 }
@@ -105,6 +108,17 @@ export interface SeedStoreJob {
   readonly updates: number;
   readonly updateBytes: number;
   readonly lanes: number;
+}
+
+/** No server is running: two replicas, or what y-websocket would send, in virtual time. */
+export interface TypedBytesJob {
+  readonly kind: "typed-bytes";
+  readonly wire: "heddle" | "y-websocket";
+  readonly edits: number;
+  /** So many of them also where each window is short: they cost the more of this machine's time. */
+  readonly watchedEdits: number;
+  /** From one edit to the next. */
+  readonly typingMs: number;
 }
 
 export interface SyncCostJob {

@@ -9,6 +9,7 @@ import { runReturning } from "./returning.ts";
 import { runSeedStore } from "./seed-store.ts";
 import { runSendTrace } from "./send-trace.ts";
 import { runSyncCost } from "./sync-cost.ts";
+import { runTypedBytes } from "./typed-bytes.ts";
 
 /** Entry of the load process: one job in as argument, events out as JSON lines. */
 const job = JSON.parse(process.argv[2] ?? "null") as Job;
@@ -39,6 +40,8 @@ async function run(job: Job): Promise<Sample> {
       return await runSeedStore(job);
     case "sync-cost":
       return runSyncCost(job);
+    case "typed-bytes":
+      return await runTypedBytes(job);
   }
 }
 

@@ -1,11 +1,12 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pinning } from "../pinning.ts";
-import { readCpuSeconds } from "../process-usage.ts";
+import { readAllCpuSeconds } from "../process-usage.ts";
 import { Meter, type Metered } from "./meter.ts";
 
 interface MeasuredTime {
-  readonly serverPid: number;
+  /** All processes that are the server. */
+  readonly serverPids: readonly number[];
   readonly pinning: Pinning | null;
   readonly warmUpMs: number;
   readonly measureMs: number;
@@ -27,13 +28,13 @@ const lookMs = 100;
 export async function measureAfterWarmUp(time: MeasuredTime): Promise<Metered> {
   const { exhausted, failed } = time;
   const outOfWork = exhausted.then(() => true);
-  const warmed = worked(time.serverPid, time.warmUpMs, time.keepsServerBusy).then(() => false);
+  const warmed = worked(time.serverPids, time.warmUpMs, time.keepsServerBusy).then(() => false);
   if (await Promise.race([warmed, outOfWork, failed])) {
     throw new Error("ran out of updates while warming up");
   }
   time.onMeasureStart();
-  const meter = new Meter(time.serverPid, time.pinning);
-  const measured = worked(time.serverPid, time.measureMs, time.keepsServerBusy);
+  const meter = new Meter(time.serverPids, time.pinning);
+  const measured = worked(time.serverPids, time.measureMs, time.keepsServerBusy);
   await Promise.race([measured, outOfWork, failed]);
   return meter.read();
 }
@@ -42,13 +43,17 @@ export async function measureAfterWarmUp(time: MeasuredTime): Promise<Metered> {
  * Resolves after `ms`, or as much later as a busy server on a shared machine takes to have had its core
  * for 60 % of `ms`; after six times `ms` in any case.
  */
-export async function worked(serverPid: number, ms: number, isBusy: boolean): Promise<void> {
+export async function worked(
+  serverPids: readonly number[],
+  ms: number,
+  isBusy: boolean,
+): Promise<void> {
   const startedAt = performance.now();
-  const cpuBefore = readCpuSeconds(serverPid);
+  const cpuBefore = readAllCpuSeconds(serverPids);
   await delay(ms);
   if (!isBusy) return;
   const hasWorked = (): boolean => {
-    return (readCpuSeconds(serverPid) - cpuBefore) * 1_000 >= ms * coreShareLeast;
+    return (readAllCpuSeconds(serverPids) - cpuBefore) * 1_000 >= ms * coreShareLeast;
   };
   while (!hasWorked() && performance.now() - startedAt < ms * stretchMax) await delay(lookMs);
 }

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { Pinning } from "../pinning.ts";
-import { readCoreBusySeconds, readCpuSeconds } from "../process-usage.ts";
+import { readAllCpuSeconds, readCoreBusySeconds } from "../process-usage.ts";
 
 export interface Metered {
   readonly seconds: number;
@@ -19,14 +19,14 @@ interface Reading {
   readonly busySeconds: { readonly server: number; readonly load: number } | undefined;
 }
 
-/** Time and CPU between two moments: of the server, of this process, and of whoever else used their cores. */
+/** Time and CPU between two moments: of the servers, of this process, and of whoever else used their cores. */
 export class Meter {
-  readonly #serverPid: number;
+  readonly #serverPids: readonly number[];
   readonly #pinning: Pinning | null;
   readonly #start: Reading;
 
-  constructor(serverPid: number, pinning: Pinning | null) {
-    this.#serverPid = serverPid;
+  constructor(serverPids: readonly number[], pinning: Pinning | null) {
+    this.#serverPids = serverPids;
     this.#pinning = pinning;
     this.#start = this.#take();
   }
@@ -52,7 +52,7 @@ export class Meter {
     const { user, system } = process.cpuUsage();
     return {
       atMs: performance.now(),
-      serverCpuSeconds: readCpuSeconds(this.#serverPid),
+      serverCpuSeconds: readAllCpuSeconds(this.#serverPids),
       loadCpuSeconds: (user + system) / 1e6,
       busySeconds: this.#pinning
         ? {

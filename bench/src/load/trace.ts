@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import * as Y from "yjs";
 import { clientIdOf } from "./typing.ts";
 
-type Patch = readonly [position: number, deleteCount: number, inserted: string];
+export type Patch = readonly [position: number, deleteCount: number, inserted: string];
 
 /** The log of a paper being written, https://github.com/josephg/editing-traces: one person, 259,778 edits. */
 const file = findTrace();
@@ -27,25 +27,31 @@ export interface TypedTrace {
   readonly clocks: number;
 }
 
-/** The first `edits` of the trace as the updates that a live document emits, one per edit. */
-export function typeTrace(edits: number): TypedTrace {
+/** The first `edits` of the trace: each is one transaction. */
+export function readTrace(edits: number): readonly (readonly Patch[])[] {
   if (file === undefined) throw new Error("shared/data has no editing trace");
   const { txns } = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8")) as {
     txns: readonly { patches: readonly Patch[] }[];
   };
+  return txns.slice(0, edits).map(({ patches }) => patches);
+}
+
+/** Does it to a text, inside a transaction. */
+export function applyEdit(text: Y.Text, patches: readonly Patch[]): void {
+  for (const [position, deleteCount, inserted] of patches) {
+    if (deleteCount > 0) text.delete(position, deleteCount);
+    if (inserted.length > 0) text.insert(position, inserted);
+  }
+}
+
+/** The first `edits` of the trace as the updates that a live document emits, one per edit. */
+export function typeTrace(edits: number): TypedTrace {
   const doc = new Y.Doc();
   doc.clientID = clientIdOf(0);
   const text = doc.getText("text");
   const updates: Uint8Array[] = [];
   doc.on("update", (update: Uint8Array) => updates.push(update));
-  for (const { patches } of txns.slice(0, edits)) {
-    doc.transact(() => {
-      for (const [position, deleteCount, inserted] of patches) {
-        if (deleteCount > 0) text.delete(position, deleteCount);
-        if (inserted.length > 0) text.insert(position, inserted);
-      }
-    });
-  }
+  for (const patches of readTrace(edits)) doc.transact(() => applyEdit(text, patches));
   const clocks = Y.decodeStateVector(Y.encodeStateVector(doc)).get(doc.clientID) ?? 0;
   doc.destroy();
   return { updates, clocks };

@@ -6,8 +6,10 @@ import { durability } from "./durability.ts";
 import { fanOut, fanOutAtRate } from "./fan-out.ts";
 import { idle } from "./idle.ts";
 import { library } from "./library.ts";
+import { peers } from "./peers.ts";
 import { returning } from "./returning.ts";
 import type { Row } from "./row.ts";
+import { typedBytes } from "./typed-bytes.ts";
 
 /** In the order in which they run. */
 export const allRows: readonly Row[] = [
@@ -16,6 +18,8 @@ export const allRows: readonly Row[] = [
   documents,
   durability,
   returning,
+  peers,
+  typedBytes,
   library,
   coldOpen,
   idle,

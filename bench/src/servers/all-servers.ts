@@ -1,4 +1,4 @@
-import { heddleRelay, heddleRelayPruning } from "./heddle-relay.ts";
+import { heddleRelay, heddleRelayPair, heddleRelayPruning } from "./heddle-relay.ts";
 import { hocuspocus } from "./hocuspocus.ts";
 import { rawWs, rawWsBatched } from "./raw-ws.ts";
 import type { ServerKind } from "./server.ts";
@@ -11,6 +11,7 @@ export const stockServerId = yWebsocketServer.id;
 export const allServers: readonly ServerKind[] = [
   heddleRelay,
   heddleRelayPruning,
+  heddleRelayPair,
   yWebsocketServer,
   yWebsocketServerLeveldb,
   hocuspocus,

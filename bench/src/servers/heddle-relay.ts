@@ -27,6 +27,18 @@ export const heddleRelayPruning: ServerKind = {
   },
 };
 
+/** Two of them, of which the second dials the first. */
+export const heddleRelayPair: ServerKind = {
+  ...heddleRelay,
+  id: "heddle --peer",
+  durability: "fdatasync at the writer's relay, then fdatasync at the reader's",
+  onlyRows: ["peers"],
+  launchPeer: async (folder, url) => {
+    const { args, readUrl } = await heddleRelay.launch(folder);
+    return { args: [...args, "--peer", url.replace("http", "ws")], readUrl };
+  },
+};
+
 function readListeningUrl(line: string): string | undefined {
   if (!line.startsWith("{")) return undefined;
   const event = JSON.parse(line) as { event?: string; url?: string };

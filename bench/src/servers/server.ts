@@ -14,6 +14,8 @@ export interface ServerKind {
   /** The only rows that it has something to say in; all that apply when missing. */
   readonly onlyRows?: readonly string[];
   launch(folder: string): Promise<ServerLaunch>;
+  /** A second server that keeps itself in agreement with the one at `url`: readers connect to it. */
+  launchPeer?(folder: string, url: string): Promise<ServerLaunch>;
 }
 
 export interface ServerLaunch extends Pick<ChildOptions, "args" | "environment"> {
@@ -36,7 +38,15 @@ export async function startServer(
   folder: string,
   core: number | undefined,
 ): Promise<RunningServer> {
-  const launch = await kind.launch(folder);
+  return startLaunched(kind, await kind.launch(folder), core);
+}
+
+/** Starts what is launched already: a peer of a server that runs. */
+export async function startLaunched(
+  kind: Pick<ServerKind, "id" | "wire">,
+  launch: ServerLaunch,
+  core: number | undefined,
+): Promise<RunningServer> {
   const child = new BenchChild({ name: kind.id, core, ...launch });
   try {
     const url = await child.firstLine(startLimitMs, (line) => launch.readUrl(line));
