@@ -75,6 +75,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "sync/dist/document-exchange.js",
     find: "for (const { release } of batch)",
     replace: "for (const { release } of [])",
+    fromSeed: 400,
   },
   {
     name: "say CURSOR once",
