@@ -15,6 +15,7 @@ export * from "./ids.ts";
 export * from "./lane.ts";
 export * from "./limits.ts";
 export * from "./log-store.ts";
+export { MemoryDisk } from "./memory-disk.ts";
 export * from "./memory-log-store.ts";
 export * from "./peer-records.ts";
 export * from "./run.ts";
