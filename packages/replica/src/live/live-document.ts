@@ -6,22 +6,22 @@ import {
   type DocumentName,
   type Environment,
 } from "@heddle/core";
-import { DocumentBinding, type ParsedUpdate, YDoc } from "@heddle/document";
-import { Awareness } from "y-protocols/awareness";
+import type { YDoc } from "@heddle/document";
+import type { Awareness } from "y-protocols/awareness";
 
 import type { LivePeers } from "../peers/live-peers.ts";
 import type { Copies } from "../peers/replication-waits.ts";
 import type { ReplicaDocument, DocumentCommit } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
 import { editContext, type EditDescription } from "./edit-description.ts";
-import { EditQueue, type QueuedEdits } from "./edit-queue.ts";
-import { EditSources } from "./edit-sources.ts";
+import type { QueuedEdits } from "./edit-queue.ts";
+import { EditSubmission } from "./edit-submission.ts";
 import { EventListeners, rethrowLater } from "./event-listeners.ts";
 import { withoutDependents } from "./lost-edits.ts";
 import type { LiveEvents, LiveState, LiveStatus } from "./live-events.ts";
-import { PresenceGate } from "./presence-gate.ts";
 import { SaveProgress } from "./save-progress.ts";
-import { isPermanent, isStoreFailure, retryDelayMs } from "./trouble.ts";
+import { ShownDocument } from "./shown-document.ts";
+import { isPermanent, retryDelayMs } from "./trouble.ts";
 
 export interface LiveDocumentOptions {
   readonly replica: Replica;
@@ -53,25 +53,19 @@ export class LiveDocument implements AsyncDisposable {
   readonly name: DocumentName;
   readonly #replica: Replica;
   readonly #environment: Environment;
-  readonly #isGiven: boolean;
   readonly #events = new EventListeners<LiveEvents>();
   readonly #peers: LiveDocumentOptions["peers"];
-  readonly #queue = new EditQueue();
   readonly #progress = new SaveProgress();
-  readonly #sources = new EditSources();
-  #ydoc: YDoc;
-  #awareness: Awareness;
-  #binding: DocumentBinding;
-  #presence: PresenceGate;
+  readonly #submission: EditSubmission;
+  readonly #shown: ShownDocument;
   #generation = 0;
   #document: ReplicaDocument | undefined;
   #stopListening: (() => void) | undefined;
   #hasLoaded = false;
   #replacement: Replacement | undefined;
-  #isJudging = false;
   /** Since something was saved. */
   #resets = 0;
-  #cancelRetry: (() => void) | undefined;
+  #endWait: (() => void) | undefined;
   #error: HeddleError | undefined;
   #isClosing = false;
   #end: "failed" | "closed" | undefined;
@@ -84,11 +78,8 @@ export class LiveDocument implements AsyncDisposable {
     this.#replica = replica;
     this.#environment = environment;
     this.#peers = peers;
-    this.#isGiven = ydoc !== undefined;
-    this.#ydoc = ydoc ?? new YDoc();
-    this.#binding = this.#bind(this.#ydoc);
-    this.#awareness = new Awareness(this.#ydoc);
-    this.#presence = this.#openGate();
+    this.#submission = this.#openSubmission();
+    this.#shown = this.#show(ydoc);
     this.#stopWatching = replica.onStateChange(({ name }) => {
       if (name === "closed") this.#fail(replicaClosed());
     });
@@ -97,17 +88,17 @@ export class LiveDocument implements AsyncDisposable {
 
   /** Edit it directly. Another one after a `reset`. */
   get ydoc(): YDoc {
-    return this.#ydoc;
+    return this.#shown.ydoc;
   }
 
   /** Of the present {@link ydoc}. */
   get awareness(): Awareness {
-    return this.#awareness;
+    return this.#shown.awareness;
   }
 
   /** Origin of the transactions that bring what others wrote. */
   get origin(): object {
-    return this.#binding.origin;
+    return this.#shown.binding.origin;
   }
 
   get status(): LiveStatus {
@@ -169,7 +160,7 @@ export class LiveDocument implements AsyncDisposable {
 
   /** Seals what was typed so far, without waiting for the end of the window. */
   flush(): void {
-    this.#binding.flush();
+    this.#shown.binding.flush();
   }
 
   /**
@@ -179,12 +170,12 @@ export class LiveDocument implements AsyncDisposable {
    * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the reason or the id is too long.
    */
   transact<Result>(edit: () => Result, about: EditDescription = {}): Result {
-    return this.#binding.transact(edit, editContext(about), about.origin ?? null);
+    return this.#shown.binding.transact(edit, editContext(about), about.origin ?? null);
   }
 
   /** Takes in what a peer says about who is there. */
   applyPresence(update: Uint8Array): void {
-    this.#presence.apply(update);
+    this.#shown.applyPresence(update);
   }
 
   /**
@@ -201,10 +192,7 @@ export class LiveDocument implements AsyncDisposable {
     } finally {
       this.#letGo("closed");
       this.#stopWatching();
-      this.#presence.stop();
-      this.#binding.destroy();
-      this.#awareness.destroy();
-      if (!this.#isGiven) this.#ydoc.destroy();
+      this.#shown.destroy();
     }
   }
 
@@ -219,30 +207,44 @@ export class LiveDocument implements AsyncDisposable {
     return this.#progress.unsaved > 0 ? "saving" : "saved";
   }
 
-  #bind(ydoc: YDoc): DocumentBinding {
-    const { scheduler, random, logger } = this.#environment;
-    return new DocumentBinding(ydoc, {
-      scheduler,
-      random,
+  #openSubmission(): EditSubmission {
+    return new EditSubmission({
+      scheduler: this.#environment.scheduler,
+      onSaved: (edits, isUpdate) => {
+        if (isUpdate) this.#resets = 0;
+        this.#progress.saved(edits);
+        this.#noteStatus();
+      },
+      onPaused: (error) => this.#suspend(error),
+      onRetry: () => {
+        this.#error = undefined;
+        this.#submission.pump();
+        this.#noteStatus();
+      },
+      onRefused: (error, refused) => this.#startOver({ error, refused }),
+    });
+  }
+
+  #show(ydoc: YDoc | undefined): ShownDocument {
+    return new ShownDocument({
+      environment: this.#environment,
+      ydoc,
+      progress: this.#progress,
       isListenedTo: () => (this.#document?.listenerCount ?? 0) > 1,
       onCaptured: () => {
         this.#progress.captured();
         this.#noteStatus();
       },
       onClientRotated: () => {
-        logger.warn("document.client_rotated", { document: this.#document?.entry.id });
-        this.#presence.follow(ydoc.clientID);
+        const document = this.#document?.entry.id;
+        this.#environment.logger.warn("document.client_rotated", { document });
       },
       onSealed: (edits) => {
-        this.#queue.push(edits);
-        this.#pump();
+        this.#submission.queue.push(edits);
+        this.#submission.pump();
       },
+      onPresence: (update) => this.#events.emit("presence", update),
     });
-  }
-
-  #openGate(): PresenceGate {
-    const show = (update: Uint8Array): void => this.#events.emit("presence", update);
-    return new PresenceGate(this.#awareness, this.#progress, show);
   }
 
   async #open(): Promise<void> {
@@ -266,7 +268,7 @@ export class LiveDocument implements AsyncDisposable {
   }
 
   #attach(document: ReplicaDocument): void {
-    if (this.#replacement && this.#isGiven) {
+    if (this.#replacement && this.#shown.isGiven) {
       this.#replica.release(document);
       this.#giveUp(this.#replacement, document);
       return;
@@ -283,147 +285,62 @@ export class LiveDocument implements AsyncDisposable {
     this.#stopListening = document.subscribe({
       onCommit: (commit) => this.#onCommit(commit),
       onReset: (reset) => this.#onReset(reset),
-      onLaneEnded: () => {
-        this.#binding.renewClient();
-        this.#presence.follow(this.#ydoc.clientID);
-      },
+      onLaneEnded: () => this.#shown.renewClient(),
     });
     this.#hasLoaded = true;
     this.#error = undefined;
-    this.#queue.restart();
-    this.#pump();
+    this.#submission.attach(document);
     this.#noteStatus();
   }
 
   /** The same Yjs document goes on, with what the log has brought meanwhile. */
   #continue(document: ReplicaDocument): void {
-    this.#binding.detach();
+    this.#shown.binding.detach();
     // A document only comes back when the lane it was written in is over.
-    if (this.#hasLoaded) this.#queue.disown();
-    this.#attachBinding(document, this.#queue.updates);
-    this.#presence.follow(this.#ydoc.clientID);
-  }
-
-  #attachBinding(document: ReplicaDocument, ahead: readonly ParsedUpdate[]): void {
-    const { observerError } = this.#binding.attach({
-      state: document.encodeSince(),
-      stateVector: document.encodeShownVector(),
-      ahead,
-    });
-    if (observerError !== undefined) rethrowLater(observerError);
+    if (this.#hasLoaded) this.#submission.queue.disown();
+    this.#shown.continue(document, this.#submission.queue.updates);
   }
 
   /** A new Yjs document with what the log holds, and what was typed and is not there yet. */
   #replace(replacement: Replacement, document: ReplicaDocument): void {
-    const previous = this.#ydoc;
-    const presence = this.#awareness.getLocalState();
-    this.#binding.flush();
-    this.#binding.destroy();
-    this.#presence.stop();
+    const previous = this.#shown.ydoc;
+    this.#shown.end();
     this.#reportLost(replacement, document);
     this.#replacement = undefined;
-    this.#ydoc = new YDoc();
-    this.#binding = this.#bind(this.#ydoc);
-    this.#attachBinding(document, []);
-    for (const update of this.#queue.updates) this.#binding.apply(update.bytes, [update]);
-    this.#awareness.destroy();
-    this.#awareness = new Awareness(this.#ydoc);
-    this.#awareness.setLocalState(presence);
-    this.#presence = this.#openGate();
+    this.#shown.renew(document, this.#submission.queue.updates);
     this.#generation++;
     const { error } = replacement;
-    const event = { generation: this.#generation, error, previous, ydoc: this.#ydoc, unsaved: [] };
-    this.#events.emit("reset", event);
+    const generation = this.#generation;
+    const { ydoc } = this;
+    this.#events.emit("reset", { generation, error, previous, ydoc, unsaved: [] });
   }
 
   /** The application's own document cannot be replaced: it has to bring another one. */
   #giveUp(replacement: Replacement, document: ReplicaDocument): void {
     const { error } = replacement;
-    this.#binding.flush();
+    this.flush();
     this.#reportLost(replacement, document);
-    const unsaved = this.#queue.updates.map(({ bytes }) => bytes);
+    const unsaved = this.#submission.queue.updates.map(({ bytes }) => bytes);
     this.#generation++;
     this.#fail(error);
     const { generation } = this.status;
-    const event = { generation, error, previous: this.#ydoc, ydoc: undefined, unsaved };
+    const event = { generation, error, previous: this.ydoc, ydoc: undefined, unsaved };
     this.#events.emit("reset", event);
   }
 
   #reportLost({ error, refused }: Replacement, document: ReplicaDocument): void {
     if (refused === undefined) return;
-    const lost = this.#queue.drop(withoutDependents(document.encodeSince(), refused));
+    const lost = this.#submission.queue.drop(withoutDependents(document.encodeSince(), refused));
     const edits = lost.reduce((sum, entry) => sum + entry.edits, 0);
     this.#progress.lost(edits, error);
     const updates = lost.flatMap(({ update }) => update?.bytes ?? []);
     this.#events.emit("refused", { generation: this.#generation, error, updates, edits });
   }
 
-  #pump(): void {
-    const document = this.#document;
-    if (document === undefined || this.#isJudging || this.#cancelRetry) return;
-    for (let entry = this.#queue.next(); entry; entry = this.#queue.next()) {
-      if (!this.#submit(document, entry)) return;
-    }
-  }
-
-  /** False when nothing else may follow for now. */
-  #submit(document: ReplicaDocument, entry: QueuedEdits): boolean {
-    entry.stage = "submitted";
-    if (entry.failure) {
-      this.#onSubmitFailed(document, entry, entry.failure);
-      return false;
-    }
-    if (entry.update === undefined) {
-      this.#onSaved(document, entry);
-      return true;
-    }
-    const source = this.#sources.of(entry);
-    try {
-      const outcome = document.submit(entry.update.bytes, source, (refusal) => {
-        this.#onJudged(document, entry, refusal);
-      });
-      const onSaved = (): void => this.#onSaved(document, entry);
-      if (outcome === "judging") this.#isJudging = true;
-      else if (outcome === "duplicate") void document.whenSettled().then(onSaved);
-      else document.afterCommitOf(source, onSaved);
-      return outcome !== "judging";
-    } catch (error) {
-      if (!isHeddleError(error)) throw error;
-      this.#onSubmitFailed(document, entry, error);
-      return false;
-    }
-  }
-
-  #onJudged(document: ReplicaDocument, entry: QueuedEdits, refusal?: HeddleError): void {
-    if (this.#document !== document) return;
-    this.#isJudging = false;
-    if (refusal) this.#onSubmitFailed(document, entry, refusal);
-    else {
-      document.afterCommitOf(this.#sources.of(entry), () => this.#onSaved(document, entry));
-      this.#pump();
-    }
-  }
-
-  #onSubmitFailed(document: ReplicaDocument, entry: QueuedEdits, error: HeddleError): void {
-    this.#queue.putBack(entry);
-    // A document that was given up has said so, or is about to.
-    if (this.#document !== document || error.code === HeddleErrorCode.documentReset) return;
-    if (isStoreFailure(error)) this.#retryLater(error);
-    else this.#startOver({ error, refused: entry });
-  }
-
-  #onSaved(document: ReplicaDocument, entry: QueuedEdits): void {
-    if (this.#document !== document) return;
-    entry.stage = "saved";
-    if (entry.update) this.#resets = 0;
-    this.#progress.saved(this.#queue.takeSaved());
-    this.#noteStatus();
-  }
-
   #onCommit({ update, parts, sources }: DocumentCommit): void {
-    if ([...sources.keys()].every((source) => this.#sources.includes(source))) return;
+    if ([...sources.keys()].every((source) => this.#submission.isOwn(source))) return;
     try {
-      const { observerError } = this.#binding.apply(update, parts);
+      const { observerError } = this.#shown.binding.apply(update, parts);
       if (observerError !== undefined) rethrowLater(observerError);
     } catch (error) {
       if (!isHeddleError(error)) throw error;
@@ -460,19 +377,9 @@ export class LiveDocument implements AsyncDisposable {
     this.#stopListening?.();
     this.#stopListening = undefined;
     this.#document = undefined;
-    this.#isJudging = false;
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
-  }
-
-  #retryLater(error: HeddleError): void {
-    this.#suspend(error);
-    this.#cancelRetry = this.#environment.scheduler.after(retryDelayMs(1), () => {
-      this.#cancelRetry = undefined;
-      this.#error = undefined;
-      this.#pump();
-      this.#noteStatus();
-    });
+    this.#submission.detach();
+    this.#endWait?.();
+    this.#endWait = undefined;
   }
 
   /** Resolves when the replica has changed its state, or after a while. */
@@ -483,10 +390,10 @@ export class LiveDocument implements AsyncDisposable {
       const go = (): void => {
         cancel();
         stop();
-        this.#cancelRetry = undefined;
+        this.#endWait = undefined;
         resolve();
       };
-      this.#cancelRetry = go;
+      this.#endWait = go;
     });
   }
 

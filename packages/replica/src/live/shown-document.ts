@@ -1,0 +1,127 @@
+import type { Environment } from "@heddle/core";
+import { DocumentBinding, type ParsedUpdate, type SealedEdits, YDoc } from "@heddle/document";
+import { Awareness } from "y-protocols/awareness";
+
+import type { ReplicaDocument } from "../replica-document.ts";
+import { rethrowLater } from "./event-listeners.ts";
+import { PresenceGate } from "./presence-gate.ts";
+import type { SaveProgress } from "./save-progress.ts";
+
+export interface ShownDocumentOptions {
+  readonly environment: Environment;
+  /** The application's own. Without one there is a new one, destroyed at the end. */
+  readonly ydoc: YDoc | undefined;
+  readonly progress: SaveProgress;
+  /** Whether somebody else would see an edit now. */
+  readonly isListenedTo: () => boolean;
+  readonly onCaptured: () => void;
+  readonly onSealed: (edits: SealedEdits) => void;
+  /** Yjs has chosen another client id by itself. */
+  readonly onClientRotated: () => void;
+  /** Our own presence, when what it points at is on disk. */
+  readonly onPresence: (update: Uint8Array) => void;
+}
+
+/** What the application sees of a live document: its Yjs document, and who is there with it. */
+export class ShownDocument {
+  readonly isGiven: boolean;
+  readonly #options: ShownDocumentOptions;
+  #ydoc: YDoc;
+  #awareness: Awareness;
+  #binding: DocumentBinding;
+  #presence: PresenceGate;
+
+  constructor(options: ShownDocumentOptions) {
+    this.#options = options;
+    this.isGiven = options.ydoc !== undefined;
+    this.#ydoc = options.ydoc ?? new YDoc();
+    this.#binding = this.#bind(this.#ydoc);
+    this.#awareness = new Awareness(this.#ydoc);
+    this.#presence = this.#openGate();
+  }
+
+  get ydoc(): YDoc {
+    return this.#ydoc;
+  }
+
+  get awareness(): Awareness {
+    return this.#awareness;
+  }
+
+  get binding(): DocumentBinding {
+    return this.#binding;
+  }
+
+  /** Takes in what a peer says about who is there. */
+  applyPresence(update: Uint8Array): void {
+    this.#presence.apply(update);
+  }
+
+  /** The same Yjs document goes on, with what the log has brought, and `ahead` of it. */
+  continue(document: ReplicaDocument, ahead: readonly ParsedUpdate[]): void {
+    this.#attach(document, ahead);
+    this.#presence.follow(this.#ydoc.clientID);
+  }
+
+  /** Goes on under another client id. */
+  renewClient(): void {
+    this.#binding.renewClient();
+    this.#presence.follow(this.#ydoc.clientID);
+  }
+
+  /** Seals what was typed last; nothing is captured, and no presence passed on, from here on. */
+  end(): void {
+    this.#binding.flush();
+    this.#binding.destroy();
+    this.#presence.stop();
+  }
+
+  /** After {@link end}: a new Yjs document with what the log holds, and `unsaved` on top. */
+  renew(document: ReplicaDocument, unsaved: readonly ParsedUpdate[]): void {
+    const presence = this.#awareness.getLocalState();
+    this.#ydoc = new YDoc();
+    this.#binding = this.#bind(this.#ydoc);
+    this.#attach(document, []);
+    for (const update of unsaved) this.#binding.apply(update.bytes, [update]);
+    this.#awareness.destroy();
+    this.#awareness = new Awareness(this.#ydoc);
+    this.#awareness.setLocalState(presence);
+    this.#presence = this.#openGate();
+  }
+
+  destroy(): void {
+    this.#presence.stop();
+    this.#binding.destroy();
+    this.#awareness.destroy();
+    if (!this.isGiven) this.#ydoc.destroy();
+  }
+
+  #bind(ydoc: YDoc): DocumentBinding {
+    const { environment, isListenedTo, onCaptured, onSealed, onClientRotated } = this.#options;
+    const { scheduler, random } = environment;
+    return new DocumentBinding(ydoc, {
+      scheduler,
+      random,
+      isListenedTo,
+      onCaptured,
+      onSealed,
+      onClientRotated: () => {
+        onClientRotated();
+        this.#presence.follow(ydoc.clientID);
+      },
+    });
+  }
+
+  #openGate(): PresenceGate {
+    return new PresenceGate(this.#awareness, this.#options.progress, this.#options.onPresence);
+  }
+
+  #attach(document: ReplicaDocument, ahead: readonly ParsedUpdate[]): void {
+    const { observerError } = this.#binding.attach({
+      state: document.encodeSince(),
+      stateVector: document.encodeShownVector(),
+      ahead,
+    });
+    if (observerError !== undefined) rethrowLater(observerError);
+  }
+}
