@@ -53,6 +53,7 @@ export {
 } from "./read-checkpoint.ts";
 export * from "./recovery.ts";
 export * from "./replica-counters.ts";
+export * from "./document-host.ts";
 export * from "./replica-document.ts";
 export {
   defaultDocumentBytesMax,

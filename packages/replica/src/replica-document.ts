@@ -1,16 +1,10 @@
 import {
   assert,
-  EnvelopeFlag,
-  EnvelopeKind,
   HeddleError,
   HeddleErrorCode,
   limits,
-  PayloadCodec,
   type DocumentEntry,
   type Envelope,
-  type LaneDescriptor,
-  type LaneId,
-  type LanePosition,
   type LaneWriter,
   type VersionVector,
 } from "@heddle/core";
@@ -18,58 +12,25 @@ import { admitUpdate, mergeParsed, type ParsedUpdate } from "@heddle/document";
 import type { AcceptedRun } from "@heddle/sync";
 
 import { AuditTail } from "./audit-tail.ts";
+import type {
+  DocumentCommit,
+  DocumentHost,
+  DocumentListener,
+  ParkingTotals,
+} from "./document-host.ts";
 import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
-import { RemoteIntake, type TakenRuns } from "./remote-intake.ts";
 import { loggedOf, type LoggedDocument } from "./logged-document.ts";
 import { ParkingAlarm } from "./parking-alarm.ts";
-import { payloadsOf } from "./burst-payloads.ts";
 import {
   PendingUpdates,
   type CreationStage,
   type UpdateBurst,
   type UpdateSource,
 } from "./pending-updates.ts";
-import {
-  UpdateIntake,
-  type IntakeHost,
-  type IntakeSink,
-  type SubmitOutcome,
-} from "./update-intake.ts";
-
-/** What was made durable in one round, ready to be shown. */
-export interface DocumentCommit {
-  /** Yjs V1: everything of the round in one update. It need not pass the validator as a whole. */
-  readonly update: Uint8Array;
-  /** The same, as it was admitted. */
-  readonly parts: readonly ParsedUpdate[];
-  readonly sources: Pick<ReadonlyMap<UpdateSource, unknown>, "size" | "keys">;
-}
-
-export interface DocumentListener {
-  onCommit(commit: DocumentCommit): void;
-  /** The document left memory: the store failed, or a part of it was recalled. Open it again. */
-  onReset(error: HeddleError): void;
-  /** What is submitted from now on is sealed into another lane. */
-  onLaneEnded?(): void;
-}
-
-/** What waits for updates that have not arrived (DOC-6). */
-export interface ParkingTotals {
-  readonly count: number;
-  readonly bytes: number;
-  /** Wall time at which the oldest was parked. */
-  readonly oldestAtMs: number | undefined;
-}
-
-/** What a document needs of its replica. */
-export interface DocumentHost extends IntakeHost {
-  requestRound(document: ReplicaDocument): void;
-  /** Enough was logged untried, or what is logged no longer loads in time. */
-  requestAudit(document: ReplicaDocument): void;
-  /** The log has grown. */
-  considerCheckpoint(document: LoggedDocument): void;
-}
+import { RemoteIntake, type TakenRuns } from "./remote-intake.ts";
+import { SealedLanes } from "./sealed-lanes.ts";
+import { UpdateIntake, type IntakeSink, type SubmitOutcome } from "./update-intake.ts";
 
 interface InFlight {
   readonly updates: PendingUpdates;
@@ -92,20 +53,18 @@ export class ReplicaDocument {
   /** What checkpoints need to know of it, also when it has left memory. */
   readonly logged: LoggedDocument;
   readonly #log: LoadedLog;
+  readonly #lanes: SealedLanes;
   readonly #host: DocumentHost;
   readonly #intake: UpdateIntake;
   readonly #remote: RemoteIntake;
   readonly #alarm: ParkingAlarm;
   readonly #listeners = new Set<DocumentListener>();
   readonly #outbox = new DocumentOutbox();
-  /** Lanes of others whose descriptor was written since the document was loaded, or before. */
-  readonly #described = new Set<LaneId>();
   #pending = new PendingUpdates();
   /** Ends with what another replica brought last: one thing at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inFlight: InFlight | undefined;
   #isStored: boolean;
-  #hasNewPositions: boolean;
   #reset: HeddleError | undefined;
   /** Whose update made the store hear of the document, until it has. */
   #creator: UpdateSource | undefined;
@@ -114,7 +73,7 @@ export class ReplicaDocument {
     this.entry = log.entry;
     this.#log = log;
     this.#isStored = log.isStored;
-    this.#hasNewPositions = log.hasNewPositions;
+    this.#lanes = new SealedLanes(log.entry.id, log.positions, log.hasNewPositions);
     this.#host = host;
     this.tail = new AuditTail(log.size, log.checkpointBytes > 0);
     this.logged = loggedOf(log, host.environment.clock.monotonicMs());
@@ -167,9 +126,7 @@ export class ReplicaDocument {
 
   /** The vector to keep, when there is one that the store does not have yet. */
   takeNewVector(): VersionVector | undefined {
-    if (!this.#isStored || !this.#hasNewPositions) return undefined;
-    this.#hasNewPositions = false;
-    return new Map(this.#log.positions);
+    return this.#isStored ? this.#lanes.takeNew() : undefined;
   }
 
   /** Yjs state vector of everything accepted: what a peer need not send again. */
@@ -238,11 +195,7 @@ export class ReplicaDocument {
    */
   adopted(vector: VersionVector, state: ParsedUpdate): boolean {
     this.#isStored = true;
-    for (const [lane, position] of vector) {
-      if (position.seq <= (this.#log.positions.get(lane)?.seq ?? 0)) continue;
-      this.#log.positions.set(lane, position);
-      this.#hasNewPositions = true;
-    }
+    this.#lanes.raise(vector);
     if (this.#reset) return true;
     const { admitted } = admitUpdate(this.#log.knowledge, state);
     if (admitted === undefined) return true;
@@ -258,12 +211,11 @@ export class ReplicaDocument {
   }
 
   /** How far every lane is on disk. */
-  whenDurable(): Promise<ReadonlyMap<LaneId, LanePosition>> {
-    const copy = () => new Map(this.#log.positions);
+  whenDurable(): Promise<VersionVector> {
     const round = this.#inFlight?.updates;
     return new Promise((resolve) => {
-      if (round) round.afterCommit(() => resolve(copy()));
-      else resolve(copy());
+      if (round) round.afterCommit(() => resolve(this.#lanes.copy()));
+      else resolve(this.#lanes.copy());
     });
   }
 
@@ -289,24 +241,7 @@ export class ReplicaDocument {
     assert(this.#inFlight === undefined, "a document has one round in flight");
     const updates = this.#pending;
     this.#pending = new PendingUpdates();
-    const shown: Envelope[] = [];
-    const envelopes: Envelope[] = [];
-    const lanes: LaneDescriptor[] = [];
-    for (const burst of updates.bursts) {
-      for (const { lane, envelope, isHeld } of burst.sealed ?? []) {
-        this.#advance(envelope);
-        envelopes.push(envelope);
-        if (!this.#described.has(lane.id)) lanes.push(lane);
-        this.#described.add(lane.id);
-        if (!isHeld) shown.push(envelope);
-      }
-      if (burst.sealed) continue;
-      for (const payload of payloadsOf(burst)) {
-        const envelope = this.#seal(writer, payload, burst.source);
-        envelopes.push(envelope);
-        shown.push(envelope);
-      }
-    }
+    const { envelopes, lanes, shown } = this.#lanes.seal(writer, updates);
     this.#inFlight = { updates, shown };
     const { receivedMs } = updates;
     const { history } = this.logged;
@@ -401,32 +336,6 @@ export class ReplicaDocument {
 
   get #underWay(): readonly UpdateBurst[] {
     return [this.#inFlight?.updates, this.#pending].flatMap((updates) => updates?.bursts ?? []);
-  }
-
-  #seal(writer: LaneWriter, payload: Uint8Array, source: UpdateSource): Envelope {
-    const { principal, tag, reason, correlationId } = source;
-    const { positions } = this.#log;
-    const lane = writer.descriptor.id;
-    const envelope = writer.seal(positions.get(lane), {
-      kind: EnvelopeKind.update,
-      flags: source.flags ?? EnvelopeFlag.viaGateway,
-      document: this.entry.id,
-      epoch: 0,
-      schema: 0,
-      codec: PayloadCodec.yjsV1,
-      payload,
-      correlationId,
-      principal,
-      reason,
-      sourceTag: tag,
-    });
-    this.#advance(envelope);
-    return envelope;
-  }
-
-  #advance({ lane, seq, id }: Envelope): void {
-    this.#log.positions.set(lane, { seq, head: id });
-    this.#hasNewPositions = true;
   }
 }
 

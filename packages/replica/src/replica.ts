@@ -5,45 +5,45 @@ import {
   HeddleErrorCode,
   HybridClock,
   isHeddleError,
-  LaneWriter,
-  openLane,
   openSpaceId,
   type DocumentHistory,
   type DocumentId,
   type DocumentName,
   type Hlc,
   type LaneId,
-  type RecalledEnvelope,
   type SpaceId,
 } from "@heddle/core";
 import type { AcceptedRun, OfferedCheckpoint } from "@heddle/sync";
 
 import { defaultApplyBudget } from "./apply-judge.ts";
-import { defaultAuditBudget } from "./audit-budget.ts";
-import { Auditor } from "./auditor.ts";
-import { Checkpointer } from "./checkpointer.ts";
-import { Committer, type CommitObserver } from "./committer.ts";
+import type { Auditor } from "./auditor.ts";
+import type { Checkpointer } from "./checkpointer.ts";
+import type { Committer, CommitObserver } from "./committer.ts";
 import { DocumentAccess } from "./document-access.ts";
 import { DamagedDocuments } from "./damaged-documents.ts";
 import { damageOf } from "./document-damage.ts";
 import { DocumentHoldings } from "./document-holdings.ts";
+import type { DocumentHost, ParkingTotals } from "./document-host.ts";
+import { keepHistory, keepVectors } from "./keep-in-store.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument, type LoadedLog } from "./load-document.ts";
+import { parkingTotals } from "./parking-totals.ts";
 import { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
-import { adoptCheckpoint, type Adoption } from "./peers/adopt-checkpoint.ts";
-import { recallable } from "./recallable.ts";
+import type { Adoption } from "./peers/adopt-checkpoint.ts";
 import { recover, type RecoveryReport } from "./recovery.ts";
+import type { TakenRuns } from "./remote-intake.ts";
+import { ReopenedDocuments } from "./reopened-documents.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
-import { ReplicaDocument, type DocumentHost, type ParkingTotals } from "./replica-document.ts";
+import { ReplicaDocument } from "./replica-document.ts";
 import {
   defaultDocumentBytesMax,
   defaultTrialBytesMax,
   type ReplicaOptions,
   type ReplicaState,
 } from "./replica-options.ts";
-import type { TakenRuns } from "./remote-intake.ts";
-import { TrialQueue } from "./trial-queue.ts";
+import { newAuditor, newCheckpointer, newCommitter, type SharedParts } from "./replica-parts.ts";
 import { StateCache } from "./state-cache.ts";
+import { TrialQueue } from "./trial-queue.ts";
 
 /** Somebody who passes on what is on disk. Called in the order of commit groups. */
 export interface ReplicaObserver extends CommitObserver {
@@ -73,6 +73,8 @@ export class Replica {
   readonly #trials: TrialQueue;
   readonly #host: DocumentHost;
   readonly #leaving = new LeavingDocuments();
+  readonly #reopened: ReopenedDocuments;
+  readonly #shared: SharedParts;
   readonly #states: StateCache;
   readonly #damaged: DamagedDocuments;
   #checkpointer: Checkpointer | undefined;
@@ -92,12 +94,21 @@ export class Replica {
     this.#clock = new HybridClock(options.environment.clock);
     // Observed, not set: a reading from a wrong clock, once stored, must not pull ours along for ever.
     this.#clock.observe(options.store.opening.lastHlc);
-    this.#committer = this.#newCommitter();
-    this.#auditor = this.#newAuditor();
     const { trialBytesMax = defaultTrialBytesMax, environment, idleMs = 30_000 } = options;
     const onLeft = (document: ReplicaDocument) => this.#onLeft(document);
     this.#holdings = new DocumentHoldings({ environment, idleMs, onLeft });
     this.#trials = new TrialQueue(trialBytesMax, () => environment.clock.monotonicMs());
+    const { counters, access } = this;
+    this.#shared = { options, space: this.space, clock: this.#clock, counters, access };
+    this.#reopened = new ReopenedDocuments({
+      ...this.#shared,
+      holdings: this.#holdings,
+      leaving: this.#leaving,
+      writtenLane: () => this.#committer.lane,
+      observeClock: (hlc) => this.#observeClock(hlc),
+    });
+    this.#committer = this.#newCommitter();
+    this.#auditor = newAuditor(this.#shared, (...recall) => this.#reopened.recall(...recall));
     this.#checkpointer = this.#newCheckpointer();
     this.#host = this.#newHost();
     this.#stopListening = options.store.onStateChange((state) => {
@@ -132,15 +143,7 @@ export class Replica {
 
   /** What is parked in the documents in memory; walks them, so it is for a scrape, not for a loop. */
   get parking(): ParkingTotals {
-    const totals = { count: 0, bytes: 0, oldestAtMs: undefined as number | undefined };
-    for (const { parking } of this.#holdings.loaded()) {
-      if (parking.count === 0) continue;
-      const { count, bytes, oldestAtMs = Infinity } = parking;
-      totals.count += count;
-      totals.bytes += bytes;
-      totals.oldestAtMs = Math.min(totals.oldestAtMs ?? Infinity, oldestAtMs);
-    }
-    return totals;
+    return parkingTotals(this.#holdings.loaded());
   }
 
   /** Bytes held for updates that are tried or wait for it. */
@@ -200,7 +203,7 @@ export class Replica {
   }
 
   /**
-   * Takes in a checkpoint that a peer served, whose signature is good; see {@link adoptCheckpoint}. What
+   * Takes in a checkpoint that a peer served, whose signature is good. What
    * of it is new is shown to those who have the document open.
    *
    * @throws HeddleError `HEDDLE_STORAGE_*`.
@@ -208,7 +211,7 @@ export class Replica {
   async adopt(offered: OfferedCheckpoint): Promise<Adoption> {
     const document = await this.acquire(offered.entry.name);
     try {
-      return await document.takeTurn(() => this.#adopt(document, offered));
+      return await document.takeTurn(() => this.#reopened.adopt(document, offered));
     } catch (error) {
       // Nobody knows whether it is on disk.
       const { storageIo, storageFull } = HeddleErrorCode;
@@ -250,13 +253,7 @@ export class Replica {
   async setHistory(name: DocumentName, history: DocumentHistory): Promise<void> {
     const document = await this.acquire(name);
     try {
-      await document.whenSettled();
-      document.logged.history = history;
-      const { store } = this.#options;
-      const stored = document.isStored && (await store.readDocument(document.entry.id));
-      if (!stored) return; // It is written with the document, if anything ever is.
-      const { id, createdAt } = stored;
-      await store.append({ documents: [{ id, name: stored.name, createdAt, history }] });
+      await keepHistory(this.#options.store, document, history);
     } finally {
       this.release(document);
     }
@@ -274,7 +271,7 @@ export class Replica {
     const documents = await this.#holdings.whenLoaded();
     for (const document of documents) document.dispose();
     if (wasReady) {
-      await this.#keepVectors(documents);
+      await keepVectors(this.#options.store, documents);
       await this.#checkpointer?.finish(documents.map(({ logged }) => logged));
     }
     this.#checkpointer?.stop();
@@ -309,59 +306,9 @@ export class Replica {
     document.dispose();
     document.logged.growth.isLeaving = true;
     this.#checkpointer?.consider(document.logged);
-    this.#keepVectors([document]).catch((error: unknown) => this.#onStoreFailure(error));
-  }
-
-  async #keepVectors(documents: readonly ReplicaDocument[]): Promise<void> {
-    const vectors = documents.flatMap((document) => {
-      const vector = document.takeNewVector();
-      return vector ? [{ document: document.entry.id, vector }] : [];
-    });
-    if (vectors.length > 0) await this.#options.store.append({ vectors });
-  }
-
-  async #adopt(document: ReplicaDocument, offered: OfferedCheckpoint): Promise<Adoption> {
-    const { entry, logged } = document;
-    const { store, environment, signer, folder } = this.#options;
-    const parts = { store, environment, signer, folder, space: this.space };
-    const writtenLane = this.#committer.lane;
-    const adopting = { ...parts, writtenLane, tick: () => this.#clock.tick() };
-    const asNew = { ...entry, history: logged.history };
-    const adoption = await this.access.pruning(entry.id, () => {
-      return adoptCheckpoint(adopting, asNew, offered);
-    });
-    const fields = { document: entry.id, lanes: offered.header.lanes };
-    if (adoption.outcome === "refused") {
-      environment.logger.warn("checkpoint.not_adopted", { ...fields, reason: adoption.why });
-      return adoption;
-    }
-    environment.logger.info("checkpoint.adopted", fields);
-    this.#observeClock(offered.header.builtAt);
-    if (!document.adopted(adoption.vector, adoption.state)) {
-      this.#openAnew(document, "much of the document came at once; open it again");
-    }
-    return adoption;
-  }
-
-  /** Envelopes that broke the document stay in the log and out of it; those who use it open it again. */
-  async #recall(document: ReplicaDocument, recalls: readonly RecalledEnvelope[]): Promise<void> {
-    const { id } = document.entry;
-    const { store, environment } = this.#options;
-    const isDone = await this.access.reading(id, async () => {
-      const left = await recallable({ store, environment }, id, recalls);
-      if (left.length === 0) return false;
-      await store.append({ recall: left.map((envelope) => ({ document: id, envelope })) });
-      return true;
-    });
-    if (isDone) this.#openAnew(document, "a part of the document was recalled; open it again");
-    else environment.logger.warn("document.recalled_too_late", { document: id });
-  }
-
-  /** Those who use the document are told to open it again, from the disk. */
-  #openAnew(document: ReplicaDocument, message: string): void {
-    if (!this.#holdings.drop(document)) return;
-    document.reset(new HeddleError(HeddleErrorCode.documentReset, message));
-    this.#leaving.add(document);
+    keepVectors(this.#options.store, [document]).catch((error: unknown) =>
+      this.#onStoreFailure(error),
+    );
   }
 
   #newHost(): DocumentHost {
@@ -386,46 +333,12 @@ export class Replica {
     };
   }
 
-  #newAuditor(): Auditor | undefined {
-    const { environment, judge, store, auditDelayMs = 2_000, auditBudget } = this.#options;
-    return (
-      judge &&
-      new Auditor({
-        judge,
-        store,
-        environment,
-        counters: this.counters,
-        access: this.access,
-        delayMs: auditDelayMs,
-        budget: { ...defaultAuditBudget, ...auditBudget },
-        recall: (document, recalls) => this.#recall(document, recalls),
-      })
-    );
-  }
-
   #newCheckpointer(): Checkpointer | undefined {
-    const { store, environment, folder, signer, checkpointPolicy: policy } = this.#options;
-    const { space, counters } = this;
-    const tick = () => this.#clock.tick();
-    const access = this.access;
-    const onChanged = (document: DocumentId) => this.#observer?.onCheckpointed?.(document);
-    const working = { access, counters, policy, onChanged };
-    const builder = { store, environment, signer, space, tick, ...working };
-    return folder && new Checkpointer({ ...builder, folder });
+    return newCheckpointer(this.#shared, (document) => this.#observer?.onCheckpointed?.(document));
   }
 
   #newCommitter(): Committer {
-    const { store, environment, signer, engine, telemetry } = this.#options;
-    const { clock, hash, random } = environment;
-    return new Committer({
-      store,
-      clock,
-      counters: this.counters,
-      telemetry,
-      openLane: async () => {
-        const opening = { space: this.space, signer, hash, random, clock: this.#clock, engine };
-        return new LaneWriter(await openLane(opening), hash, this.#clock);
-      },
+    return newCommitter(this.#shared, {
       observer: () => this.#observer,
       onFailure: (error) => this.#onStoreFailure(error),
     });

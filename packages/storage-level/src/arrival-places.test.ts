@@ -18,7 +18,7 @@ import {
 } from "./envelope-record.ts";
 import { openLevelDatabase } from "./level-database.ts";
 import { openLevelStore } from "./open-level-store.ts";
-import { envelopeKeys } from "./record-keys.ts";
+import { envelopeKeys } from "./key-ranges.ts";
 import { logFolderName } from "./store-layout.ts";
 import { temporaryFolder, type TemporaryFolder } from "./temporary-folder.fixture.ts";
 import { verifyFolder } from "./verify-folder.ts";

@@ -12,7 +12,8 @@ import * as encoding from "lib0/encoding";
 import type { Operation } from "./level-database.ts";
 import { damaged } from "./record-codec.ts";
 import { decodeRecord, encodeFields } from "./record-fields.ts";
-import { attributionKey, floorKey, numberOfKey } from "./record-keys.ts";
+import { numberOfKey } from "./parts-of-key.ts";
+import { attributionKey, floorKey } from "./record-keys.ts";
 import { putRecord } from "./records.ts";
 
 /**

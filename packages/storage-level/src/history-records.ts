@@ -13,17 +13,9 @@ import { decodeUtf8, encodeUtf8 } from "lib0/string";
 import type { Entry, LogDatabase, Operation } from "./level-database.ts";
 import { decodeRecord, encodeFields } from "./record-fields.ts";
 import type { KeyRange } from "./key-writer.ts";
-import {
-  damageOfKey,
-  deviceKey,
-  incarnationKey,
-  incarnationKeys,
-  journalKey,
-  journalKeys,
-  numberOfKey,
-  openingOfKey,
-  repairKeys,
-} from "./record-keys.ts";
+import { incarnationKeys, journalKeys, repairKeys } from "./key-ranges.ts";
+import { damageOfKey, numberOfKey, openingOfKey } from "./parts-of-key.ts";
+import { deviceKey, incarnationKey, journalKey } from "./record-keys.ts";
 import { putRecord } from "./records.ts";
 import { cutUtf8 } from "./refusal-records.ts";
 

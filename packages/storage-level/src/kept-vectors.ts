@@ -11,14 +11,9 @@ import {
 import type { Entry, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { damaged } from "./record-codec.ts";
-import {
-  dirtyKey,
-  isVectorDigestKey,
-  laneIxOfKey,
-  vectorDigestKey,
-  vectorKey,
-  vectorKeysOf,
-} from "./record-keys.ts";
+import { vectorKeysOf } from "./key-ranges.ts";
+import { isVectorDigestKey, laneIxOfKey } from "./parts-of-key.ts";
+import { dirtyKey, vectorDigestKey, vectorKey } from "./record-keys.ts";
 import {
   putPosition,
   putRecord,

@@ -5,7 +5,8 @@ import type { Entry, LogDatabase } from "./level-database.ts";
 import { readFloorOf } from "./read-floor.ts";
 import { missingEnvelope } from "./read-log-chunks.ts";
 import { damaged } from "./record-codec.ts";
-import { envelopeKeysAbove, numberOfKey } from "./record-keys.ts";
+import { envelopeKeysAbove } from "./key-ranges.ts";
+import { numberOfKey } from "./parts-of-key.ts";
 
 /** A part of one lane of a document. */
 export interface LanePart {

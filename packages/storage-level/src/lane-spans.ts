@@ -6,7 +6,8 @@ import { laneOfKey } from "./kept-vectors.ts";
 import { readPositions } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readFloors } from "./read-checkpoints.ts";
-import { envelopeKeysBefore, laneIxOfKey, numberOfKey } from "./record-keys.ts";
+import { envelopeKeysBefore } from "./key-ranges.ts";
+import { laneIxOfKey, numberOfKey } from "./parts-of-key.ts";
 
 /** One lane of a document, as far as its log goes. */
 export interface LaneSpan {

@@ -20,20 +20,16 @@ import { readFeedFloorOf } from "./verify-tail.ts";
 import { damaged } from "./record-codec.ts";
 import type { KeyRange } from "./key-writer.ts";
 import {
-  arrivalKey,
   arrivalKeys,
-  documentKey,
   documentKeys,
-  documentOfKey,
-  laneIxOfKey,
-  laneKey,
   laneKeys,
-  numberOfKey,
   parkedKeysOf,
   quarantineKeysOf,
   recallKeysOf,
   vectorKeys,
-} from "./record-keys.ts";
+} from "./key-ranges.ts";
+import { documentOfKey, laneIxOfKey, numberOfKey } from "./parts-of-key.ts";
+import { arrivalKey, documentKey, laneKey } from "./record-keys.ts";
 import { readDocumentEntry, readLane, readParkedRecord, type ParkedRecord } from "./records.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";
 

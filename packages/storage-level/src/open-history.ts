@@ -17,13 +17,9 @@ import {
 import type { FolderCheck } from "./check-before-open.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
-import {
-  arrivalKey,
-  incarnationKeys,
-  journalKeys,
-  numberOfKey,
-  openingOfKey,
-} from "./record-keys.ts";
+import { incarnationKeys, journalKeys } from "./key-ranges.ts";
+import { numberOfKey, openingOfKey } from "./parts-of-key.ts";
+import { arrivalKey } from "./record-keys.ts";
 import { forgetAllPeers } from "./peer-operations.ts";
 import { emptyTail, putMark } from "./records.ts";
 import { readWitness, writeWitness, type Witness } from "./witness.ts";

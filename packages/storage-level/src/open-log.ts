@@ -3,15 +3,8 @@ import { laneId, type DocumentId, type Hash, type HeddleError, type Logger } fro
 import { LaneAliases } from "./lane-aliases.ts";
 import { LaneSpans } from "./lane-spans.ts";
 import type { LogDatabase } from "./level-database.ts";
-import {
-  dirtyKeys,
-  documentKeys,
-  documentOfKey,
-  laneAliasKeys,
-  laneBytesOfKey,
-  laneIxOfKey,
-  laneKeys,
-} from "./record-keys.ts";
+import { dirtyKeys, documentKeys, laneAliasKeys, laneKeys } from "./key-ranges.ts";
+import { documentOfKey, laneBytesOfKey, laneIxOfKey } from "./parts-of-key.ts";
 import { openRecord } from "./record-codec.ts";
 import { readLane, readLaneAlias, type LogMark, type LogTail, type StoredLane } from "./records.ts";
 import { verifyTail } from "./verify-tail.ts";

@@ -9,7 +9,8 @@ import {
 } from "@heddle/core";
 
 import { keysUnder, KeyWriter, type KeyRange } from "./key-writer.ts";
-import { numberOfKey, Prefix } from "./record-keys.ts";
+import { numberOfKey } from "./parts-of-key.ts";
+import { Prefix } from "./record-keys.ts";
 import { viewOf } from "./uint32.ts";
 
 /** Keys of what is kept about other stores; see record-keys.ts. */

@@ -25,7 +25,7 @@ import {
   refusedKey,
   refuserOfKey,
 } from "./peer-keys.ts";
-import { documentOfKey } from "./record-keys.ts";
+import { documentOfKey } from "./parts-of-key.ts";
 import { putRecord } from "./records.ts";
 import { cutUtf8 } from "./refusal-records.ts";
 

@@ -14,16 +14,9 @@ import type { Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readCheckpoints, readFloors } from "./read-checkpoints.ts";
 import { readFloorOf } from "./read-floor.ts";
-import {
-  arrivalKey,
-  arrivalKeys,
-  attributionKey,
-  checkpointKeysOf,
-  checkpointNumberOfKey,
-  envelopeKey,
-  envelopeKeysBetween,
-  numberOfKey,
-} from "./record-keys.ts";
+import { arrivalKeys, checkpointKeysOf, envelopeKeysBetween } from "./key-ranges.ts";
+import { checkpointNumberOfKey, numberOfKey } from "./parts-of-key.ts";
+import { arrivalKey, attributionKey, envelopeKey } from "./record-keys.ts";
 import { putFeedFloor, putMark, type LogMark, type LogTail } from "./records.ts";
 
 /** Groups that the change feed keeps, whatever became of the envelopes that they list. */

@@ -14,16 +14,9 @@ import { laneOfKey } from "./kept-vectors.ts";
 import type { Entry, LogDatabase } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { damaged } from "./record-codec.ts";
-import {
-  attributionKeysOf,
-  checkpointKey,
-  checkpointKeysOf,
-  checkpointNumberOfKey,
-  ChunkKind,
-  chunkIndexOfKey,
-  chunkKeysOf,
-  floorKeysOf,
-} from "./record-keys.ts";
+import { attributionKeysOf, checkpointKeysOf, chunkKeysOf, floorKeysOf } from "./key-ranges.ts";
+import { checkpointNumberOfKey, chunkIndexOfKey } from "./parts-of-key.ts";
+import { checkpointKey, ChunkKind } from "./record-keys.ts";
 
 type InDatabase = { readonly database: Pick<LogDatabase, "entries" | "get"> };
 

@@ -7,7 +7,7 @@ import { storageError } from "./level-errors.ts";
 import type { LevelFolder } from "./level-folder.ts";
 import { readLevelLog } from "./level-log-format.ts";
 import { writesOfBatch, type LevelWrite } from "./level-writes.ts";
-import { isArrivalKey, numberOfKey } from "./record-keys.ts";
+import { isArrivalKey, numberOfKey } from "./parts-of-key.ts";
 
 /** What LevelDB's logs hold that is in no table yet, read before LevelDB does. */
 export interface LiveLogs {

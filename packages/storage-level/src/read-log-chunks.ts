@@ -13,7 +13,9 @@ import { readPositions } from "./log-reader.ts";
 import type { OpenLog } from "./open-log.ts";
 import { readFloors } from "./read-checkpoints.ts";
 import type { KeyRange } from "./key-writer.ts";
-import { envelopeKey, envelopeKeysOf, numberOfKey } from "./record-keys.ts";
+import { envelopeKeysOf } from "./key-ranges.ts";
+import { numberOfKey } from "./parts-of-key.ts";
+import { envelopeKey } from "./record-keys.ts";
 
 /**
  * Envelopes of a document above `above`, lane after lane. A lane is contiguous from its floor on

@@ -1,7 +1,7 @@
 import { ByteArena, HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import { crc32 } from "./crc32.ts";
-import { describeKey, recordVersionOf } from "./record-keys.ts";
+import { describeKey, recordVersionOf } from "./key-kinds.ts";
 import { viewOf, writeUint32 } from "./uint32.ts";
 
 /**

@@ -11,7 +11,7 @@ import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 
 import { damaged, openRecord } from "./record-codec.ts";
-import { describeKey } from "./record-keys.ts";
+import { describeKey } from "./key-kinds.ts";
 
 /** Writes the tagged fields of a payload; numbers that are zero and bytes that are absent are left out. */
 export function encodeFields(

@@ -1,7 +1,6 @@
-import { documentId, fromHex, type DocumentId, type LaneId } from "@heddle/core";
+import { fromHex, type DocumentId, type LaneId } from "@heddle/core";
 
-import { keysUnder, KeyWriter, type KeyRange } from "./key-writer.ts";
-import { viewOf } from "./uint32.ts";
+import { KeyWriter } from "./key-writer.ts";
 
 /**
  * Every key of the log. One prefix byte, then fixed-width parts; integers are big-endian, so that the
@@ -64,9 +63,10 @@ export const Prefix = {
 } as const;
 
 /** Behind the document in a key of kind Q. */
-const QuarantineKind = { update: 0x75, envelope: 0x65 } as const;
+export const QuarantineKind = { update: 0x75, envelope: 0x65 } as const;
 
 export const storeKey = Uint8Array.of(Prefix.meta, 0x73);
+
 export const headKey = Uint8Array.of(Prefix.meta, 0x68);
 export const markKey = Uint8Array.of(Prefix.meta, 0x6b);
 export const deviceKey = Uint8Array.of(Prefix.meta, 0x64);
@@ -74,6 +74,7 @@ export const feedFloorKey = Uint8Array.of(Prefix.meta, 0x66);
 
 /** Behind the number in a key of kind c. */
 export const ChunkKind = { vector: 0x76, state: 0x73 } as const;
+
 export type ChunkKind = (typeof ChunkKind)[keyof typeof ChunkKind];
 
 export function laneKey(laneIx: number): Uint8Array {
@@ -171,249 +172,4 @@ export function floorKey(document: DocumentId, laneIx: number): Uint8Array {
 export function attributionKey(document: DocumentId, laneIx: number, seq: number): Uint8Array {
   const writer = new KeyWriter(Prefix.attribution, 28).id(document);
   return writer.uint32(laneIx).uint64(seq).key;
-}
-
-export const laneKeys = keysUnder(Uint8Array.of(Prefix.lane));
-export const laneAliasKeys = keysUnder(Uint8Array.of(Prefix.laneAlias));
-export const documentKeys = keysUnder(Uint8Array.of(Prefix.document));
-export const dirtyKeys = keysUnder(Uint8Array.of(Prefix.dirty));
-export const vectorKeys = keysUnder(Uint8Array.of(Prefix.vector));
-export const envelopeKeys = keysUnder(Uint8Array.of(Prefix.envelope));
-export const parkedKeys = keysUnder(Uint8Array.of(Prefix.parked));
-export const quarantineKeys = keysUnder(Uint8Array.of(Prefix.quarantine));
-export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
-export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
-export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
-export const repairKeys = keysUnder(Uint8Array.of(Prefix.repair));
-
-export function vectorKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.vector, 16).id(document).key);
-}
-
-export function envelopeKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.envelope, 16).id(document).key);
-}
-
-/** The lanes of a document before `laneIx`. */
-export function envelopeKeysBefore(document: DocumentId, laneIx: number): KeyRange {
-  return { gte: envelopeKeysOf(document).gte, lt: envelopeKey(document, laneIx, 0) };
-}
-
-/** What follows `after` in one lane of a document, up to and with `last`. */
-export function envelopeKeysBetween(
-  document: DocumentId,
-  laneIx: number,
-  after: number,
-  last: number,
-): KeyRange {
-  const gte = envelopeKey(document, laneIx, after + 1);
-  return { gte, lt: envelopeKey(document, laneIx, last + 1) };
-}
-
-/** What follows `seq` in one lane of a document. */
-export function envelopeKeysAbove(document: DocumentId, laneIx: number, seq: number): KeyRange {
-  const writer = new KeyWriter(Prefix.envelope, 20).id(document);
-  const { lt } = keysUnder(writer.uint32(laneIx).key);
-  return { gte: envelopeKey(document, laneIx, seq + 1), lt };
-}
-
-export function parkedKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.parked, 16).id(document).key);
-}
-
-export function quarantineKeysOf(document: DocumentId): KeyRange {
-  return refusalKeysOf(document, QuarantineKind.update);
-}
-
-export function recallKeysOf(document: DocumentId): KeyRange {
-  return refusalKeysOf(document, QuarantineKind.envelope);
-}
-
-export const checkpointChunkKeys = keysUnder(Uint8Array.of(Prefix.checkpointChunk));
-export const floorKeys = keysUnder(Uint8Array.of(Prefix.floor));
-export const attributionKeys = keysUnder(Uint8Array.of(Prefix.attribution));
-export const checkpointKeys = keysUnder(Uint8Array.of(Prefix.checkpoint));
-
-export function checkpointKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.checkpoint, 16).id(document).key);
-}
-
-/** All chunks of one kind of a checkpoint. */
-export function chunkKeysOf(document: DocumentId, number: number, kind: ChunkKind): KeyRange {
-  const writer = new KeyWriter(Prefix.checkpointChunk, 21).id(document);
-  return keysUnder(writer.uint32(number).bytes(Uint8Array.of(kind)).key);
-}
-
-export function floorKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.floor, 16).id(document).key);
-}
-
-export function attributionKeysOf(document: DocumentId): KeyRange {
-  return keysUnder(new KeyWriter(Prefix.attribution, 16).id(document).key);
-}
-
-function refusalKeysOf(document: DocumentId, kind: number): KeyRange {
-  const writer = new KeyWriter(Prefix.quarantine, 17).id(document);
-  return keysUnder(writer.bytes(Uint8Array.of(kind)).key);
-}
-
-/** Tells the two keys of kind Q apart. */
-export function isQuarantineUpdateKey(key: Uint8Array): boolean {
-  return key[17] === QuarantineKind.update;
-}
-
-/** The id in a key of kind Q. */
-export function refusedIdOfKey(key: Uint8Array): Uint8Array {
-  return key.subarray(18);
-}
-
-/** The document in a key of kind D, d, V, E, p, Q, C, c, f, a, F or N. */
-export function documentOfKey(key: Uint8Array): DocumentId {
-  return documentId(key.subarray(1, 17));
-}
-
-/** The lane in a key of kind l. */
-export function laneBytesOfKey(key: Uint8Array): Uint8Array {
-  return key.subarray(1, 17);
-}
-
-/** The alias in a key of kind L, V, E, f or a. */
-export function laneIxOfKey(key: Uint8Array): number {
-  return viewOf(key).getUint32(key[0] === Prefix.lane ? 1 : 17);
-}
-
-/** Tells the two keys of kind V apart. */
-export function isVectorDigestKey(key: Uint8Array): boolean {
-  return key.length === 17;
-}
-
-/** The last part of a key of kind E, A, X or a. */
-export function isArrivalKey(key: Uint8Array): boolean {
-  return key.length === 9 && key[0] === Prefix.arrival;
-}
-
-export function numberOfKey(key: Uint8Array): number {
-  const view = viewOf(key);
-  return view.getUint32(key.length - 8) * 2 ** 32 + view.getUint32(key.length - 4);
-}
-
-/** The number in a key of kind C or c. */
-export function checkpointNumberOfKey(key: Uint8Array): number {
-  return viewOf(key).getUint32(17);
-}
-
-/** The kind in a key of kind c. */
-export function chunkKindOfKey(key: Uint8Array): number | undefined {
-  return key[21];
-}
-
-/** The index in a key of kind c. */
-export function chunkIndexOfKey(key: Uint8Array): number {
-  return viewOf(key).getUint32(22);
-}
-
-/** The update in a key of kind p. */
-export function updateBytesOfKey(key: Uint8Array): Uint8Array {
-  return key.subarray(17, 33);
-}
-
-/** The damage in a key of kind R. */
-export function damageOfKey(key: Uint8Array): Uint8Array {
-  return key.subarray(1, 17);
-}
-
-/** The number in a key of kind i. */
-export function openingOfKey(key: Uint8Array): number {
-  return viewOf(key).getUint32(1);
-}
-
-const kindByPrefix: ReadonlyMap<number, string> = new Map([
-  [Prefix.meta, "meta"],
-  [Prefix.lane, "lane"],
-  [Prefix.laneAlias, "lane alias"],
-  [Prefix.document, "document"],
-  [Prefix.dirty, "dirty marker"],
-  [Prefix.vector, "vector"],
-  [Prefix.envelope, "envelope"],
-  [Prefix.arrival, "arrival"],
-  [Prefix.parked, "parked update"],
-  [Prefix.incarnation, "incarnation"],
-  [Prefix.quarantine, "quarantine"],
-  [Prefix.journal, "journal"],
-  [Prefix.repair, "repair request"],
-  [Prefix.checkpoint, "checkpoint"],
-  [Prefix.checkpointChunk, "checkpoint chunk"],
-  [Prefix.floor, "floor"],
-  [Prefix.attribution, "attribution"],
-  [Prefix.cursor, "peer cursor"],
-  [Prefix.ack, "acknowledgement"],
-  [Prefix.fork, "fork"],
-  [Prefix.refused, "refused envelope"],
-]);
-const prefixesWithDocument: ReadonlySet<number> = new Set([
-  Prefix.document,
-  Prefix.dirty,
-  Prefix.vector,
-  Prefix.envelope,
-  Prefix.parked,
-  Prefix.quarantine,
-  Prefix.checkpoint,
-  Prefix.checkpointChunk,
-  Prefix.floor,
-  Prefix.attribution,
-  Prefix.fork,
-  Prefix.refused,
-]);
-
-/** The highest version of a record under `key` that this heddle reads. */
-export function recordVersionOf(key: Uint8Array): number {
-  return key[0] === Prefix.envelope ? 2 : 1;
-}
-
-const lengthsByPrefix: ReadonlyMap<number, readonly number[]> = new Map([
-  [Prefix.meta, [2]],
-  [Prefix.lane, [5]],
-  [Prefix.laneAlias, [17]],
-  [Prefix.document, [17]],
-  [Prefix.dirty, [17]],
-  [Prefix.vector, [17, 21]],
-  [Prefix.envelope, [29]],
-  [Prefix.arrival, [9]],
-  [Prefix.parked, [33]],
-  [Prefix.incarnation, [5]],
-  [Prefix.quarantine, [34, 50]],
-  [Prefix.journal, [9]],
-  [Prefix.repair, [17]],
-  [Prefix.checkpoint, [21]],
-  [Prefix.checkpointChunk, [26]],
-  [Prefix.floor, [21]],
-  [Prefix.attribution, [29]],
-  [Prefix.cursor, [17]],
-  [Prefix.ack, [37]],
-  [Prefix.fork, [41]],
-  [Prefix.refused, [57]],
-]);
-
-/** How long the keys are that begin with `prefix`; none for what begins no key. */
-export function keyLengthsOf(prefix: number | undefined): readonly number[] {
-  return lengthsByPrefix.get(prefix ?? 0) ?? [];
-}
-
-/**
- * Keys whose records name themselves beyond their checksum: an envelope by the hash that its successor
- * has of it, a lane by its signature.
- */
-export function isSelfProving(key: Uint8Array): boolean {
-  return key[0] === Prefix.envelope || key[0] === Prefix.lane;
-}
-
-/** Whether {@link documentOfKey} has an answer. */
-export function hasDocument(key: Uint8Array): boolean {
-  return prefixesWithDocument.has(key[0]!) && key.length >= 17;
-}
-
-/** What a person reads when a record is damaged: its kind, and its document when it has one. */
-export function describeKey(key: Uint8Array): string {
-  const kind = kindByPrefix.get(key[0] ?? 0) ?? "unknown";
-  return hasDocument(key) ? `${kind} record of document ${documentOfKey(key)}` : `${kind} record`;
 }

@@ -1,5 +1,5 @@
 import { headerBytes, openRecord } from "./record-codec.ts";
-import { keyLengthsOf } from "./record-keys.ts";
+import { keyLengthsOf } from "./key-kinds.ts";
 import { viewOf } from "./uint32.ts";
 import { isHeddleError } from "@heddle/core";
 

@@ -4,7 +4,8 @@ import type { Pace } from "./check-level-folder.ts";
 import type { DeviceFile } from "./device-file.ts";
 import type { Report } from "./finding.ts";
 import type { LogDatabase } from "./level-database.ts";
-import { documentOfKey, hasDocument } from "./record-keys.ts";
+import { hasDocument } from "./key-kinds.ts";
+import { documentOfKey } from "./parts-of-key.ts";
 
 /** What one verification of a store shares between its parts. */
 export interface RecordVerification {

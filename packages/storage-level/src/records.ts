@@ -23,16 +23,15 @@ import { decodeUtf8, encodeUtf8 } from "lib0/string";
 import type { Operation } from "./level-database.ts";
 import { sealRecord } from "./record-codec.ts";
 import { decodeRecord, encodeFields } from "./record-fields.ts";
+import { documentOfKey, updateBytesOfKey } from "./parts-of-key.ts";
 import {
   documentKey,
-  documentOfKey,
   feedFloorKey,
   headKey,
   laneAliasKey,
   laneKey,
   markKey,
   storeKey,
-  updateBytesOfKey,
   vectorDigestKey,
   vectorKey,
 } from "./record-keys.ts";

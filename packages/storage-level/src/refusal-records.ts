@@ -10,7 +10,7 @@ import {
 import { decodeUtf8, encodeUtf8 } from "lib0/string";
 
 import { decodeRecord, encodeFields } from "./record-fields.ts";
-import { refusedIdOfKey } from "./record-keys.ts";
+import { refusedIdOfKey } from "./parts-of-key.ts";
 
 /** Records of kind Q, written and read as those of records.ts. Tags are never reused. */
 

@@ -5,7 +5,7 @@ import {
   type SalvagedEntry,
 } from "./level-entries.ts";
 import { readVarint32 } from "./level-varint.ts";
-import { keyLengthsOf } from "./record-keys.ts";
+import { keyLengthsOf } from "./key-kinds.ts";
 import { isRecordWhole } from "./record-shape.ts";
 import { viewOf } from "./uint32.ts";
 

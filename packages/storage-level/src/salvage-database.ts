@@ -3,7 +3,7 @@ import { assert } from "@heddle/core";
 import type { SalvagedEntry } from "./level-entries.ts";
 import type { Entry, LogDatabase, Operation } from "./level-database.ts";
 import type { KeyRange } from "./key-writer.ts";
-import { keyLengthsOf } from "./record-keys.ts";
+import { keyLengthsOf } from "./key-kinds.ts";
 import { viewOf } from "./uint32.ts";
 
 /** A record that passed its checksum, and how it was come by. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ReportFault, SalvagedEntry } from "./level-entries.ts";
 import { storageError } from "./level-errors.ts";
 import { isMissing } from "./files.ts";
-import { describeKey, isSelfProving } from "./record-keys.ts";
+import { describeKey, isSelfProving } from "./key-kinds.ts";
 import { isKeyShape, isRecordWhole } from "./record-shape.ts";
 import { entriesOfPiece } from "./salvage-batch.ts";
 import { entriesOfBlock } from "./salvage-block.ts";

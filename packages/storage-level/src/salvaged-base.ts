@@ -18,7 +18,8 @@ import type { Entry } from "./level-database.ts";
 import type { SalvageDatabase } from "./salvage-database.ts";
 import { readable } from "./readable.ts";
 import { readCheckpoint, readCheckpointState } from "./read-checkpoints.ts";
-import { attributionKeysOf, checkpointKeysOf, floorKeysOf, laneIxOfKey } from "./record-keys.ts";
+import { attributionKeysOf, checkpointKeysOf, floorKeysOf } from "./key-ranges.ts";
+import { laneIxOfKey } from "./parts-of-key.ts";
 
 /** What the log of a document that was pruned stands on. */
 export interface SalvagedBase {

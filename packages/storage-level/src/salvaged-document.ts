@@ -11,13 +11,9 @@ import {
 
 import { headBytes } from "./arrival-record.ts";
 import { readEnvelope } from "./envelope-record.ts";
-import {
-  documentKey,
-  envelopeKeysOf,
-  laneIxOfKey,
-  numberOfKey,
-  recallKeysOf,
-} from "./record-keys.ts";
+import { envelopeKeysOf, recallKeysOf } from "./key-ranges.ts";
+import { laneIxOfKey, numberOfKey } from "./parts-of-key.ts";
+import { documentKey } from "./record-keys.ts";
 import { readDocumentEntry } from "./records.ts";
 import { readable } from "./readable.ts";
 import type { SalvageDatabase } from "./salvage-database.ts";

@@ -2,20 +2,9 @@ import { equalBytes, type DocumentId, type Hash } from "@heddle/core";
 
 import { decodeRuns, nextChain, readArrival } from "./arrival-record.ts";
 import { readIncarnation, readJournalEntry } from "./history-records.ts";
-import {
-  arrivalKey,
-  arrivalKeys,
-  documentOfKey,
-  feedFloorKey,
-  headKey,
-  incarnationKeys,
-  isVectorDigestKey,
-  journalKeys,
-  laneIxOfKey,
-  numberOfKey,
-  storeKey,
-  vectorKeys,
-} from "./record-keys.ts";
+import { arrivalKeys, incarnationKeys, journalKeys, vectorKeys } from "./key-ranges.ts";
+import { documentOfKey, isVectorDigestKey, laneIxOfKey, numberOfKey } from "./parts-of-key.ts";
+import { arrivalKey, feedFloorKey, headKey, storeKey } from "./record-keys.ts";
 import { emptyTail, readFeedFloor, readHead, readPosition, readStoreId } from "./records.ts";
 import { readable } from "./readable.ts";
 import type { SalvageDatabase } from "./salvage-database.ts";

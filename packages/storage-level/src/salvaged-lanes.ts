@@ -7,7 +7,9 @@ import {
   type Verifier,
 } from "@heddle/core";
 
-import { laneAliasKeys, laneBytesOfKey, laneIxOfKey, laneKey, laneKeys } from "./record-keys.ts";
+import { laneAliasKeys, laneKeys } from "./key-ranges.ts";
+import { laneBytesOfKey, laneIxOfKey } from "./parts-of-key.ts";
+import { laneKey } from "./record-keys.ts";
 import { readLane, readLaneAlias } from "./records.ts";
 import { readable } from "./readable.ts";
 import type { SalvageDatabase, SalvagedRecord } from "./salvage-database.ts";

@@ -9,13 +9,12 @@ import { forkKeys, refusedKeys } from "./peer-keys.ts";
 import { readFork, readRefused } from "./peer-records.ts";
 import {
   documentKeys,
-  documentOfKey,
   envelopeKeys,
   envelopeKeysOf,
-  isQuarantineUpdateKey,
   parkedKeys,
   quarantineKeys,
-} from "./record-keys.ts";
+} from "./key-ranges.ts";
+import { documentOfKey, isQuarantineUpdateKey } from "./parts-of-key.ts";
 import { readParkedRecord } from "./records.ts";
 import { readable } from "./readable.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";

@@ -1,5 +1,6 @@
 import type { CheckpointRecord } from "./checkpoint-records.ts";
-import { checkpointNumberOfKey, ChunkKind, chunkKindOfKey } from "./record-keys.ts";
+import { checkpointNumberOfKey, chunkKindOfKey } from "./parts-of-key.ts";
+import { ChunkKind } from "./record-keys.ts";
 
 interface Counted {
   record: CheckpointRecord | undefined;

@@ -20,14 +20,11 @@ import {
   checkpointKeys,
   dirtyKeys,
   documentKeys,
-  documentOfKey,
   envelopeKeys,
   floorKeys,
-  isVectorDigestKey,
-  laneIxOfKey,
-  numberOfKey,
   vectorKeys,
-} from "./record-keys.ts";
+} from "./key-ranges.ts";
+import { documentOfKey, isVectorDigestKey, laneIxOfKey, numberOfKey } from "./parts-of-key.ts";
 import { openRecord } from "./record-codec.ts";
 import { readDocumentEntry, readPosition, readVectorDigest } from "./records.ts";
 import type { VerifiedGroups } from "./verify-groups.ts";

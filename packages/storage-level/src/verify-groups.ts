@@ -1,7 +1,9 @@
 import { equalBytes, type DocumentId } from "@heddle/core";
 
 import { decodeRuns, nextChain, readArrival, type StoredRun } from "./arrival-record.ts";
-import { arrivalKeys, feedFloorKey, headKey, markKey, numberOfKey } from "./record-keys.ts";
+import { arrivalKeys } from "./key-ranges.ts";
+import { numberOfKey } from "./parts-of-key.ts";
+import { feedFloorKey, headKey, markKey } from "./record-keys.ts";
 import {
   emptyTail,
   readFeedFloor,

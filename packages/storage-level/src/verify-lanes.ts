@@ -1,6 +1,7 @@
 import { toHex, type LaneId } from "@heddle/core";
 
-import { laneBytesOfKey, laneAliasKeys, laneIxOfKey, laneKeys } from "./record-keys.ts";
+import { laneAliasKeys, laneKeys } from "./key-ranges.ts";
+import { laneBytesOfKey, laneIxOfKey } from "./parts-of-key.ts";
 import { readLane, readLaneAlias } from "./records.ts";
 import { checked, type RecordVerification } from "./record-verification.ts";
 

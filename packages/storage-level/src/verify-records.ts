@@ -13,34 +13,27 @@ import { damaged, openRecord } from "./record-codec.ts";
 import { readAttribution } from "./attribution-records.ts";
 import type { KeyRange } from "./key-writer.ts";
 import { ackKeys, cursorKeys, forkKeys, laneIxOfAckKey, refusedKeys } from "./peer-keys.ts";
+import { describeKey } from "./key-kinds.ts";
 import {
   arrivalKeys,
   attributionKeys,
   checkpointChunkKeys,
   checkpointKeys,
-  describeKey,
-  deviceKey,
   dirtyKeys,
   documentKeys,
   envelopeKeys,
-  feedFloorKey,
   floorKeys,
-  headKey,
   incarnationKeys,
-  isQuarantineUpdateKey,
   journalKeys,
   laneAliasKeys,
-  laneIxOfKey,
   laneKeys,
-  markKey,
-  numberOfKey,
-  openingOfKey,
   parkedKeys,
   quarantineKeys,
   repairKeys,
-  storeKey,
   vectorKeys,
-} from "./record-keys.ts";
+} from "./key-ranges.ts";
+import { isQuarantineUpdateKey, laneIxOfKey, numberOfKey, openingOfKey } from "./parts-of-key.ts";
+import { deviceKey, feedFloorKey, headKey, markKey, storeKey } from "./record-keys.ts";
 import { checked, type RecordVerification } from "./record-verification.ts";
 import { emptyTail, readParkedRecord, readStoreId, type LogTail } from "./records.ts";
 import { readQuarantined, readRecall } from "./refusal-records.ts";

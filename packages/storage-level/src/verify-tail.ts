@@ -2,15 +2,9 @@ import { equalBytes, HeddleError, HeddleErrorCode, type Hash, type Logger } from
 
 import { decodeRuns, nextChain, readArrival, type StoredRun } from "./arrival-record.ts";
 import type { LogDatabase } from "./level-database.ts";
-import {
-  arrivalKey,
-  arrivalKeys,
-  envelopeKey,
-  feedFloorKey,
-  headKey,
-  markKey,
-  numberOfKey,
-} from "./record-keys.ts";
+import { arrivalKeys } from "./key-ranges.ts";
+import { numberOfKey } from "./parts-of-key.ts";
+import { arrivalKey, envelopeKey, feedFloorKey, headKey, markKey } from "./record-keys.ts";
 import { readFloorOf } from "./read-floor.ts";
 import {
   emptyTail,

@@ -11,7 +11,8 @@ import type { Awareness } from "y-protocols/awareness";
 
 import type { LivePeers } from "../peers/live-peers.ts";
 import type { Copies } from "../peers/replication-waits.ts";
-import type { ReplicaDocument, DocumentCommit } from "../replica-document.ts";
+import type { DocumentCommit } from "../document-host.ts";
+import type { ReplicaDocument } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
 import { editContext, type EditDescription } from "./edit-description.ts";
 import type { QueuedEdits } from "./edit-queue.ts";

@@ -1,0 +1,41 @@
+import type { HeddleError } from "@heddle/core";
+import type { ParsedUpdate } from "@heddle/document";
+
+import type { LoggedDocument } from "./logged-document.ts";
+import type { UpdateSource } from "./pending-updates.ts";
+import type { ReplicaDocument } from "./replica-document.ts";
+import type { IntakeHost } from "./update-intake.ts";
+
+/** What was made durable in one round, ready to be shown. */
+export interface DocumentCommit {
+  /** Yjs V1: everything of the round in one update. It need not pass the validator as a whole. */
+  readonly update: Uint8Array;
+  /** The same, as it was admitted. */
+  readonly parts: readonly ParsedUpdate[];
+  readonly sources: Pick<ReadonlyMap<UpdateSource, unknown>, "size" | "keys">;
+}
+
+export interface DocumentListener {
+  onCommit(commit: DocumentCommit): void;
+  /** The document left memory: the store failed, or a part of it was recalled. Open it again. */
+  onReset(error: HeddleError): void;
+  /** What is submitted from now on is sealed into another lane. */
+  onLaneEnded?(): void;
+}
+
+/** What waits for updates that have not arrived (DOC-6). */
+export interface ParkingTotals {
+  readonly count: number;
+  readonly bytes: number;
+  /** Wall time at which the oldest was parked. */
+  readonly oldestAtMs: number | undefined;
+}
+
+/** What a document needs of its replica. */
+export interface DocumentHost extends IntakeHost {
+  requestRound(document: ReplicaDocument): void;
+  /** Enough was logged untried, or what is logged no longer loads in time. */
+  requestAudit(document: ReplicaDocument): void;
+  /** The log has grown. */
+  considerCheckpoint(document: LoggedDocument): void;
+}
