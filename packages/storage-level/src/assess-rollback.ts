@@ -2,7 +2,7 @@ import { equalBytes, type StoreId, type StoreRollback } from "@heddle/core";
 
 import type { StoredIncarnation } from "./history-records.ts";
 import type { LogTail } from "./records.ts";
-import type { FoundWitness } from "./witness.ts";
+import type { FoundWitness } from "./witness-record.ts";
 
 export interface OpenedHistory {
   readonly storeId: StoreId;

@@ -4,34 +4,13 @@ import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 
 import { checkTables } from "./check-tables.ts";
 import type { Finding } from "./finding.ts";
+import type { FolderCheck } from "./folder-check.ts";
 import type { JournalEntry } from "./history-records.ts";
 import { isLogMissing, readLevelFolder } from "./level-folder.ts";
 import { copyAside, moveAside, type Aside } from "./quarantine-folder.ts";
 import { readLiveLogs, type LiveLogs } from "./read-live-logs.ts";
 import { logFolderName } from "./store-layout.ts";
 import { checkUnnamedFiles } from "./unnamed-files.ts";
-
-/** What is known of a store before LevelDB has touched it. */
-export interface FolderCheck {
-  /** What the journal of the store should say. */
-  readonly notes: readonly JournalEntry[];
-  /** In files that LevelDB can be given all the same. */
-  readonly damages: readonly Finding[];
-  /** Number of the last commit group that LevelDB's logs show, read past what is damaged; 0 for none. */
-  readonly lastGroup: number;
-  /** A log is damaged in a place behind which nothing can be read. */
-  readonly hasDamagedLog: boolean;
-  /** Leftovers of a crash, as they look; to be removed once the log was opened and lacks nothing. */
-  readonly leftovers: readonly Aside[];
-}
-
-export const nothingToCheck: FolderCheck = {
-  notes: [],
-  damages: [],
-  lastGroup: 0,
-  hasDamagedLog: false,
-  leftovers: [],
-};
 
 /**
  * Looks at LevelDB's files before it does (ADR-0064): LevelDB deletes what its manifest does not name,

@@ -1,4 +1,10 @@
-import { crc32 as zlibCrc32 } from "node:zlib";
+type NativeCrc32 = (bytes: Uint8Array, before: number) => number;
+
+/** Not imported: in a browser there is no such module, and a bundler would look for it. */
+const { process } = globalThis as {
+  readonly process?: { getBuiltinModule?(name: "node:zlib"): { readonly crc32: NativeCrc32 } };
+};
+const nativeCrc32 = process?.getBuiltinModule?.("node:zlib")?.crc32;
 
 /** Shorter parts take less time here than the way to native code and back. */
 const nativeBytesMin = 64;
@@ -11,18 +17,19 @@ const table = Int32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * CRC-32 (IEEE 802.3, as in zip and png) over `parts` as if they were one. The one function of the
- * record format that comes from Node, for long parts; a browser build leaves that way out.
+ * CRC-32 (IEEE 802.3, as in zip and png) over `parts` as if they were one; by Node's own code where there
+ * is one and a part is long.
  */
 export function crc32(...parts: readonly Uint8Array[]): number {
   let crc = 0;
   for (const part of parts) {
-    crc = part.length < nativeBytesMin ? shortCrc32(part, crc) : zlibCrc32(part, crc);
+    const isShort = part.length < nativeBytesMin || nativeCrc32 === undefined;
+    crc = isShort ? ownCrc32(part, crc) : nativeCrc32(part, crc);
   }
   return crc;
 }
 
-function shortCrc32(bytes: Uint8Array, before: number): number {
+export function ownCrc32(bytes: Uint8Array, before: number): number {
   let crc = ~before;
   for (let index = 0; index < bytes.length; index++) {
     crc = table[(crc ^ bytes[index]!) & 0xff]! ^ (crc >>> 8);

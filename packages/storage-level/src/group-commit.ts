@@ -1,3 +1,5 @@
+import { nextTurn } from "./next-turn.ts";
+
 export interface GroupItem {
   readonly bytes: number;
 }
@@ -52,7 +54,7 @@ export class GroupCommit<Item extends GroupItem> {
       }
       // Those who were just answered and write again at once join the ones that wait; otherwise the
       // two crowds would take turns for ever, with twice as many syncs.
-      if (this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#waiting.length > 0) await nextTurn();
     }
     this.#running = undefined;
   }

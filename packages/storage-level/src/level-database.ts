@@ -86,7 +86,8 @@ export async function compactLevel(folder: string): Promise<void> {
   }
 }
 
-class LevelDatabase implements LogDatabase {
+/** A database of `level`, in either of its builds; open. */
+export class LevelDatabase implements LogDatabase {
   readonly #level: Level<Uint8Array, Uint8Array>;
   readonly #empty = new EmptyPrefixes(async (range) => {
     return (await this.#edgeKey(range, false)) === undefined;

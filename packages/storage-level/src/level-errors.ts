@@ -11,12 +11,15 @@ const fullDisk = /no space left on device|dis[ck] quota exceeded|enough space on
 const fileMissing =
   /no such file or directory|cannot find the (file|path)|does not exist \(create/i;
 
+/** Of the system, and of browsers. */
+const fullCodes = ["ENOSPC", "EDQUOT", "QuotaExceededError"];
+
 /** What `cause`, thrown by `level`, means for a caller of the store. */
 export function storageError(cause: unknown, doing: string): HeddleError {
   if (cause instanceof HeddleError) return cause;
   const chain = chainOf(cause);
   const text = chain.map((error) => error.message).join(": ");
-  const codes = new Set(chain.map((error) => error.code));
+  const codes = new Set(chain.flatMap(({ code, name }) => [code, name]));
   return new HeddleError(codeOf(text, codes), `${doing}: ${text}`, { cause });
 }
 
@@ -38,9 +41,11 @@ export function writeError(cause: unknown): HeddleError {
 }
 
 function codeOf(text: string, codes: ReadonlySet<string | undefined>): HeddleErrorCode {
-  if (codes.has("ENOSPC") || codes.has("EDQUOT") || fullDisk.test(text)) {
+  if (fullCodes.some((code) => codes.has(code)) || fullDisk.test(text)) {
     return HeddleErrorCode.storageFull;
   }
+  // Of IndexedDB: a newer heddle has been here.
+  if (codes.has("VersionError")) return HeddleErrorCode.storageVersion;
   if (codes.has("LEVEL_LOCKED")) return HeddleErrorCode.storageLocked;
   if (codes.has("LEVEL_CORRUPTION")) return HeddleErrorCode.storageCorrupt;
   return HeddleErrorCode.storageIo;

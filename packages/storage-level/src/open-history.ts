@@ -14,7 +14,7 @@ import {
   readIncarnation,
   type StoredIncarnation,
 } from "./history-records.ts";
-import type { FolderCheck } from "./check-before-open.ts";
+import type { FolderCheck } from "./folder-check.ts";
 import type { LogDatabase, Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { incarnationKeys, journalKeys } from "./key-ranges.ts";
@@ -22,7 +22,7 @@ import { numberOfKey, openingOfKey } from "./parts-of-key.ts";
 import { arrivalKey } from "./record-keys.ts";
 import { forgetAllPeers } from "./peer-operations.ts";
 import { emptyTail, putMark } from "./records.ts";
-import { readWitness, writeWitness, type Witness } from "./witness.ts";
+import type { Witness, WitnessPlace } from "./witness-record.ts";
 
 export interface OpenedStoreHistory {
   /** Nonce of this opening. */
@@ -44,14 +44,14 @@ export interface HistoryOpening {
 
 /** Compares the log with its witness, and writes this opening into both. */
 export async function openHistory(
-  folder: string,
+  place: WitnessPlace,
   log: OpenLog,
   storeId: StoreId,
   { environment, isNew, check }: HistoryOpening,
 ): Promise<OpenedStoreHistory> {
   const { database, tail } = log;
   const { random, clock, logger } = environment;
-  const found = await findRollback(folder, log, storeId, { isNew, check, logger });
+  const found = await findRollback(place, log, storeId, { isNew, check, logger });
   const rollback = found.rollback ?? found.untold;
   const atMs = clock.nowMs();
   const incarnation = random.bytes(16);
@@ -65,7 +65,7 @@ export async function openHistory(
       nonce: incarnation,
       firstArrival: tail.number + 1,
       openedAtMs: atMs,
-      hasWitness: true,
+      hasWitness: place.isKept,
       rollback: found.rollback?.reason,
     }),
     ...(tail.number === log.mark.number ? [] : [putMark(tail)]),
@@ -89,7 +89,7 @@ export async function openHistory(
   const { number, chain } = tail;
   const position = { storeId, incarnation, number, chain };
   const witness = { ...position, writtenAtMs: atMs, restored: false, untold: rollback };
-  await writeWitness(folder, witness);
+  await place.write(witness);
   return { incarnation, rollback, witness, journalNumber };
 }
 
@@ -100,13 +100,13 @@ interface FoundRollback {
 }
 
 async function findRollback(
-  folder: string,
+  place: WitnessPlace,
   { database, tail }: OpenLog,
   storeId: StoreId,
   { isNew, check, logger }: Pick<HistoryOpening, "isNew" | "check"> & { readonly logger: Logger },
 ): Promise<FoundRollback> {
   if (isNew) return {};
-  const found = await readWitness(folder);
+  const found = await place.read();
   if (found.found === "damaged") logger.error("store.witness_damaged", { why: found.why });
   const incarnations = await readableIncarnations(database, logger);
   const chainOf = (number: number): Promise<Uint8Array | undefined> => chainAt(database, number);

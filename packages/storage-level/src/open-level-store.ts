@@ -11,8 +11,9 @@ import {
 } from "@heddle/core";
 
 import { assertNeverAStore } from "./assert-never-a-store.ts";
-import { checkBeforeOpen, nothingToCheck, type FolderCheck } from "./check-before-open.ts";
+import { checkBeforeOpen } from "./check-before-open.ts";
 import { isMissing } from "./files.ts";
+import { nothingToCheck, type FolderCheck } from "./folder-check.ts";
 import { storageError } from "./level-errors.ts";
 import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
@@ -35,7 +36,7 @@ import {
   type StoreMarker,
 } from "./store-marker.ts";
 import { WitnessKeeper } from "./witness-keeper.ts";
-import { writeWitness } from "./witness.ts";
+import { witnessIn } from "./witness.ts";
 
 export interface LevelStoreOptions {
   readonly environment: Environment;
@@ -78,7 +79,7 @@ export async function openLevelStore(
       });
     const { log, opening, history, damages } = await openOnDisk(folder, marker, options, space);
     await space?.start();
-    const write = (witness: Parameters<typeof writeWitness>[1]) => writeWitness(folder, witness);
+    const { write } = witnessIn(folder);
     opened = new LevelLogStore({
       storeId: marker.storeId,
       opening,
@@ -164,7 +165,7 @@ async function openFirst(
     await checkStoreId(log, marker);
     if (created) await log.database.write([putStoreId(marker.storeId)]);
     const { environment } = options;
-    const history = await openHistory(folder, log, marker.storeId, {
+    const history = await openHistory(witnessIn(folder), log, marker.storeId, {
       environment,
       isNew: created,
       check,

@@ -10,7 +10,7 @@ import { readable } from "./readable.ts";
 import type { SalvageDatabase } from "./salvage-database.ts";
 import type { SalvageFindings } from "./salvage-findings.ts";
 import type { SalvagedNames } from "./salvaged-names.ts";
-import type { FoundWitness } from "./witness.ts";
+import type { FoundWitness } from "./witness-record.ts";
 
 export interface SalvagedHistory {
   /** Number of the last commit group that anything names: a record, the head, the witness. */

@@ -7,6 +7,9 @@ import { encodeChecked, parseChecked } from "./checked-json.ts";
 import { isMissing } from "./files.ts";
 import { storageError } from "./level-errors.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
+import { storeFormat } from "./store-format.ts";
+
+export { storeFormat } from "./store-format.ts";
 
 /**
  * `heddle-store.json`, beside the LevelDB folder and not in it: LevelDB that finds no CURRENT file
@@ -25,15 +28,6 @@ export interface StoreMarker {
   readonly state: "creating" | "ready";
 }
 
-/**
- * Raise it when an older heddle would damage or misread the store.
- *
- * - 1: envelopes, vectors, parking, quarantine.
- * - 2: checkpoints; logs that begin above a floor, which format 1 takes for lost envelopes.
- * - 3: envelopes say where they stand among all that arrived; cursors and acknowledgements of peers,
- *   fork proofs and refusals.
- */
-export const storeFormat = 3;
 const oldestFormat = 1;
 /** Left for older ones, which cannot know it. */
 const storeNeeds = "heddle 0.1 or later";

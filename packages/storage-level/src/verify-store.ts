@@ -12,7 +12,7 @@ import { arrivalKey } from "./record-keys.ts";
 import { emptyTail } from "./records.ts";
 import { readMarker } from "./store-marker.ts";
 import { verifyRecords, type VerifiedRecords } from "./verify-records.ts";
-import type { FoundWitness } from "./witness.ts";
+import type { FoundWitness } from "./witness-record.ts";
 
 export interface StoreVerification {
   /** The data folder; only its marker and its witness are read, and nothing is written. */

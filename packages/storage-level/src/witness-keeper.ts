@@ -1,7 +1,7 @@
 import type { Environment } from "@heddle/core";
 
 import type { LogMark } from "./records.ts";
-import type { Witness } from "./witness.ts";
+import type { Witness } from "./witness-record.ts";
 
 /** What the witness may be behind by, and so what a lost end of the log may hide. */
 export const witnessDelayMsDefault = 1_000;

@@ -1,6 +1,6 @@
 import { fromHex, toHex } from "@heddle/core";
 
-import type { FoundWitness } from "./witness.ts";
+import type { FoundWitness } from "./witness-record.ts";
 
 /** A witness as text, for another process of the same release. */
 export function encodeFound(found: FoundWitness): string {
