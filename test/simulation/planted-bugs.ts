@@ -102,6 +102,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "this.#lanes.lost(ref);",
     replace: "void ref;",
     scenario: "damaged",
+    fromSeed: 55,
   },
   {
     name: "push lane after lane instead of in the order of arrival",
@@ -152,7 +153,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "this.exchange.forkWatch.tell(this);\n    }\n",
     replace: "}\n",
     scenario: "clones",
-    fromSeed: 1_700,
+    fromSeed: 2_200,
   },
   {
     name: "take one's own lane from a twin",

@@ -44,6 +44,11 @@ class Author {
     );
   }
 
+  /** Goes on as a copy of this author would that was made before it wrote anything. */
+  forget(): void {
+    this.#position = undefined;
+  }
+
   async seal(...payloads: readonly Uint8Array[]): Promise<readonly Envelope[]> {
     const envelopes = payloads.map((payload) => {
       const envelope = this.#writer.seal(this.#position, {
@@ -118,6 +123,20 @@ test("[DOC-15] what refers to what is missing is not taken, nor what follows in 
   const all = [{ lane: first.lane, run: earlier }, ...runs];
   expect((await replica.takeRuns(notes, all)).verdicts).toEqual(["stored", "stored", "stored"]);
   expect(shown(loaded)).toBe("abcd");
+});
+
+test("[WIR-12] a run that ends where another history of its lane ends is not taken for it", async () => {
+  const { replica } = await openReplica(new MemoryDisk());
+  const author = await Author.open();
+  const [a, b, other] = [...typed("ab"), typed("x")[0]!];
+  const written = await author.seal(a!, b!);
+  author.forget();
+  const branch = await author.seal(other!, b!);
+  const loaded = await replica.acquire(notes);
+  await replica.takeRuns(notes, [{ lane: author.lane, run: written }]);
+  const taken = await replica.takeRuns(notes, [{ lane: author.lane, run: branch }]);
+  expect(taken.verdicts).toEqual(["incomplete"]);
+  expect(shown(loaded)).toBe("ab");
 });
 
 test("[DOC-15] what another replica brings frees what a client left parked", async () => {

@@ -137,6 +137,9 @@ export class RemoteIntake {
     const { lane } = run[0]!;
     const position = this.#ahead.get(lane) ?? this.#log.positions.get(lane);
     const { seq, head } = position ?? { seq: 0, head: noEnvelopeId };
+    const last = run.at(-1)!;
+    // A lane may have two writers: what ends here, and was not written here, is another history.
+    if (last.seq === seq) return equalBytes(last.id, head) ? [] : undefined;
     const fresh = run.filter((envelope) => envelope.seq > seq);
     const [first] = fresh;
     const follows = !first || (first.seq === seq + 1 && equalBytes(first.prev, head));

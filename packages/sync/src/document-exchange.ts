@@ -59,8 +59,10 @@ export class DocumentExchange {
     this.#presences = new HeldPresences(context);
   }
 
+  /** Nothing is between here and the disk: a reading of it finds all that was accepted. */
   get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#adoption === undefined;
+    const isStoring = this.#storing.length > 0 || this.#adoption !== undefined;
+    return this.#queue.length === 0 && !isStoring;
   }
 
   /** Local envelopes are on disk. */
@@ -249,7 +251,12 @@ export class DocumentExchange {
     const toAck = new Map<DocumentLink, Set<LaneId>>();
     const stored: Envelope[] = [];
     for (const [index, { link, lane, run }] of batch.entries()) {
-      if (verdicts[index] === "stored") {
+      const isStored = verdicts[index] === "stored";
+      if (isStored && run.at(-1)!.seq <= this.ledger.durableSeq(lane.id)) {
+        // Overtaken by what was written here: whether that is the same, ids have to show.
+        this.#context.counters.duplicates += run.length;
+        link.changed();
+      } else if (isStored) {
         this.ledger.stored(run);
         stored.push(...run);
         link.storedFromPeer(lane.id, run.at(-1)!.seq);

@@ -51,7 +51,7 @@ export class FeedFollowers {
     const { tops } = outbox.own;
     this.#context.request("changes", { after }, (entries) => {
       const changed = new Set(entries.map(({ id }) => id));
-      outbox.followed(session.peer.store, tops, isKnown ? changed : undefined);
+      outbox.followed(session.peer, tops, isKnown ? changed : undefined);
       following.waiting.push(...entries);
       following.isListed = true;
       this.#openMore(session, following);

@@ -108,6 +108,33 @@ test("[WIR-18] the word of a store that was rolled back is void, and what it los
   expect(writer.replication.replicatedBy(id, lane.descriptor.id, 8).stores).toBe(1);
 });
 
+test("[WIR-18] what a process said that is gone takes nothing back of what its next one proved", async () => {
+  const lane = await FixtureLane.open(1);
+  const [writer, gone] = [new MemoryHost(1), reader()];
+  await writer.write(lane, 4);
+  connect(writer, gone, 1);
+  await gone.drain();
+  const late = gone.sent.splice(0);
+  await writer.drain();
+  for (const { bytes } of writer.sent.splice(0)) gone.replication.receive(1, bytes, 0);
+  await gone.drain();
+  late.push(...gone.sent.splice(0));
+
+  // It died, nobody noticed, and its next process is here before its last words are.
+  const next = restarted(gone);
+  connect(writer, next, 2);
+  await exchange(writer, next);
+  await pass(writer, next, 3_000);
+  expect(writer.replication.outboxTo(storeOf(next))).toEqual(new Map());
+  for (const { bytes } of late) writer.replication.receive(1, bytes, writer.nowMs);
+  await exchange(writer, next);
+  const { id } = lane.entry;
+  const live = writer.events.filter(({ name }) => name === "session.live");
+  expect(live).toHaveLength(2);
+  expect(writer.replication.outboxTo(storeOf(next))).toEqual(new Map());
+  expect(writer.replication.replicatedBy(id, lane.descriptor.id, 4).stores).toBe(1);
+});
+
 test("[WIR-18] distinct stores are counted, a relay among them is said, and each is an event", async () => {
   const lane = await FixtureLane.open(1);
   const relay = new MemoryHost(3, { role: PeerRole.relay });

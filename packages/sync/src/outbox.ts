@@ -16,6 +16,8 @@ type Acks = Map<LaneId, { readonly seq: number; readonly head: EnvelopeId | unde
 
 interface PeerStore {
   incarnation: Uint8Array;
+  /** Of the session that began last; none yet since the start. */
+  greeting: FrameOf<"hello"> | undefined;
   isRelay: boolean;
   readonly acks: Map<DocumentId, Acks>;
   /** Acks of an incarnation that may not be this one's past; they do not count. */
@@ -34,7 +36,9 @@ export interface ReplicatedBy {
 
 /**
  * What of this replica's own envelopes is on which peer's disk, over sessions and restarts. The outbox is
- * what is not: a view, there is no queue.
+ * what is not: a view, there is no queue. A connection whose other end is gone may still deliver for a
+ * while: only the session that began last can take an acknowledgement back, and only sessions of that
+ * incarnation can give one.
  *
  *   confirmed ──kept, a second later──► on our disk ──next session──► same incarnation: counts
  *                                                          └ another: unsure, until the peer's CURSOR shows
@@ -62,15 +66,22 @@ export class Outbox {
     this.own.written(envelopes);
   }
 
-  /** A session with this peer begins. */
-  began({ store, incarnation, role }: FrameOf<"hello">): void {
+  /** A session with this peer begins; no other session with it is on a later connection. */
+  began(hello: FrameOf<"hello">): void {
+    const { store, incarnation, role } = hello;
     const isRelay = role === PeerRole.relay;
     const peer = this.#storeOf(store, incarnation, isRelay);
+    peer.greeting = hello;
     peer.isRelay = isRelay;
     if (equalBytes(peer.incarnation, incarnation)) return;
     peer.incarnation = incarnation.slice();
     for (const [document, acks] of peer.acks) peer.unsure.set(document, acks);
     peer.acks.clear();
+  }
+
+  /** The greeting is of the incarnation that the outbox knows as the store's latest. */
+  isPresent(hello: FrameOf<"hello">): boolean {
+    return this.#presentOf(hello) !== undefined;
   }
 
   /**
@@ -80,8 +91,13 @@ export class Outbox {
    * @param tops what we had when the changes were asked for.
    * @param changed `undefined` when its word is not believed, or nobody knows.
    */
-  followed(store: StoreId, tops: OwnTops, changed: ReadonlySet<DocumentId> | undefined): void {
-    const peer = this.#stores.get(store);
+  followed(
+    hello: FrameOf<"hello">,
+    tops: OwnTops,
+    changed: ReadonlySet<DocumentId> | undefined,
+  ): void {
+    const { store } = hello;
+    const peer = this.#presentOf(hello);
     if (!peer) return;
     for (const [document, acks] of peer.unsure) {
       for (const lane of acks.keys()) this.#mark(store, document, lane);
@@ -97,20 +113,18 @@ export class Outbox {
   }
 
   /** Proven to be on the peer's disk. */
-  confirmed({ store }: FrameOf<"hello">, proven: ProvenPosition): void {
-    const peer = this.#stores.get(store);
-    if (peer && this.own.isOwn(proven.lane)) this.#reached(store, peer, proven);
+  confirmed(hello: FrameOf<"hello">, proven: ProvenPosition): void {
+    const peer = this.#presentOf(hello);
+    if (peer && this.own.isOwn(proven.lane)) this.#reached(hello.store, peer, proven);
   }
 
   /** The first word of a peer in a session about a document: what it says is all that it has. */
-  restated(
-    { store }: FrameOf<"hello">,
-    document: DocumentId,
-    heldSeq: (lane: LaneId) => number,
-  ): void {
-    const peer = this.#stores.get(store);
+  restated(hello: FrameOf<"hello">, document: DocumentId, heldSeq: (lane: LaneId) => number): void {
+    const { store } = hello;
+    const peer = this.#presentOf(hello);
     peer?.unsure.delete(document);
-    const acks = peer?.acks.get(document) ?? new Map();
+    if (peer?.greeting !== hello) return;
+    const acks: Acks = peer.acks.get(document) ?? new Map();
     for (const [lane, { seq }] of acks) {
       const said = heldSeq(lane);
       if (said >= seq) continue;
@@ -216,10 +230,22 @@ export class Outbox {
     this.#context.emit({ type: "event", event });
   }
 
+  /** What is known of a store, unless this session is with its past. */
+  #presentOf({ store, incarnation }: FrameOf<"hello">): PeerStore | undefined {
+    const peer = this.#stores.get(store);
+    return peer && equalBytes(peer.incarnation, incarnation) ? peer : undefined;
+  }
+
   #storeOf(store: StoreId, incarnation: Uint8Array, isRelay: boolean): PeerStore {
     const known = this.#stores.get(store);
     if (known) return known;
-    const made = { incarnation, isRelay, acks: new Map(), unsure: new Map() };
+    const made: PeerStore = {
+      incarnation,
+      greeting: undefined,
+      isRelay,
+      acks: new Map(),
+      unsure: new Map(),
+    };
     this.#stores.set(store, made);
     return made;
   }

@@ -37,6 +37,13 @@ export interface SessionHost {
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
 }
 
+/** Which connection a session is on. */
+export interface ConnectionPlace {
+  readonly key: PeerKey;
+  readonly connection: number;
+  readonly side: Side;
+}
+
 /** What costs credit. */
 const dataFrames: ReadonlySet<Frame["name"]> = new Set([
   "lane",
@@ -56,6 +63,8 @@ const dataFrames: ReadonlySet<Frame["name"]> = new Set([
  */
 export class PeerSession implements LinkSession {
   readonly key: PeerKey;
+  /** Higher than that of every connection that was made before. */
+  readonly connection: number;
   readonly documents: SessionDocuments;
   readonly waitingPresence = { bytes: 0 };
   readonly #context: SyncContext;
@@ -75,10 +84,11 @@ export class PeerSession implements LinkSession {
   /** What CURSOR said, until a MARK shows that it was heard. */
   #asked: { readonly cursor: FeedCursor | undefined; attempts: number; dueMs: number } | undefined;
 
-  constructor(context: SyncContext, host: SessionHost, key: PeerKey, side: Side) {
+  constructor(context: SyncContext, host: SessionHost, { key, connection, side }: ConnectionPlace) {
     this.#context = context;
     this.#host = host;
     this.key = key;
+    this.connection = connection;
     this.#greeting = new SessionGreeting(context, this, side);
     this.#lanes = new SessionLanes(context, this);
     this.documents = new SessionDocuments(context, this, this.#lanes);

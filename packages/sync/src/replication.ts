@@ -34,6 +34,7 @@ import type {
   SyncRequest,
   SyncRequests,
 } from "./sync-effects.ts";
+import { StoreSessions } from "./store-sessions.ts";
 import { SyncProgressReports } from "./sync-progress.ts";
 import { syncLimits, type SyncLimits } from "./sync-limits.ts";
 import { VerifiedLanes } from "./verified-lanes.ts";
@@ -61,6 +62,7 @@ export class Replication implements SessionHost {
   readonly #followers: FeedFollowers;
   readonly #checkpoints: CheckpointIntakes;
   readonly #outbox: Outbox;
+  readonly #stores: StoreSessions;
   readonly #refusedLanes: RefusedLanes;
   readonly #progress: SyncProgressReports;
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
@@ -69,6 +71,7 @@ export class Replication implements SessionHost {
   readonly #reorderBuffer: ReorderBuffer<DocumentLink>;
   #effects: SyncEffect[] = [];
   #nextRequest = 1;
+  #connections = 0;
   #nowMs = 0;
   #lastArrival: number;
   #writtenLane: LaneId | undefined;
@@ -87,6 +90,7 @@ export class Replication implements SessionHost {
     for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
     this.#context = this.#makeContext();
     this.#outbox = new Outbox(this.#context, kept);
+    this.#stores = new StoreSessions(this.#outbox);
     this.#refusedLanes = new RefusedLanes(this.#context, kept.refusals);
     this.#progress = new SyncProgressReports(this.#context);
     this.#checkpoints = new CheckpointIntakes(this.#context);
@@ -120,7 +124,8 @@ export class Replication implements SessionHost {
   connect(peer: PeerKey, side: Side, nowMs: number): void {
     this.#input(nowMs, () => {
       assert(!this.#sessions.has(peer), "a connection has a key of its own");
-      this.#sessions.set(peer, new PeerSession(this.#context, this, peer, side));
+      const place = { key: peer, connection: ++this.#connections, side };
+      this.#sessions.set(peer, new PeerSession(this.#context, this, place));
     });
   }
 
@@ -313,7 +318,7 @@ export class Replication implements SessionHost {
     const { store } = session.peer;
     const event = { name: "session.live", peer: session.key, store } as const;
     this.#context.emit({ type: "event", event });
-    this.#outbox.began(session.peer);
+    this.#stores.began(session);
     if (this.#options.follow) session.follow(this.#cursors.get(store));
     for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
   }
@@ -327,6 +332,7 @@ export class Replication implements SessionHost {
     const event = { name: "session.closed", peer: session.key, code } as const;
     this.#context.emit({ type: "event", event });
     this.#documents.unlink(session);
+    this.#stores.ended(session);
   }
 
   onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {

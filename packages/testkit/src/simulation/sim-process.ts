@@ -1,4 +1,5 @@
 import {
+  acceptEnvelope,
   logDigest,
   openSpaceId,
   toHex,
@@ -27,7 +28,7 @@ import { SimDials } from "./sim-dials.ts";
 import type { SimEngine } from "./sim-engine.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimReplica } from "./sim-replica.ts";
-import type { SimStore } from "./sim-store.ts";
+import type { SimBatch, SimStore } from "./sim-store.ts";
 import type { SimSurroundings } from "./sim-surroundings.ts";
 import type { SimClock } from "./sim-time.ts";
 
@@ -161,9 +162,9 @@ export class SimProcess implements SimAuthorProcess {
         this.#around.network.close(effect.peer, this.#replica);
         return this.dials.ended(effect.peer, effect.code);
       case "keepCursor":
-        return store.append({ cursor: { store: effect.store, cursor: effect.cursor } });
+        return this.#keep({ cursor: { store: effect.store, cursor: effect.cursor } });
       case "keepFork":
-        return store.append({ fork: { document: effect.document, proof: effect.proof } });
+        return this.#keep({ fork: { document: effect.document, proof: effect.proof } });
       case "event":
         return this.#onEvent(effect.event);
       case "sign":
@@ -198,7 +199,7 @@ export class SimProcess implements SimAuthorProcess {
         return this.#later(effect.id, () => changed.map(({ entry }) => entry));
       }
       case "keepAcks":
-        return store.append({ acks: effect.acks });
+        return this.#keep({ acks: effect.acks });
       case "keepRefusal":
       case "forgetRefusal":
         return this.#replica.note(effect.type);
@@ -250,11 +251,17 @@ export class SimProcess implements SimAuthorProcess {
     const { store, engine } = this;
     const verdicts: RunVerdict[] = [];
     const given = new Set<string>();
+    const ahead = new Map(store.documents.get(entry.id)?.vector);
     const kept: Envelope[] = [];
     for (const { lane, run } of runs) {
       // What this process wrote itself comes first: a twin's envelopes may claim the same places.
       const isOut = this.author.isBusyWith(lane.id) || given.has(lane.id);
-      const isGood = !isOut && engine.accepts(run);
+      const follows = run.every((envelope) => {
+        const acceptance = acceptEnvelope(ahead.get(lane.id), envelope, () => undefined);
+        if (acceptance.outcome === "applied") ahead.set(lane.id, acceptance.position);
+        return acceptance.outcome === "applied";
+      });
+      const isGood = !isOut && follows && engine.accepts(run);
       verdicts.push(isGood ? "stored" : "incomplete");
       if (isGood) kept.push(...run);
       else given.add(lane.id);
@@ -272,6 +279,13 @@ export class SimProcess implements SimAuthorProcess {
     if (kept.length === 0) {
       this.#around.time.after(1, () => done(true, store.lastArrival));
     } else store.append({ lanes, documents: [entry], envelopes: kept }, done);
+  }
+
+  /** Nobody waits for it, and yet a store that fails is started over: it is fenced, whoever wrote. */
+  #keep(batch: SimBatch): void {
+    this.store.append(batch, (isGood) => {
+      if (!isGood && !this.isOver) this.failed();
+    });
   }
 
   /** Answers a request a little later, as work off the hot path is. */

@@ -143,7 +143,9 @@ function auditForks(world: SimWorld, document: DocumentId): void {
       const proofs = world.replica(name)!.store!.documents.get(document)!.forks;
       const isKnown = proofs.some(({ lane }) => place.startsWith(lane.id));
       if (!isKnown)
-        throw new BrokenPromise(`[WIR-12] ${name} does not know that ${place} is forked`);
+        throw new BrokenPromise(
+          `[WIR-12] ${name} does not know that ${document.slice(0, 4)}/${place} is forked`,
+        );
     }
   }
 }
