@@ -29,6 +29,8 @@ export interface GroupTools {
 export interface Group {
   readonly operations: readonly Operation[];
   readonly tail: LogTail;
+  /** Documents of which nothing is on disk before this group. */
+  readonly created: readonly DocumentId[];
   /** Documents that this group makes dirty, or leaves so. */
   readonly dirtied: readonly DocumentId[];
   /** Documents that are clean once it is on disk. */
@@ -53,7 +55,8 @@ export async function buildGroup(
   const parking = appends.flatMap(({ parking }) => parking);
   operations.push(...(await parkingOperations(log, parking, tail.next.number, logger)));
   const { vectors, isDirty } = lastWordOn(appends);
-  for (const document of await createdBy(log, appends)) {
+  const created = await createdBy(log, appends);
+  for (const document of created) {
     if (!isDirty.has(document)) operations.push(...cleanOperations(log, document, new Map()));
   }
   for (const [document, vector] of vectors) {
@@ -77,6 +80,7 @@ export async function buildGroup(
   return {
     operations,
     tail: tail.next,
+    created,
     dirtied: documents.filter((document) => isDirty.get(document)),
     cleaned: documents.filter((document) => !isDirty.get(document)),
   };

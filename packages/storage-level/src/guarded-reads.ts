@@ -4,6 +4,8 @@ import type { Finding } from "./finding.ts";
 import type { LogInUse } from "./log-in-use.ts";
 import type { OpenLog } from "./open-log.ts";
 
+const { storageCorrupt } = HeddleErrorCode;
+
 /** Reads of a log that may be closed, or replaced, under them; whoever asks is told of damage. */
 export class GuardedReads {
   readonly #inUse: LogInUse;
@@ -16,6 +18,13 @@ export class GuardedReads {
   /** @param document named when what is read is damaged. */
   async once<Value>(read: (log: OpenLog) => Promise<Value>, document?: DocumentId): Promise<Value> {
     const log = this.#inUse.open;
+    try {
+      return await read(log);
+    } catch (error) {
+      const isRetried = this.#inUse.isOpen(log) && isHeddleError(error, storageCorrupt);
+      if (!isRetried) throw this.#errorOf(log, error, document);
+    }
+    // A read that takes several looks may have seen a write between two of them; damage stays.
     try {
       return await read(log);
     } catch (error) {
@@ -47,7 +56,7 @@ export class GuardedReads {
   /** A read that failed because the database was closed under it fails for the reason of the closing. */
   #errorOf(log: OpenLog, error: unknown, document: DocumentId | undefined): unknown {
     if (!this.#inUse.isOpen(log)) return this.#inUse.error(error);
-    if (isHeddleError(error, HeddleErrorCode.storageCorrupt)) {
+    if (isHeddleError(error, storageCorrupt)) {
       const part = document === undefined ? "record" : "document";
       const where = document !== undefined && { document };
       const finding = { severity: "damage", part, what: error.message, ...where } as const;

@@ -198,8 +198,10 @@ export class LevelLogStore extends LevelLogReads implements LogStore {
     try {
       const tools = { logger: this.#environment.logger, feedGroupsMax: this.#feedGroupsMax };
       const built = await buildGroup(log, group, tools);
+      for (const document of built.created) log.creating.add(document);
       for (const document of built.dirtied) log.dirty.add(document);
       await log.database.write(built.operations);
+      for (const document of built.created) log.creating.delete(document);
       for (const document of built.cleaned) log.dirty.delete(document);
       if (built.tail !== log.tail) this.#witness.note(built.tail);
       for (const { arrived, prunes } of group) {

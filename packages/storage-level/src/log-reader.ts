@@ -48,8 +48,10 @@ export async function readDocument(
 ): Promise<StoredDocument | undefined> {
   const kept = await readPositions(log, document);
   if (!kept) return undefined;
+  const isBeingCreated = log.creating.has(document);
   const key = documentKey(document);
   const record = await log.database.get(key);
+  if (!record && isBeingCreated) return undefined;
   if (!record) throw lostDocument(document);
   return { ...readDocumentEntry(key, record), ...kept };
 }
@@ -76,7 +78,8 @@ export async function readPositions(
  * dirty marker without its document tells that the record of the document was lost.
  */
 export async function* readDocuments(log: OpenLog): AsyncIterable<StoredDocument> {
-  const dirty = new Set(log.dirty);
+  // What is being created is met on the way, or not at all.
+  const dirty = new Set([...log.dirty].filter((document) => !log.creating.has(document)));
   const positions = eachEntry(log.database, vectorKeys);
   try {
     let position = await nextOf(positions);
@@ -174,7 +177,11 @@ export async function* readArrivals(
   const dropped = await readFeedFloorOf(log.database);
   let number = Math.max(after, dropped.number);
   const range = { gte: arrivalKey(number + 1), lt: arrivalKeys.lt };
+  let isFirst = true;
   for await (const chunk of log.database.entries(range)) {
+    // Groups may have been dropped from the feed between the two looks.
+    if (isFirst) number = await feedFloorBelow(log.database, number, chunk[0]![0]);
+    isFirst = false;
     yield chunk.map(([key, record]) => {
       number++;
       if (numberOfKey(key) !== number) throw lost(`commit group ${number} is missing`);
@@ -188,6 +195,18 @@ export async function* readArrivals(
       return { number, runs };
     });
   }
+}
+
+/** Below which group a feed that was last known to be whole above `number` begins, at the entry of `first`. */
+async function feedFloorBelow(
+  database: LogDatabase,
+  number: number,
+  first: Uint8Array,
+): Promise<number> {
+  const last = numberOfKey(first) - 1;
+  if (last === number) return number;
+  const dropped = await readFeedFloorOf(database);
+  return dropped.number >= last ? last : number;
 }
 
 function lostDocument(document: DocumentId): HeddleError {

@@ -18,6 +18,8 @@ export interface OpenLog {
   readonly laneCount: number;
   /** Documents whose log may hold more than their kept vector; marked before the disk knows. */
   readonly dirty: Set<DocumentId>;
+  /** Documents of which the first group is being written: marked dirty, and not on disk yet. */
+  readonly creating: Set<DocumentId>;
   /** Where the log ends; moves with every group. */
   tail: LogTail;
   readonly mark: LogMark;
@@ -42,8 +44,8 @@ export async function openLog(
   const dirty = await loadDirty(database, tools.logger);
   const { hash } = tools;
   const laneCount = lanes.lastIx;
-  const spans = new LaneSpans();
-  return { database, hash, lanes, laneCount, dirty, tail, mark, arrivalsVerified: verified, spans };
+  const inMemory = { dirty, creating: new Set<DocumentId>(), spans: new LaneSpans() };
+  return { database, hash, lanes, laneCount, ...inMemory, tail, mark, arrivalsVerified: verified };
 }
 
 /** From the aliases, which need no hashing; a damaged or lost one is found again by descriptor. */

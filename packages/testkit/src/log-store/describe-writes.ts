@@ -46,6 +46,30 @@ export function describeReadsAndWrites(harness: LogStoreHarness): void {
     expect(await collectLog(store, notes.id, all)).toEqual([]);
   });
 
+  it("[STO-2][STO-3] shows a document that is being made whole or not at all, and as no damage", async () => {
+    const { store, writer } = bench;
+    let readings = 0;
+    for (let round = 0; round < 25; round++) {
+      const document = bench.freshDocument();
+      const envelope = writer.seal(document.id);
+      const written = { isTold: false };
+      const writing = store
+        .append({ documents: [document], envelopes: [envelope] })
+        .finally(() => (written.isTold = true));
+      const read = async (): Promise<void> => {
+        while (!written.isTold) {
+          const stored = await store.readDocument(document.id);
+          expect(stored?.id ?? document.id).toBe(document.id);
+          for (const { id } of await collect(store.readDocuments())) expect(id).toBeDefined();
+          readings++;
+        }
+      };
+      await Promise.all([writing, ...Array.from({ length: 5 }, read)]);
+      expect((await store.readDocument(document.id))?.dirty).toBe(true);
+    }
+    expect(readings).toBeGreaterThan(0);
+  });
+
   it("reads an unknown document as nothing", async () => {
     const { store, environment } = bench;
     const { id } = testDocument(environment, "never opened");
