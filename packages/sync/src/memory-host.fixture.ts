@@ -139,6 +139,8 @@ export class MemoryHost {
   nowMs = 0;
   /** What the host answers when it is asked for digests. */
   digest: (log: Uint8Array) => DigestAnswer = () => ({ outcome: "unavailable" });
+  /** Documents that cannot be read now. */
+  readonly unreadable = new Set<DocumentId>();
   /** Lanes that the host refuses for good. */
   readonly refuses = new Set<LaneId>();
 
@@ -307,6 +309,7 @@ export class MemoryHost {
   }
 
   #load(id: DocumentId): SyncRequests["load"]["answer"] {
+    if (this.unreadable.has(id)) return "unreadable";
     const document = this.disk.documents.get(id);
     if (!document) return undefined;
     const { entry, vector, floors, checkpoint } = document;

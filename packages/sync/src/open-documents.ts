@@ -9,8 +9,8 @@ import type { SyncContext } from "./sync-context.ts";
 interface OpenDocument {
   exchange?: DocumentExchange;
   isLoading: boolean;
-  /** Who waits until it is loaded. */
-  readonly waiting: ((exchange: DocumentExchange) => void)[];
+  /** Who waits until it is loaded, and hears of it too when it cannot be. */
+  readonly waiting: ((exchange: DocumentExchange | undefined) => void)[];
   readonly links: Map<PeerSession, DocumentLink>;
 }
 
@@ -56,14 +56,20 @@ export class OpenDocuments {
   whenLoaded(document: DocumentId, then: (exchange: DocumentExchange) => void): void {
     const open = this.#documents.get(document);
     if (open?.exchange) then(open.exchange);
-    else open?.waiting.push(then);
+    // Where it cannot be loaded, whatever loads it next reads this from the disk.
+    else open?.waiting.push((exchange) => exchange && then(exchange));
   }
 
-  /** The link of a session to a document, which is loaded and opened first where it has to be. */
+  /**
+   * The link of a session to a document, which is loaded and opened first where it has to be.
+   * `failed` is called instead of `then` when there will be none: the document cannot be read now, or
+   * the session has too many.
+   */
   link(
     session: PeerSession,
     entry: DocumentEntry,
     then: (link: DocumentLink) => void = () => {},
+    failed: () => void = () => {},
   ): void {
     const document: OpenDocument = this.#documents.get(entry.id) ?? {
       isLoading: false,
@@ -71,11 +77,12 @@ export class OpenDocuments {
       links: new Map(),
     };
     this.#documents.set(entry.id, document);
-    const ready = (exchange: DocumentExchange) => {
+    const ready = (exchange: DocumentExchange | undefined) => {
       if (!session.isLive) return;
+      if (exchange === undefined) return failed();
       const known = document.links.get(session);
       const link = known ?? this.#makeLink(session, exchange);
-      if (link === undefined) return;
+      if (link === undefined) return failed();
       document.links.set(session, link);
       if (!known) link.open();
       then(link);
@@ -125,6 +132,7 @@ export class OpenDocuments {
       if (loaded === "unreadable") {
         this.#context.counters.documentsUnreadable++;
         this.#documents.delete(entry.id);
+        for (const ready of document.waiting.splice(0)) ready(undefined);
         return;
       }
       const found = loaded ?? { entry, vector: new Map(), forks: [] };

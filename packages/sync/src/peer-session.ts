@@ -32,7 +32,12 @@ export interface SessionHost {
   /** Whether a document is exchanged when a peer opens it. */
   takes(document: DocumentId): boolean;
   /** The peer opened a document: calls `then` with the link to it, at once or when it is loaded. */
-  onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void;
+  onOpen(
+    session: PeerSession,
+    entry: DocumentEntry,
+    then: (link: DocumentLink) => void,
+    failed: () => void,
+  ): void;
   /** The peer follows our feed from here. */
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
 }
@@ -246,8 +251,8 @@ export class PeerSession implements LinkSession {
     return this.#host.takes(document);
   }
 
-  opened(entry: DocumentEntry, then: (link: DocumentLink) => void): void {
-    this.#host.onOpen(this, entry, then);
+  opened(entry: DocumentEntry, then: (link: DocumentLink) => void, failed: () => void): void {
+    this.#host.onOpen(this, entry, then, failed);
   }
 
   onGreeted(): void {

@@ -335,8 +335,13 @@ export class Replication implements SessionHost {
     this.#stores.ended(session);
   }
 
-  onOpen(session: PeerSession, entry: DocumentEntry, then: (link: DocumentLink) => void): void {
-    this.#documents.link(session, entry, then);
+  onOpen(
+    session: PeerSession,
+    entry: DocumentEntry,
+    then: (link: DocumentLink) => void,
+    failed: () => void,
+  ): void {
+    this.#documents.link(session, entry, then, failed);
   }
 
   takes(document: DocumentId): boolean {

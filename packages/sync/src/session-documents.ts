@@ -25,8 +25,11 @@ export interface DocumentsSession {
   send(frame: Frame): void;
   /** Whether a document is exchanged when a peer opens it. */
   takes(document: DocumentId): boolean;
-  /** The peer opened a document: calls `then` with the link to it, at once or when it is loaded. */
-  opened(entry: DocumentEntry, then: (link: DocumentLink) => void): void;
+  /**
+   * The peer opened a document: calls `then` with the link to it, at once or when it is loaded, or
+   * `failed` when it cannot be.
+   */
+  opened(entry: DocumentEntry, then: (link: DocumentLink) => void, failed: () => void): void;
   /** Runs `action`; a fault of the peer in it ends the session. */
   attempt(action: () => void): void;
 }
@@ -78,8 +81,8 @@ export class SessionDocuments {
     if (waiting) return;
     const frames: Frame[] = [];
     this.#peerLinks.set(documentRef, frames);
-    const createdAt = decodeHlc(frame.createdAt);
-    this.#session.opened({ id: document, name, createdAt }, (link) => {
+    const entry = { id: document, name, createdAt: decodeHlc(frame.createdAt) };
+    const opened = (link: DocumentLink): void => {
       if (!this.#session.isLive) return;
       this.#peerLinks.set(documentRef, link);
       link.isOpenedByPeer = true;
@@ -88,6 +91,11 @@ export class SessionDocuments {
       this.#session.attempt(() => {
         for (const each of frames) this.#onFrame(link, each, () => {});
       });
+    };
+    // The number is free again: the peer, which hears nothing, says OPEN once more, and maybe then.
+    this.#session.opened(entry, opened, () => {
+      this.#context.counters.framesRefused += frames.length;
+      this.#peerLinks.delete(documentRef);
     });
   }
 
