@@ -33,6 +33,8 @@ export type {
 export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 export * from "./peers/live-peers.ts";
 export * from "./peers/peer-dialer.ts";
+export type { SessionEnd, SessionListener } from "./peers/peer-connections.ts";
+export type { PeerHostOptions } from "./peers/peer-host-options.ts";
 export * from "./peers/peer-host.ts";
 export * from "./peers/peer-presence.ts";
 export * from "./peers/peer-set.ts";

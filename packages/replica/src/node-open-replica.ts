@@ -11,7 +11,8 @@ import {
   openDeviceKey,
 } from "./node-environment.ts";
 import { LivePeers } from "./peers/live-peers.ts";
-import { PeerHost, type PeerHostOptions } from "./peers/peer-host.ts";
+import type { PeerHostOptions } from "./peers/peer-host-options.ts";
+import { PeerHost } from "./peers/peer-host.ts";
 import { PeerSet, type PeerTarget } from "./peers/peer-set.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import { Replica } from "./replica.ts";

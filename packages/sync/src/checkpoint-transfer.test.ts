@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { FixtureLane, seededSigner, testHash } from "./environment.fixture.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { countingBytes } from "./frames.fixture.ts";
-import { connect, disconnect, exchange, MemoryHost, pass } from "./memory-host.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, disconnect, exchange, pass } from "./memory-wire.fixture.ts";
 
 // Goal: who lacks what was dropped gets a checkpoint and the tail, and nothing wrong is adopted.
 // Method: two machines with lists for disks; what breaks and when is chosen here, chance is the simulator's.

@@ -4,14 +4,9 @@ import { expect, test } from "vitest";
 
 import { FixtureLane, testEntry } from "./environment.fixture.ts";
 import { countingBytes } from "./frames.fixture.ts";
-import {
-  connect,
-  disconnect,
-  exchange,
-  MemoryHost,
-  pass,
-  type MemoryDisk,
-} from "./memory-host.fixture.ts";
+import { type MemoryDisk } from "./memory-disk.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, disconnect, exchange, pass } from "./memory-wire.fixture.ts";
 
 // Goal: what is delivered and what the outbox says is what a model of a few numbers says.
 // Method: a writer and a reader on a wire that loses what fast-check wants it to lose, with restarts and

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { FixtureLane } from "./environment.fixture.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { countingBytes } from "./frames.fixture.ts";
-import { connect, exchange, MemoryHost, pass } from "./memory-host.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, exchange, pass } from "./memory-wire.fixture.ts";
 
 // Goal: two replicas with one log and two documents hear of it, and nobody else does.
 

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { FixtureLane } from "./environment.fixture.ts";
 import { decodeFrame } from "./frame.ts";
 import { countingBytes } from "./frames.fixture.ts";
-import { connect, exchange, MemoryHost } from "./memory-host.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, exchange } from "./memory-wire.fixture.ts";
 import { syncLimits } from "./sync-limits.ts";
 
 // Goal: presence never overtakes what was on disk before it, and is never held without bound.

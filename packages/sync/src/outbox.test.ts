@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 
 import { FixtureLane, testEntry } from "./environment.fixture.ts";
 import { countingBytes } from "./frames.fixture.ts";
-import { connect, disconnect, exchange, MemoryHost, pass } from "./memory-host.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, disconnect, exchange, pass } from "./memory-wire.fixture.ts";
 import { PeerRole } from "./sync-context.ts";
 import type { KeptAck } from "./sync-effects.ts";
 

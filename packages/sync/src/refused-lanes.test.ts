@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { FixtureLane, testEntry } from "./environment.fixture.ts";
 import { decodeFrame } from "./frame.ts";
 import { countingBytes } from "./frames.fixture.ts";
-import { connect, disconnect, exchange, MemoryHost, pass } from "./memory-host.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, disconnect, exchange, pass } from "./memory-wire.fixture.ts";
 import { NakCode } from "./nak-code.ts";
 
 // Goal: what a peer refuses stands in nobody's way, is known after a restart, and is not sent unasked.

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 
 import { FixtureLane, testEntry } from "./environment.fixture.ts";
-import { connect, exchange, MemoryHost, pass } from "./memory-host.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, exchange, pass } from "./memory-wire.fixture.ts";
 
 // Goal: a document that cannot be read at one moment is exchanged when it can be, on the same session.
 

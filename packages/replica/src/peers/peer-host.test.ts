@@ -15,7 +15,8 @@ import { environment, notes, signer } from "../replica.fixture.ts";
 import { Replica } from "../replica.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import { PairedConnection } from "./paired-connection.fixture.ts";
-import { PeerHost, type SessionEnd } from "./peer-host.ts";
+import type { SessionEnd } from "./peer-connections.ts";
+import { PeerHost } from "./peer-host.ts";
 
 type StateListener = (state: LogStoreState) => void;
 

@@ -4,77 +4,35 @@ import {
   isHeddleError,
   type DocumentEntry,
   type DocumentId,
-  type Environment,
-  type LogStore,
-  type Signer,
-  type Verifier,
 } from "@heddle/core";
 import {
-  byeCodeOf,
   newSyncCounters,
-  Replication,
   type Connection,
   type KeptRefusal,
   type PeerKey,
-  type PeerRole,
+  type Replication,
   type Side,
   type SyncCounters,
-  type SyncEffect,
   type SyncEvent,
-  type SyncLimits,
-  type SyncRequest,
 } from "@heddle/sync";
 
 import type { StoredRound } from "../committer.ts";
 import type { ReplicaState } from "../replica-options.ts";
-import type { Replica } from "../replica.ts";
 import { KnownLanes } from "./known-lanes.ts";
-import { readKeptOutbox } from "./kept-outbox.ts";
+import { MachineEffects } from "./machine-effects.ts";
+import { openMachine } from "./open-machine.ts";
+import {
+  endOf,
+  PeerConnections,
+  type SessionEnd,
+  type SessionListener,
+} from "./peer-connections.ts";
+import type { PeerHostOptions } from "./peer-host-options.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { PeerPresence } from "./peer-presence.ts";
 import { ReplicationWaits, type Copies } from "./replication-waits.ts";
-import { answerPeerRequest } from "./peer-requests.ts";
 import { ServedCheckpoints } from "./serve-checkpoint.ts";
-
-export interface PeerHostOptions {
-  readonly replica: Replica;
-  /** The store of that replica. */
-  readonly store: LogStore;
-  readonly environment: Environment;
-  /** The device key: it signs greetings, and envelopes of this device when a peer asks for them. */
-  readonly signer: Signer;
-  readonly verifier: Verifier;
-  readonly role: (typeof PeerRole)[keyof typeof PeerRole];
-  /** Name and version, told to peers for diagnosis. */
-  readonly engine: string;
-  /** Take any document that a peer opens, not only those that this replica wants. */
-  readonly adopt: boolean;
-  /** Ask peers for everything they have. */
-  readonly follow: boolean;
-  /** Keep account of this device's envelopes that peers lack, over restarts. */
-  readonly hasOutbox: boolean;
-  readonly limits?: Partial<SyncLimits>;
-  readonly onEvent?: (event: SyncEvent) => void;
-}
-
-/** What became of one connection. */
-export interface SessionListener {
-  /** Greetings are done and signatures were good. */
-  onLive?(): void;
-  /** Told once, with what ended it: this side, the peer or the transport. */
-  onEnded?(end: SessionEnd): void;
-}
-
-export interface SessionEnd {
-  readonly code: HeddleErrorCode;
-  /** As on a WebSocket; `isPermanentBye` reads it. */
-  readonly closeCode: number;
-}
-
-interface Session {
-  readonly connection: Connection;
-  readonly listener: SessionListener;
-}
+import { WantedDocuments } from "./wanted-documents.ts";
 
 const tickMs = 200;
 
@@ -95,9 +53,9 @@ export class PeerHost {
   readonly #lanes: KnownLanes;
   readonly #notes: PeerNotes;
   readonly #checkpoints: ServedCheckpoints;
-  readonly #sessions = new Map<PeerKey, Session>();
-  /** Documents that are wanted, and how often. */
-  readonly #wanted = new Map<DocumentId, { readonly entry: DocumentEntry; count: number }>();
+  readonly #connections = new PeerConnections();
+  readonly #effects: MachineEffects;
+  readonly #wanted = new WantedDocuments();
   readonly #stopObserving: () => void;
   readonly #waits = new ReplicationWaits();
   /** Rounds that were stored while a machine was being made. */
@@ -106,10 +64,8 @@ export class PeerHost {
   #machine: Replication | undefined;
   /** Counts machines: what was asked by an earlier one is not answered any more. */
   #generation = 0;
-  #nextKey: PeerKey = 1;
   #cancelTick: (() => void) | undefined;
   #announcing: Promise<void> = Promise.resolve();
-  #isDraining = false;
   #isStopped = false;
 
   private constructor(options: PeerHostOptions) {
@@ -118,6 +74,15 @@ export class PeerHost {
     this.#notes = new PeerNotes(options);
     const { store, environment, replica } = options;
     this.#checkpoints = new ServedCheckpoints({ store, environment, access: replica.access });
+    this.#effects = new MachineEffects({
+      ...options,
+      lanes: this.#lanes,
+      notes: this.#notes,
+      checkpoints: this.#checkpoints,
+      connections: this.#connections,
+      machine: () => this.#machine,
+      onEvent: (event) => this.#onEvent(event),
+    });
     this.#stopObserving = options.replica.observe({
       onStored: (round) => this.#onStored(round),
       onStateChange: (state) => this.#onStateChange(state),
@@ -143,18 +108,17 @@ export class PeerHost {
   }
 
   get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#connections.count;
   }
 
   /** Speaks over a connection that was just opened, from here or from there. */
   connect(connection: Connection, side: Side, listener: SessionListener = {}): void {
-    const key = this.#nextKey++;
     const machine = this.#machine;
     if (machine === undefined || this.#isStopped) {
       listener.onEnded?.(endOf(HeddleErrorCode.relayOverloaded));
       return connection.close(HeddleErrorCode.relayOverloaded, "the store is not ready");
     }
-    this.#sessions.set(key, { connection, listener });
+    const key = this.#connections.add(connection, listener);
     this.#input(() => machine.connect(key, side, this.#nowMs));
     this.#cancelTick ??= this.#scheduleTick();
     // Last: what has come already is handed out at once.
@@ -170,18 +134,8 @@ export class PeerHost {
    * wish: after the last one, sessions that come are not asked for the document any more.
    */
   want(entry: DocumentEntry): () => void {
-    const wanted = this.#wanted.get(entry.id) ?? { entry, count: 0 };
-    this.#wanted.set(entry.id, wanted);
-    wanted.count++;
     this.#input((machine) => machine.want(entry, this.#nowMs));
-    let isWanted = true;
-    return () => {
-      if (!isWanted) return;
-      isWanted = false;
-      if (--wanted.count > 0) return;
-      this.#wanted.delete(entry.id);
-      this.#machine?.unwant(entry.id);
-    };
+    return this.#wanted.add(entry, () => this.#machine?.unwant(entry.id));
   }
 
   /**
@@ -214,33 +168,12 @@ export class PeerHost {
 
   async #start(): Promise<void> {
     const generation = ++this.#generation;
-    const { store, replica, environment, signer, limits, ...rest } = this.#options;
-    const { role, engine, adopt, follow, hasOutbox } = rest;
-    const { devicePublicKey } = signer;
-    const incarnations = await store.readIncarnations();
-    const cursors = await this.#notes.readCursors();
-    const kept = hasOutbox ? await readKeptOutbox({ store, environment, devicePublicKey }) : {};
-    const lastArrival = await store.readLastArrival();
+    const machine = await openMachine(this.#options, this.#notes);
     if (generation !== this.#generation || this.#isStopped) return;
-    const machineOptions = {
-      hash: environment.hash,
-      random: environment.random,
-      space: replica.space,
-      store: store.storeId,
-      incarnations,
-      lastArrival,
-      devicePublicKey,
-      role,
-      engine,
-      adopt,
-      follow,
-      hasOutbox,
-      ...(limits && { limits }),
-    };
-    this.#machine = new Replication(machineOptions, cursors, kept);
-    for (const { entry } of this.#wanted.values()) this.#machine.want(entry, this.#nowMs);
+    this.#machine = machine;
+    for (const entry of this.#wanted.entries) machine.want(entry, this.#nowMs);
     for (const round of this.#missed.splice(0)) this.#onStored(round);
-    this.#drain();
+    this.#effects.drain();
   }
 
   #end(code: HeddleErrorCode): void {
@@ -248,11 +181,11 @@ export class PeerHost {
     this.#cancelTick?.();
     this.#cancelTick = undefined;
     this.#machine?.stop(code, this.#nowMs);
-    this.#drain();
+    this.#effects.drain();
     if (this.#machine) this.#ended = sumOf(this.#ended, this.#machine.counters);
     this.#machine = undefined;
     this.#checkpoints.clear();
-    for (const key of this.#sessions.keys()) this.#close(key, code);
+    this.#connections.closeAll(code);
   }
 
   #onStateChange(state: ReplicaState): void {
@@ -307,9 +240,9 @@ export class PeerHost {
   }
 
   #onClosed(key: PeerKey, end: SessionEnd): void {
-    const session = this.#take(key);
+    const tell = this.#connections.remove(key);
     this.#input((machine) => machine.disconnected(key, this.#nowMs));
-    session?.listener.onEnded?.(end);
+    tell(end);
   }
 
   get #nowMs(): number {
@@ -319,68 +252,13 @@ export class PeerHost {
   /** Everything that happens to the machine goes through here, so that its effects are carried out. */
   #input(action: (machine: Replication) => void, key?: PeerKey): void {
     const machine = this.#machine;
-    if (machine === undefined || (key !== undefined && !this.#sessions.has(key))) return;
+    if (machine === undefined || (key !== undefined && !this.#connections.has(key))) return;
     action(machine);
-    this.#drain();
-  }
-
-  #drain(): void {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
-    try {
-      for (;;) {
-        const effects = this.#machine?.takeEffects() ?? [];
-        if (effects.length === 0) return;
-        for (const effect of effects) this.#carryOut(effect);
-      }
-    } finally {
-      this.#isDraining = false;
-    }
-  }
-
-  #carryOut(effect: SyncEffect): void {
-    switch (effect.type) {
-      case "send":
-        return this.#sessions.get(effect.peer)?.connection.send(effect.bytes);
-      case "close":
-        return this.#close(effect.peer, effect.code);
-      case "event":
-        return this.#onEvent(effect.event);
-      case "keepCursor":
-        return this.#notes.keepCursor(effect.store, effect.cursor);
-      case "keepFork":
-        return this.#notes.keepFork(effect.document, effect.proof);
-      case "keepAcks":
-        return this.#notes.keepAcks(effect.acks);
-      case "keepRefusal":
-        return this.#notes.keepRefusal(effect.refusal);
-      case "forgetRefusal":
-        return this.#notes.forgetRefusal(effect.refusal);
-      default:
-        return this.#answer(effect);
-    }
-  }
-
-  #answer(request: SyncRequest): void {
-    const generation = this.#generation;
-    const { environment } = this.#options;
-    const [lanes, notes, checkpoints] = [this.#lanes, this.#notes, this.#checkpoints];
-    const tools = { ...this.#options, lanes, notes, checkpoints };
-    answerPeerRequest(tools, request)
-      .catch((error: unknown) => {
-        if (!isHeddleError(error)) throw error;
-        const fields = { request: request.type, code: error.code, error: error.message };
-        environment.logger.warn("peer.request_failed", fields);
-        return failedAnswers[request.type];
-      })
-      .then((answer) => {
-        if (generation !== this.#generation || answer === unanswered) return;
-        this.#input((machine) => machine.complete(request.id, answer as never, this.#nowMs));
-      });
+    this.#effects.drain();
   }
 
   #onEvent(event: SyncEvent): void {
-    if (event.name === "session.live") this.#sessions.get(event.peer)?.listener.onLive?.();
+    if (event.name === "session.live") this.#connections.live(event.peer);
     if (event.name === "lane.replicated" && this.#machine) {
       this.#waits.review(this.#machine, event.document);
     }
@@ -391,21 +269,9 @@ export class PeerHost {
     this.#options.onEvent?.(event);
   }
 
-  #close(key: PeerKey, code: HeddleErrorCode): void {
-    const session = this.#take(key);
-    session?.connection.close(code);
-    session?.listener.onEnded?.(endOf(code));
-  }
-
-  #take(key: PeerKey): Session | undefined {
-    const session = this.#sessions.get(key);
-    this.#sessions.delete(key);
-    return session;
-  }
-
   /** Nobody is there, and nothing of those who were is left. */
   #isIdle(machine: Replication): boolean {
-    return this.#sessions.size === 0 && machine.documentCount === 0;
+    return this.#connections.count === 0 && machine.documentCount === 0;
   }
 
   #scheduleTick(): () => void {
@@ -424,19 +290,3 @@ function sumOf(a: SyncCounters, b: SyncCounters): SyncCounters {
   for (const name of Object.keys(sum) as (keyof SyncCounters)[]) sum[name] += b[name];
   return sum;
 }
-
-function endOf(code: HeddleErrorCode): SessionEnd {
-  return { code, closeCode: byeCodeOf(code) };
-}
-
-/** Nothing true could be said, so nothing is: whoever asked gets no further in this session. */
-const unanswered = Symbol("unanswered");
-
-/** What a request is answered with when the store could not be read. */
-const failedAnswers: Readonly<Partial<Record<SyncRequest["type"], unknown>>> = {
-  load: "unreadable",
-  read: { envelopes: [], lanes: new Map() },
-  changes: unanswered,
-  readCheckpoint: { outcome: "gone" },
-  adoptCheckpoint: unanswered,
-};

@@ -1,0 +1,39 @@
+import { Replication } from "@heddle/sync";
+
+import { readKeptOutbox } from "./kept-outbox.ts";
+import type { PeerHostOptions } from "./peer-host-options.ts";
+import type { PeerNotes } from "./peer-notes.ts";
+
+/**
+ * The state machine of the wire, with what the store kept for it.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_*`.
+ */
+export async function openMachine(
+  options: PeerHostOptions,
+  notes: PeerNotes,
+): Promise<Replication> {
+  const { store, replica, environment, signer, limits } = options;
+  const { role, engine, adopt, follow, hasOutbox } = options;
+  const { devicePublicKey } = signer;
+  const incarnations = await store.readIncarnations();
+  const cursors = await notes.readCursors();
+  const kept = hasOutbox ? await readKeptOutbox({ store, environment, devicePublicKey }) : {};
+  const lastArrival = await store.readLastArrival();
+  const machineOptions = {
+    hash: environment.hash,
+    random: environment.random,
+    space: replica.space,
+    store: store.storeId,
+    incarnations,
+    lastArrival,
+    devicePublicKey,
+    role,
+    engine,
+    adopt,
+    follow,
+    hasOutbox,
+    ...(limits && { limits }),
+  };
+  return new Replication(machineOptions, cursors, kept);
+}

@@ -1,0 +1,25 @@
+import type { Environment, LogStore, Signer, Verifier } from "@heddle/core";
+import type { PeerRole, SyncEvent, SyncLimits } from "@heddle/sync";
+
+import type { Replica } from "../replica.ts";
+
+export interface PeerHostOptions {
+  readonly replica: Replica;
+  /** The store of that replica. */
+  readonly store: LogStore;
+  readonly environment: Environment;
+  /** The device key: it signs greetings, and envelopes of this device when a peer asks for them. */
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly role: (typeof PeerRole)[keyof typeof PeerRole];
+  /** Name and version, told to peers for diagnosis. */
+  readonly engine: string;
+  /** Take any document that a peer opens, not only those that this replica wants. */
+  readonly adopt: boolean;
+  /** Ask peers for everything they have. */
+  readonly follow: boolean;
+  /** Keep account of this device's envelopes that peers lack, over restarts. */
+  readonly hasOutbox: boolean;
+  readonly limits?: Partial<SyncLimits>;
+  readonly onEvent?: (event: SyncEvent) => void;
+}
