@@ -48,8 +48,11 @@ export default defineConfig({
         test: {
           name: "faults",
           include: ["test/faults/**/*.test.ts"],
-          ...alone(1),
+          ...slow,
           testTimeout: 300_000,
+          // They wait for disks and for processes to die for half of their time.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {

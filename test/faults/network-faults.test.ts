@@ -58,7 +58,6 @@ const oneWayPartition: Fault = async (pair, network) => {
   await sleep(2_000);
   const seen = await pair.seenAcross("b");
   const { dialing } = pair;
-  await sleep(60_000);
   await until(() => dialing.count("waiting") >= 2, "the second has tried in vain", patienceMs);
   expect(await pair.seenAcross("b")).toBe(seen);
   return { dropped: network.heal("b") };

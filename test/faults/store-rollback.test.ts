@@ -122,12 +122,7 @@ test.each(Object.keys(rollbacks))("[STO-9] opens as rolled back when %s", async 
 });
 
 test("[STO-9] a rollback is told again at every opening until somebody was there to be told", async () => {
-  await using place = await StoreFolder.makeQuick();
-  await session(place.folder, "first", 5);
-  await using older = await StoreFolder.makeQuick();
-  await cp(place.folder, older.folder, { recursive: true });
-  await session(place.folder, "second", 7);
-  await rollbacks["the log folder is put back an hour"]![1](place.folder, older.folder);
+  await using place = await putBackAnHour();
   const found: unknown[] = [];
   // A look inside, a start that failed, and one that died: each writes on.
   for (const seed of ["look", "failed", "died"]) {
@@ -147,12 +142,7 @@ test("[STO-9] a rollback is told again at every opening until somebody was there
 });
 
 test("[STO-9] says how many commit groups are known to be lost", async () => {
-  await using place = await StoreFolder.makeQuick();
-  await session(place.folder, "first", 5);
-  await using older = await StoreFolder.makeQuick();
-  await cp(place.folder, older.folder, { recursive: true });
-  await session(place.folder, "second", 7);
-  await rollbacks["the log folder is put back an hour"]![1](place.folder, older.folder);
+  await using place = await putBackAnHour();
   const store = await openLevelStore(place.folder, { environment: testEnvironment("after") });
   // One group opened the lane, seven followed.
   expect(store.opening).toMatchObject({ lastArrival: 6, rollback: { groupsLost: 8 } });
@@ -226,4 +216,15 @@ async function expectWholeLog(store: LevelLogStore): Promise<void> {
     expect(toHex(envelope.id)).toHaveLength(64);
     seen.set(lane, seq);
   }
+}
+
+/** A store that had a session of five writes, and then one of seven that its log knows nothing of. */
+async function putBackAnHour(): Promise<StoreFolder> {
+  const place = await StoreFolder.makeQuick();
+  await session(place.folder, "first", 5);
+  await using older = await StoreFolder.makeQuick();
+  await cp(place.folder, older.folder, { recursive: true });
+  await session(place.folder, "second", 7);
+  await rollbacks["the log folder is put back an hour"]![1](place.folder, older.folder);
+  return place;
 }

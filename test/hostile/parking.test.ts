@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
+import { behindLetters, letters } from "@heddle/testkit";
 import * as encoding from "lib0/encoding";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
@@ -10,31 +11,6 @@ import { step2, update } from "./client-messages.ts";
 import { RawClient } from "./raw-client.ts";
 
 const quick = { refusalDelayMs: 10 };
-
-/** Structs of one client, each behind another letter of client 7. */
-function behindLetters(count: number): Uint8Array {
-  return encoding.encode((encoder) => {
-    const uints = (...all: number[]): void => {
-      for (const value of all) encoding.writeVarUint(encoder, value);
-    };
-    uints(1, count, 9, 0);
-    for (let clock = 0; clock < count; clock++) {
-      encoding.writeUint8(encoder, 0x84);
-      uints(7, clock);
-      encoding.writeVarString(encoder, "x");
-    }
-    uints(0);
-  });
-}
-
-/** Letters of client 7, one update each. */
-function letters(count: number): Uint8Array[] {
-  const doc = Object.assign(new Y.Doc(), { clientID: 7 });
-  const updates: Uint8Array[] = [];
-  doc.on("update", (bytes: Uint8Array) => updates.push(bytes));
-  for (let index = 0; index < count; index++) doc.getText("text").insert(index, "y");
-  return updates;
-}
 
 /** Eight bytes that delete what nobody has written yet; no two of them touch. */
 function futureDelete(index: number): Uint8Array {

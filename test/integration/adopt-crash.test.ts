@@ -1,32 +1,17 @@
 import {
   concatBytes,
   decodeCheckpoint,
-  decodeCheckpointVector,
-  documentIdOf,
-  HybridClock,
   MemoryDisk,
   MemoryLogStore,
-  openSpaceId,
-  parseDocumentName,
-  toHex,
   type LogStore,
 } from "@heddle/core";
-import { yjsEngine } from "@heddle/document";
-import {
-  checkpointDocument,
-  EngineFolder,
-  loadDocument,
-  pruneDocument,
-  Replica,
-  type CheckpointBuilder,
-} from "@heddle/replica";
-import { ephemeralDeviceKey } from "@heddle/replica/node";
 import type { OfferedCheckpoint } from "@heddle/sync";
-import { testEnvironment } from "@heddle/testkit";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 
-import { sites, type Cut, type Site } from "./cut-store.ts";
+import { AnsweredWriter, CheckpointSite, name, writtenBy } from "./checkpoint-site.ts";
+import { sites } from "./cut-store.ts";
+import { runAllCuts, type CutSession } from "./run-cut.ts";
 
 // Goal: whenever the process or the disk stops while a checkpoint of another replica is adopted, the next
 // start finds all of it or nothing, and everything that was answered before.
@@ -34,54 +19,18 @@ import { sites, type Cut, type Site } from "./cut-store.ts";
 // lands and once after. In one kind of session the checkpoint is taken as it is, in the other it has to
 // be folded together with one of our own. Then a start on what is left, which adopts and writes again.
 
-const name = parseDocumentName("notes");
-const signer = ephemeralDeviceKey();
-const environment = testEnvironment("adopt crash", { timers: "real" });
-const id = documentIdOf(environment.hash, openSpaceId(environment.hash), name);
-const folder = new EngineFolder(yjsEngine, environment);
-
-function builderOn(store: LogStore): CheckpointBuilder {
-  const clock = new HybridClock(environment.clock);
-  const space = openSpaceId(environment.hash);
-  return { store, environment, folder, signer, space, tick: () => clock.tick() };
-}
-
-async function prune(store: LogStore): Promise<void> {
-  const outcome = await checkpointDocument(builderOn(store), id);
-  if (outcome.outcome === "built") await pruneDocument(builderOn(store), outcome.checkpoint);
-}
-
-function openReplica(store: LogStore): Promise<Replica> {
-  return Replica.open({ store, environment, signer, folder, engine: "test", history: "prune" });
-}
-
-/** What one person wrote, update by update. */
-function writtenBy(client: number, count: number): readonly Uint8Array[] {
-  const doc = new Y.Doc();
-  doc.clientID = client;
-  const updates: Uint8Array[] = [];
-  doc.on("update", (update: Uint8Array) => updates.push(update));
-  const text = doc.getText("t");
-  for (let turn = 0; turn < count; turn++) {
-    if (turn % 5 === 4) text.delete(turn % 7, 3);
-    else text.insert((turn * 7) % (text.length + 1), `word ${turn} `);
-  }
-  return updates;
-}
-
+const device = new CheckpointSite("adopt crash");
+const { environment, id } = device;
 const theirs = writtenBy(7, 12);
 const ours = writtenBy(300, 8);
 
 /** The checkpoint of a replica that wrote and pruned before we heard of it. */
 async function theirCheckpoint(): Promise<OfferedCheckpoint> {
   const store = await MemoryLogStore.open(new MemoryDisk(), environment.random);
-  const replica = await openReplica(store);
+  const replica = await device.openReplica(store);
   const document = await replica.acquire(name);
-  for (const update of theirs) {
-    document.submit(update, {});
-    await document.whenSettled();
-  }
-  await prune(store);
+  await new AnsweredWriter(theirs).on(document)(theirs.length);
+  await device.checkpoint(store);
   const [stored] = await store.readCheckpoints(id);
   const header = decodeCheckpoint(environment.hash, stored!.header);
   const payload = await store.readCheckpointState(id, stored!.number);
@@ -89,16 +38,10 @@ async function theirCheckpoint(): Promise<OfferedCheckpoint> {
   return { entry: document.entry, header, vector: concatBytes([...stored!.vector]), payload };
 }
 
-function digestsOf(updates: readonly Uint8Array[]): string {
-  const loaded = yjsEngine.fold(updates);
-  return `${toHex(loaded.digestS(environment.hash))} ${toHex(loaded.digestC(environment.hash))}`;
-}
-
-class Session {
+class Session implements CutSession {
   readonly #offered: OfferedCheckpoint;
   readonly #isPruned: boolean;
-  /** Updates that were answered as durable. */
-  #answered = 0;
+  readonly #writer = new AnsweredWriter(ours);
   #isAdopted = false;
 
   constructor(offered: OfferedCheckpoint, isPruned: boolean) {
@@ -107,21 +50,10 @@ class Session {
   }
 
   async run(store: LogStore): Promise<void> {
-    const replica = await openReplica(store);
-    const document = await replica.acquire(name);
-    const failed = new Promise<never>((_resolve, reject) => {
-      document.subscribe({ onCommit: () => undefined, onReset: reject });
-    });
-    failed.catch(() => undefined); // Whoever waits in `write` hears of it.
-    const write = async (count: number): Promise<void> => {
-      for (const update of ours.slice(this.#answered, this.#answered + count)) {
-        document.submit(update, {});
-        await Promise.race([document.whenSettled(), failed]);
-        this.#answered++;
-      }
-    };
+    const replica = await device.openReplica(store);
+    const write = this.#writer.on(await replica.acquire(name));
     await write(4);
-    if (this.#isPruned) await prune(store);
+    if (this.#isPruned) await device.checkpoint(store);
     await write(2);
     expect(await replica.adopt(this.#offered)).toMatchObject({ outcome: "adopted" });
     this.#isAdopted = true;
@@ -131,18 +63,18 @@ class Session {
 
   /** Nothing that was answered is missing, and theirs is there whole or not at all. */
   async checkLeft(store: LogStore): Promise<void> {
-    if ((await store.readDocument(id)) === undefined) return expect(this.#answered).toBe(0);
-    const found = await this.#digests(store);
+    const { answered } = this.#writer;
+    if ((await store.readDocument(id)) === undefined) return expect(answered).toBe(0);
     const possible = [0, 1].flatMap((more) => {
-      const written = ours.slice(0, this.#answered + more);
-      const both = digestsOf([...written, ...theirs]);
-      return this.#isAdopted ? [both] : [digestsOf(written), both];
+      const written = this.#writer.written(more);
+      const both = device.digestsOf([...written, ...theirs]);
+      return this.#isAdopted ? [both] : [device.digestsOf(written), both];
     });
-    expect(possible).toContain(found);
+    expect(possible).toContain(await device.digestsIn(store));
   }
 
   async finish(store: LogStore): Promise<void> {
-    const replica = await openReplica(store);
+    const replica = await device.openReplica(store);
     expect(replica.recovery.documentsDamaged).toEqual([]);
     expect(await replica.adopt(this.#offered)).toMatchObject({ outcome: "adopted" });
     const document = await replica.acquire(name);
@@ -153,44 +85,8 @@ class Session {
   }
 
   async checkWhole(store: LogStore): Promise<void> {
-    expect(await this.#digests(store)).toBe(digestsOf([...theirs, ...ours]));
+    expect(await device.digestsIn(store)).toBe(device.digestsOf([...theirs, ...ours]));
   }
-
-  async #digests(store: LogStore): Promise<string> {
-    const stored = await store.readDocument(id);
-    const { fold } = await loadDocument(store, environment, stored!);
-    const [newest] = await store.readCheckpoints(id);
-    const { vector } = decodeCheckpointVector(newest?.vector ?? []);
-    for (const [lane, floor] of await store.readFloors(id)) {
-      expect(floor).toBeLessThanOrEqual(vector.get(lane)?.seq ?? 0);
-    }
-    return digestsOf([fold.encodeSince()]);
-  }
-}
-
-interface Case {
-  readonly site: Site;
-  readonly session: Session;
-}
-
-async function runCut({ site, session }: Case, n?: number, cut?: Cut): Promise<number> {
-  const store = await site.open(environment, n, cut);
-  try {
-    await session.run(store);
-  } catch (error) {
-    expect(String(error), `write ${n}`).toContain("power");
-  }
-  const { writes } = site;
-  await store.close();
-  const again = await site.open(environment);
-  await session.checkLeft(again);
-  await session.finish(again);
-  await again.close();
-  const last = await site.open(environment);
-  await session.checkWhole(last);
-  await last.close();
-  await site.remove();
-  return writes;
 }
 
 test.each(
@@ -199,15 +95,11 @@ test.each(
   "[CKP-5][CKP-12][I6] cut off at any write of an adoption, a store in $kind goes on (pruned: $isPruned)",
   async ({ kind, isPruned }) => {
     const offered = await theirCheckpoint();
-    const make = async (): Promise<Case> => {
-      return { site: await sites[kind]!(), session: new Session(offered, isPruned) };
+    const make = async () => {
+      return { environment, site: await sites[kind]!(), session: new Session(offered, isPruned) };
     };
-    const writes = await runCut(await make());
     // Eight rounds, the adoption, the vectors at the end.
-    expect(writes).toBeGreaterThan(9);
-    for (let n = 1; n <= writes; n++) {
-      for (const cut of ["before", "after"] as const) await runCut(await make(), n, cut);
-    }
+    await runAllCuts(make, 10);
   },
   120_000,
 );

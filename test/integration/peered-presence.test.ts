@@ -16,6 +16,37 @@ function show(client: StockClient, name: string): void {
   client.provider.awareness.setLocalState({ name });
 }
 
+/** Three relays of which each speaks with both others. */
+class Triangle implements AsyncDisposable {
+  readonly relays: readonly [PeeredRelay, PeeredRelay, PeeredRelay];
+  /** Cuts the third off from the first. */
+  readonly cut: () => void;
+
+  private constructor(...relays: readonly [PeeredRelay, PeeredRelay, PeeredRelay]) {
+    const [a, b, c] = relays;
+    this.relays = relays;
+    b.dial(a.url);
+    this.cut = c.dial(a.url);
+    c.dial(b.url);
+  }
+
+  static async start(): Promise<Triangle> {
+    const [a, b] = [await PeeredRelay.start(), await PeeredRelay.start()];
+    return new Triangle(a, b, await PeeredRelay.start());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const relay of this.relays.toReversed()) await relay[Symbol.asyncDispose]();
+  }
+}
+
+/** Enters, and writes, so that there is a document. */
+async function enterWriting(relay: PeeredRelay, name: string): Promise<StockClient> {
+  const client = await enter(relay, name);
+  client.text.insert(0, "a document");
+  return client;
+}
+
 async function enter(relay: PeeredRelay, name: string): Promise<StockClient> {
   const client = connect(relay.url, "notes");
   await synced(client);
@@ -43,8 +74,7 @@ test("[RLY-18] presence of stock clients is seen at another relay, and ends with
   await using first = await PeeredRelay.start();
   await using second = await PeeredRelay.start();
   second.dial(first.url);
-  using ann = await enter(first, "ann");
-  ann.text.insert(0, "so that there is a document");
+  using ann = await enterWriting(first, "ann");
   using bob = await enter(second, "bob");
   await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
   await until(() => seenOf(bob, ann)?.["name"] === "bob", "ann sees bob");
@@ -56,15 +86,10 @@ test("[RLY-18] presence of stock clients is seen at another relay, and ends with
 });
 
 test("[RLY-18] relays in a triangle show everybody to everybody, and are quiet then", async () => {
-  await using a = await PeeredRelay.start();
-  await using b = await PeeredRelay.start();
-  await using c = await PeeredRelay.start();
-  const relays = [a, b, c];
-  b.dial(a.url);
-  c.dial(a.url);
-  c.dial(b.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  await using triangle = await Triangle.start();
+  const { relays } = triangle;
+  const [a, b, c] = relays;
+  using ann = await enterWriting(a, "ann");
   using bob = await enter(b, "bob");
   using cat = await enter(c, "cat");
   const everybody = [ann, bob, cat];
@@ -84,14 +109,9 @@ test("[RLY-18] relays in a triangle show everybody to everybody, and are quiet t
 });
 
 test("[RLY-18] who is behind a relay that is gone is gone", async () => {
-  await using b = await PeeredRelay.start();
-  await using c = await PeeredRelay.start();
-  const a = await PeeredRelay.start();
-  b.dial(a.url);
-  c.dial(a.url);
-  c.dial(b.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  await using triangle = await Triangle.start();
+  const [a, b, c] = triangle.relays;
+  using ann = await enterWriting(a, "ann");
   using bob = await enter(b, "bob");
   using cat = await enter(c, "cat");
   await until(() => [bob, cat].every((at) => seenOf(ann, at) !== undefined), "ann is seen");
@@ -108,8 +128,7 @@ test("[RLY-18] a relay where nobody has the document open passes presence on", a
   await using c = await PeeredRelay.start();
   middle.dial(a.url);
   c.dial(middle.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  using ann = await enterWriting(a, "ann");
   using cat = await enter(c, "cat");
   await until(() => seenOf(ann, cat) !== undefined, "cat sees ann");
   await until(() => seenOf(cat, ann) !== undefined, "ann sees cat");
@@ -118,18 +137,13 @@ test("[RLY-18] a relay where nobody has the document open passes presence on", a
 });
 
 test("[RLY-18] one who loses a way to a relay sees its clients by another at once", async () => {
-  await using a = await PeeredRelay.start();
-  await using b = await PeeredRelay.start();
-  await using c = await PeeredRelay.start();
-  b.dial(a.url);
-  c.dial(b.url);
-  const stop = c.dial(a.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  await using triangle = await Triangle.start();
+  const [a, , c] = triangle.relays;
+  using ann = await enterWriting(a, "ann");
   using cat = await enter(c, "cat");
   await until(() => seenOf(ann, cat) !== undefined, "cat sees ann");
   await until(() => c.peers.sessionCount === 2, "both ways are open");
-  stop();
+  triangle.cut();
   await until(() => c.peers.sessionCount === 1, "one is left");
   // Renewals are 15 s apart: it does not wait for one.
   await until(() => seenOf(ann, cat) !== undefined, "cat sees ann again", 10_000);
@@ -139,8 +153,7 @@ test("[RLY-12] a client of one relay cannot take the presence of one who is aliv
   await using a = await PeeredRelay.start();
   await using b = await PeeredRelay.start();
   b.dial(a.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  using ann = await enterWriting(a, "ann");
   using bob = await enter(b, "bob");
   await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
   const forger = connect(b.url, "notes");
@@ -160,8 +173,7 @@ test("[RLY-18] who moves to another relay while the old connection hangs is seen
   await using a = await PeeredRelay.start();
   await using b = await PeeredRelay.start();
   b.dial(a.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  using ann = await enterWriting(a, "ann");
   using bob = await enter(b, "bob");
   await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
   // The process hangs as far as this relay can tell: nothing comes from there any more.
@@ -186,8 +198,7 @@ test("[RLY-6] over two relays a caret does not overtake the text that it stands 
   await using a = await PeeredRelay.start();
   await using b = await PeeredRelay.start({}, gated.store);
   b.dial(a.url);
-  using ann = await enter(a, "ann");
-  ann.text.insert(0, "a document");
+  using ann = await enterWriting(a, "ann");
   using bob = await enter(b, "bob");
   await until(() => seenOf(ann, bob)?.["name"] === "ann" && bob.text.length > 0, "bob is there");
   gated.hold();

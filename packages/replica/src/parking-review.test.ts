@@ -1,5 +1,5 @@
 import { MemoryDisk, type DocumentId } from "@heddle/core";
-import * as encoding from "lib0/encoding";
+import { behindLetters, letters } from "@heddle/testkit";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 
@@ -7,31 +7,6 @@ import type { ApplyJudge, Trial, Verdict } from "./apply-judge.ts";
 import { characterOf, deletesOf } from "./hostile.fixture.ts";
 import { environment, notes, openReplica, settled, type OpenReplica } from "./replica.fixture.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
-
-/** `count` structs of client 9, each behind another letter of client 7. */
-function behindLetters(count: number): Uint8Array {
-  return encoding.encode((encoder) => {
-    const uints = (...all: number[]): void => {
-      for (const value of all) encoding.writeVarUint(encoder, value);
-    };
-    uints(1, count, 9, 0);
-    for (let clock = 0; clock < count; clock++) {
-      encoding.writeUint8(encoder, 0x84);
-      uints(7, clock);
-      encoding.writeVarString(encoder, "x");
-    }
-    uints(0);
-  });
-}
-
-/** Letters of client 7, one update each. */
-function letters(count: number): Uint8Array[] {
-  const doc = Object.assign(new Y.Doc(), { clientID: 7 });
-  const updates: Uint8Array[] = [];
-  doc.on("update", (update: Uint8Array) => updates.push(update));
-  for (let index = 0; index < count; index++) doc.getText("text").insert(index, "y");
-  return updates;
-}
 
 function shown(document: ReplicaDocument): Y.Doc {
   const doc = new Y.Doc();

@@ -15,7 +15,14 @@ import { expect, test } from "vitest";
 import * as Y from "yjs";
 
 import { characterOf } from "./hostile.fixture.ts";
-import { environment, notes, openReplica, settled, signer } from "./replica.fixture.ts";
+import {
+  environment,
+  notes,
+  openReplica,
+  settled,
+  signer,
+  type OpenReplica,
+} from "./replica.fixture.ts";
 import { Replica } from "./replica.ts";
 import type { CommitRound } from "./telemetry.ts";
 import { walkLog } from "./walk-log.ts";
@@ -34,6 +41,19 @@ function textOf(update: Uint8Array): string {
   const ydoc = new Y.Doc();
   Y.applyUpdate(ydoc, update);
   return ydoc.getText("text").toString();
+}
+
+const other = parseDocumentName("other");
+
+/** A replica with two documents that say "one". */
+async function writtenReplica(disk: MemoryDisk): Promise<OpenReplica> {
+  const open = await openReplica(disk);
+  for (const name of [notes, other]) {
+    const document = await open.replica.acquire(name);
+    for (const update of updatesOf((text) => text.insert(0, "one"))) document.submit(update, {});
+    await settled();
+  }
+  return open;
 }
 
 test("[STO-1] what is shown after a crash is what was on disk, in a new lane", async () => {
@@ -151,14 +171,7 @@ test("a document that is only read is unknown to the store", async () => {
 
 test("[LOG-2] a damaged envelope closes its document and no other", async () => {
   const disk = new MemoryDisk();
-  const first = await openReplica(disk);
-  const other = parseDocumentName("other");
-  for (const name of [notes, other]) {
-    const document = await first.replica.acquire(name);
-    const [update] = updatesOf((text) => text.insert(0, "one"));
-    document.submit(update!, {});
-    await settled();
-  }
+  const first = await writtenReplica(disk);
   await first.replica.close();
   await first.store.close();
   const damaged = [...disk.documents.values()].find(({ entry }) => entry.name === notes);
@@ -174,13 +187,7 @@ test("[LOG-2] a damaged envelope closes its document and no other", async () => 
 
 test("[STO-3] an invariant that one document's log breaks closes that document and ends nothing", async () => {
   const disk = new MemoryDisk();
-  const other = parseDocumentName("other");
-  const first = await openReplica(disk);
-  for (const name of [notes, other]) {
-    const document = await first.replica.acquire(name);
-    for (const update of updatesOf((text) => text.insert(0, "one"))) document.submit(update, {});
-    await settled();
-  }
+  const first = await writtenReplica(disk);
   await first.replica.close();
   // A whole and well chained envelope whose update leaves a gap: no heddle writes that.
   const { store } = first;
@@ -212,14 +219,7 @@ test("[STO-3] an invariant that one document's log breaks closes that document a
 
 test("[STO-3] a damaged document record keeps a replica from nothing but that document", async () => {
   const disk = new MemoryDisk();
-  const first = await openReplica(disk);
-  const other = parseDocumentName("other");
-  for (const name of [notes, other]) {
-    const document = await first.replica.acquire(name);
-    const [update] = updatesOf((text) => text.insert(0, "one"));
-    document.submit(update!, {});
-    await settled();
-  }
+  await writtenReplica(disk);
   disk.isLocked = false; // The process is gone.
   const store = await MemoryLogStore.open(disk, environment.random);
   const damaged = [...disk.documents.values()].find(({ entry }) => entry.name === notes)!.entry.id;

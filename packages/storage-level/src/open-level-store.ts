@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import {
@@ -12,9 +11,8 @@ import {
 
 import { assertNeverAStore } from "./assert-never-a-store.ts";
 import { checkBeforeOpen } from "./check-before-open.ts";
-import { isMissing } from "./files.ts";
+import { exists } from "./files.ts";
 import { nothingToCheck, type FolderCheck } from "./folder-check.ts";
-import { storageError } from "./level-errors.ts";
 import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
 import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
@@ -208,17 +206,6 @@ async function checkStoreId({ database, tail }: OpenLog, marker: StoreMarker): P
   }
   if (record && readStoreId(record) !== marker.storeId) {
     throw corrupt("the log belongs to another store");
-  }
-}
-
-/** @throws HeddleError `HEDDLE_STORAGE_IO` when nobody may look. */
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (cause) {
-    if (isMissing(cause)) return false;
-    throw storageError(cause, `${path} could not be looked at`);
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import { storageError } from "./level-errors.ts";
-import { isMissing } from "./files.ts";
+import { exists, isMissing } from "./files.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 import { logFolderName, quarantineFolderName, replaceName } from "./store-layout.ts";
 import { markerName } from "./store-marker.ts";
@@ -87,7 +87,7 @@ export async function resumeReplacement(folder: string): Promise<Replaced | unde
 
 /** Whether a replacement was begun and not ended. */
 export function isHalfReplaced(folder: string): Promise<boolean> {
-  return isThere(join(folder, replaceName));
+  return exists(join(folder, replaceName));
 }
 
 /** @throws HeddleError `HEDDLE_STORAGE_CORRUPT` when it was begun and not ended. */
@@ -117,7 +117,7 @@ async function proceed(
     for (const name of stepNames) await move(join(from, name), join(folder, name), renameFile);
     await syncFolder(folder);
     for (const name of stepNames) {
-      if (!(await isThere(join(folder, name)))) throw corrupt(`${name} of the new store is gone`);
+      if (!(await exists(join(folder, name)))) throw corrupt(`${name} of the new store is gone`);
     }
     await unlink(join(folder, replaceName));
     await syncFolder(folder);
@@ -182,16 +182,6 @@ async function assertNoMountPoint(folder: string): Promise<void> {
     throw storageError(cause, `${folder} could not be looked at`);
   }
   throw elsewhere(`${logFolderName} is on another file system than ${folder}`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (cause) {
-    if (isMissing(cause)) return false;
-    throw storageError(cause, `${path} could not be looked at`);
-  }
 }
 
 function elsewhere(what: string): HeddleError {

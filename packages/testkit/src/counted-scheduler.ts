@@ -1,29 +1,21 @@
 import type { Scheduler } from "@heddle/core";
 
+import { PendingTimers } from "./pending-timers.ts";
+
 /** Real timers, counted: what a test leaves behind shows. They do not keep the process alive. */
 export class CountedScheduler implements Scheduler {
-  #pending = 0;
+  readonly #timers = new PendingTimers();
 
   /** Timers that were set and neither ran nor were cancelled. */
   get pending(): number {
-    return this.#pending;
+    return this.#timers.count;
   }
 
   after(delayMs: number, task: () => void): () => void {
-    let isPending = true;
-    this.#pending++;
-    const settle = (): boolean => {
-      if (!isPending) return false;
-      isPending = false;
-      this.#pending--;
-      return true;
-    };
-    const timer = setTimeout(() => {
-      if (settle()) task();
-    }, delayMs);
-    timer.unref();
-    return () => {
-      if (settle()) clearTimeout(timer);
-    };
+    return this.#timers.add(task, (run) => {
+      const timer = setTimeout(run, delayMs);
+      timer.unref();
+      return () => clearTimeout(timer);
+    });
   }
 }

@@ -9,6 +9,7 @@ export {
 } from "./collect-log.ts";
 export { describeLogStoreContract, type LogStoreContractOptions } from "./log-store/contract.ts";
 export type { LogStoreHarness, LogStoreSite } from "./log-store/store-bench.ts";
+export { behindLetters, letters } from "./behind-letters.ts";
 export { CountedScheduler } from "./counted-scheduler.ts";
 export { ManualTime } from "./manual-time.ts";
 export { RecordedEnd } from "./recorded-end.ts";

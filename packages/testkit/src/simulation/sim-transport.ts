@@ -12,6 +12,7 @@ import {
   type TransportLimits,
 } from "@heddle/sync";
 
+import { PendingTimers } from "../pending-timers.ts";
 import type { NetworkEnd, SimNetwork } from "./sim-network.ts";
 import type { SimTime } from "./sim-time.ts";
 
@@ -191,28 +192,20 @@ class SimCarrier implements FrameCarrier {
 /** The `Scheduler` port on virtual time; counts what is set. */
 export class SimScheduler implements Scheduler {
   readonly #time: SimTime;
-  #pending = 0;
+  readonly #timers = new PendingTimers();
 
   constructor(time: SimTime) {
     this.#time = time;
   }
 
   get pending(): number {
-    return this.#pending;
+    return this.#timers.count;
   }
 
   after(delayMs: number, task: () => void): () => void {
-    let isPending = true;
-    this.#pending++;
-    const settle = (): boolean => {
-      if (!isPending) return false;
-      isPending = false;
-      this.#pending--;
-      return true;
-    };
-    this.#time.after(delayMs, () => {
-      if (settle()) task();
+    return this.#timers.add(task, (run) => {
+      this.#time.after(delayMs, run);
+      return () => undefined;
     });
-    return () => void settle();
   }
 }
