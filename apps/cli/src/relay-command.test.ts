@@ -115,6 +115,27 @@ test("[OPS-4] at level debug a document's name is said once it is opened", async
   expect(named.map(({ level, event }) => [level, event])).toEqual([["debug", "document.named"]]);
 });
 
+test("[OPS-6] at the default log level a peer that is not there, and one that refuses, are told once", async () => {
+  await using other = await runRelay("--token", "s3cr3t");
+  const refusing = other.url.replace("http", "ws");
+  // Nothing listens on the port of discarded data.
+  const missing = "ws://127.0.0.1:9";
+  await using relay = await runRelay("--peer", missing, "--peer", `${refusing}?token=wr0ng`);
+  const events = (): unknown[] => relay.log.map(({ event }) => event);
+  await until(() => events().includes("peer.lost") && events().includes("peer.refused"));
+  expect(relay.log.find(({ event }) => event === "peer.lost")).toMatchObject({
+    level: "warn",
+    peer: `${missing}/`,
+    wasLive: false,
+  });
+  expect(relay.log.find(({ event }) => event === "peer.refused")).toMatchObject({
+    level: "warn",
+    peer: `${refusing}/`,
+    code: "HEDDLE_SESSION_REFUSED",
+  });
+  expect(JSON.stringify(relay.log)).not.toContain("wr0ng");
+});
+
 test("without --admin-port there is no admin port", async () => {
   const stopping = new AbortController();
   const data = await mkdtemp(path.join(tmpdir(), "heddle-command-"));

@@ -251,12 +251,13 @@ function damageOfDocument(document: DocumentId, what: string): Finding {
 function announce(
   options: RelayCommandOptions,
   io: CommandIo,
-  { relay, replica, admin }: Parts,
+  { relay, replica, admin, peers }: Parts,
 ): void {
   const { url } = relay;
+  const targets = [...(peers?.set.states.keys() ?? [])];
   const { documentsRead, documentsRecovered, documentsDamaged, tookMs } = replica.recovery;
   if (options.json) {
-    const event = { event: "relay.listening", url, adminUrl: admin?.url };
+    const event = { event: "relay.listening", url, adminUrl: admin?.url, peers: targets };
     io.out(JSON.stringify({ ...event, recovery: replica.recovery }));
     return;
   }
@@ -272,6 +273,7 @@ function announce(
   io.out(
     `  y-websocket clients   new WebsocketProvider("${webSocketUrl}", "<document name>", ydoc)`,
   );
+  for (const target of targets) io.out(`  peers with            ${target}`);
   if (admin) io.out(`  health and metrics    ${admin.url}/readyz  ${admin.url}/metrics`);
   io.out("  stop with Ctrl-C");
 }

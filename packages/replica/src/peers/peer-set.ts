@@ -4,6 +4,7 @@ import type { Transport } from "@heddle/sync";
 import { PeerDialer } from "./peer-dialer.ts";
 import type { DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
+import { PeerWatch } from "./peer-watch.ts";
 
 /** A peer that this replica keeps a connection to. */
 export interface PeerTarget {
@@ -56,6 +57,7 @@ export class PeerSet {
 
   #dialerOf({ name, transport }: PeerTarget): PeerDialer {
     const { host, environment } = this.#options;
+    const watch = new PeerWatch({ name, environment });
     return new PeerDialer({
       transport,
       environment,
@@ -65,11 +67,7 @@ export class PeerSet {
           onEnded: ({ closeCode }) => ended(closeCode),
         });
       },
-      onChange: ({ state, previous, error }) => {
-        const fields = { peer: name, state: state.name, was: previous.name, code: error?.code };
-        const isBad = state.name === "refused" || state.name === "breaker-open";
-        environment.logger[isBad ? "warn" : "info"]("peer.state", fields);
-      },
+      onChange: (change) => watch.changed(change),
     });
   }
 }
