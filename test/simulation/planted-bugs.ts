@@ -102,7 +102,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "this.#lanes.lost(ref);",
     replace: "void ref;",
     scenario: "damaged",
-    fromSeed: 55,
+    fromSeed: 128,
   },
   {
     name: "push lane after lane instead of in the order of arrival",
@@ -139,6 +139,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "waiting.length === 0 && opening.size === 0;",
     replace: "waiting.length === 0;",
     scenario: "pruned",
+    fromSeed: 420,
   },
   {
     name: "overlook a fork",
@@ -148,12 +149,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "clones",
   },
   {
-    name: "tell of a fork once",
-    file: "sync/dist/document-link.js",
-    find: "this.exchange.forkWatch.tell(this);\n    }\n",
-    replace: "}\n",
+    name: "tell of a fork only where its document is open",
+    file: "sync/dist/replication.js",
+    find: 'event.name === "lane.forked"',
+    replace: "false",
     scenario: "clones",
-    fromSeed: 2_200,
+    fromSeed: 401_790,
   },
   {
     name: "take one's own lane from a twin",

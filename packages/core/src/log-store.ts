@@ -115,6 +115,9 @@ export interface LogStore {
   /** Lanes of a document that have two histories, by lane and seq. */
   readForks(document: DocumentId): Promise<readonly KeptFork[]>;
 
+  /** Documents that have such lanes, each once, in no particular order. */
+  readForkedDocuments(): AsyncIterable<readonly DocumentId[]>;
+
   /** What peers refused for good, of one document or of all, by document, lane and seq. */
   readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]>;
 

@@ -220,6 +220,12 @@ export class MemoryLogStore implements LogStore {
     return this.#disk.peers.forksOf(document);
   }
 
+  async *readForkedDocuments(): AsyncIterable<readonly DocumentId[]> {
+    this.#assertOpen();
+    const forked = this.#disk.peers.forkedDocuments;
+    if (forked.length > 0) yield forked;
+  }
+
   async *readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]> {
     this.#assertOpen();
     const refused = this.#disk.peers.refusedOf(document);

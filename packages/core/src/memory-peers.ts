@@ -33,6 +33,10 @@ export class MemoryPeers {
     });
   }
 
+  get forkedDocuments(): readonly DocumentId[] {
+    return [...new Set([...this.#forks.values()].map(({ document }) => document))];
+  }
+
   forksOf(document: DocumentId): readonly KeptFork[] {
     const forks = [...this.#forks.values()].filter((fork) => fork.document === document);
     return sortedBy(forks, ({ lane, seq }) => `${lane.id} ${sortable(seq)}`).map(copyOfFork);

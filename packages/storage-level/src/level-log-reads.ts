@@ -45,7 +45,13 @@ import {
 } from "./read-checkpoints.ts";
 import { readLogByArrival } from "./read-log-by-arrival.ts";
 import { readLogChunks } from "./read-log-chunks.ts";
-import { readAcks, readAllRefused, readCursors, readForks } from "./read-peers.ts";
+import {
+  readAcks,
+  readAllRefused,
+  readCursors,
+  readForkedDocuments,
+  readForks,
+} from "./read-peers.ts";
 
 type LogReads = Omit<LogStore, keyof LogWrites>;
 type LogWrites = Pick<
@@ -159,6 +165,10 @@ export abstract class LevelLogReads implements LogReads {
 
   async readForks(document: DocumentId): Promise<readonly KeptFork[]> {
     return this.#reads.once((log) => readForks(log, document), document);
+  }
+
+  readForkedDocuments(): AsyncIterable<readonly DocumentId[]> {
+    return this.#reads.each((log) => readForkedDocuments(log));
   }
 
   readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]> {

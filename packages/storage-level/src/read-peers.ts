@@ -10,10 +10,12 @@ import type {
 import type { OpenLog } from "./open-log.ts";
 import { readAck, readCursor, readFork, readRefused } from "./peer-records.ts";
 import { damaged } from "./record-codec.ts";
+import { documentOfKey } from "./parts-of-key.ts";
 import {
   ackKeysOf,
   cursorKeys,
   documentOfAckKey,
+  forkKeys,
   forkKeysOf,
   laneIxOfAckKey,
   refusedKeys,
@@ -52,6 +54,19 @@ export async function readForks(
     for (const [key, record] of chunk) forks.push(readFork(hash, key, record));
   }
   return forks;
+}
+
+/** One look per document: branches are large, and are not read. */
+export async function* readForkedDocuments({
+  database,
+}: OpenLog): AsyncIterable<readonly DocumentId[]> {
+  for (let { gte, lt } = forkKeys; ;) {
+    const key = await database.lastKey({ gte, lt });
+    if (key === undefined) return;
+    const document = documentOfKey(key);
+    yield [document];
+    lt = forkKeysOf(document).gte;
+  }
 }
 
 export async function* readAllRefused(

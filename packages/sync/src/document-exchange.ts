@@ -12,7 +12,7 @@ import { ForkWatch } from "./fork-watch.ts";
 import { HaveFlag } from "./frame-shapes.ts";
 import { HeldPresences } from "./held-presence.ts";
 import { LaneGaps } from "./lane-gaps.ts";
-import { NakCode } from "./nak-code.ts";
+import { nakCheck, NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { AdoptAnswer, OfferedCheckpoint, StoreAnswer } from "./sync-effects.ts";
 
@@ -166,7 +166,9 @@ export class DocumentExchange {
   /** Refuses what begins at `seq` in a lane. */
   nak(link: DocumentLink, lane: LaneId, seq: number, code: number): void {
     const documentRef = link.ourRef;
-    link.session.send({ name: "nak", documentRef, lane, seq, code, reason: "" });
+    const { hash } = this.#context.options;
+    const check = nakCheck(hash, { document: this.ledger.entry.id, lane, seq, code });
+    link.session.send({ name: "nak", documentRef, lane, seq, code, reason: "", check });
   }
 
   /** Drops what was accepted of a lane and is not being stored. */

@@ -13,7 +13,7 @@ import type { Frame, FrameOf } from "./frame.ts";
 import { LinkDigests } from "./link-digests.ts";
 import { LinkPresence } from "./link-presence.ts";
 import { LinkPusher } from "./link-pusher.ts";
-import { isPermanentNak, NakCode } from "./nak-code.ts";
+import { isPermanentNak, nakCheck, NakCode } from "./nak-code.ts";
 import { headBytes, PeerPositions, type SuspectLane } from "./peer-positions.ts";
 import { fullJitter } from "./retry-policy.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -140,6 +140,8 @@ export class DocumentLink {
       this.#havePieces.clear();
       this.positions.equal();
       if (asks) this.sendHave(HaveFlag.digestOnly);
+      // Equal logs, and yet it may not know what others hold instead of a part of them.
+      this.exchange.forkWatch.tell(this);
       this.#progressed();
       return;
     }
@@ -221,8 +223,12 @@ export class DocumentLink {
   }
 
   /** A run of the lane from `seq` on was not taken. */
-  receiveNak({ lane, seq, code, reason }: FrameOf<"nak">): void {
-    if (!isPermanentNak(code)) return this.changed();
+  receiveNak({ lane, seq, code, reason, check }: FrameOf<"nak">): void {
+    const { hash } = this.#context.options;
+    const wanted = nakCheck(hash, { document: this.document, lane, seq, code });
+    const isWhole = check !== undefined && equalBytes(check, wanted);
+    if (!isWhole) this.#context.counters.naksDamaged++;
+    if (!isWhole || !isPermanentNak(code)) return this.changed();
     this.positions.suspend(lane, code);
     const { outbox, refusedLanes } = this.#context;
     if (code === NakCode.forked || !outbox.own.isOwn(lane)) return;
@@ -269,8 +275,8 @@ export class DocumentLink {
     this.#scheduleRetry();
     this.#context.counters.positionsAsked++;
     if (!this.isOpenedByPeer) return this.open();
+    // What it answers with is answered with forks, too.
     this.sendHave(HaveFlag.ask | HaveFlag.digestOnly);
-    this.exchange.forkWatch.tell(this);
   }
 
   /** Reads what the peer lacks and pushes it. */

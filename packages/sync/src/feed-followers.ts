@@ -1,5 +1,6 @@
 import { equalBytes, type DocumentEntry, type DocumentId } from "@heddle/core";
 
+import { checkOf } from "./feed-position.ts";
 import type { OpenDocuments } from "./open-documents.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -87,7 +88,8 @@ export class FeedFollowers {
       if (!isDone || markedArrival === lastArrival) continue;
       following.markedArrival = lastArrival;
       const incarnation = options.incarnations.at(-1)!.nonce;
-      session.send({ name: "mark", incarnation, arrival: lastArrival });
+      const check = checkOf(options.hash, { incarnation, arrival: lastArrival });
+      session.send({ name: "mark", incarnation, arrival: lastArrival, check });
     }
   }
 

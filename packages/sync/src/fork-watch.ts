@@ -11,10 +11,10 @@ import {
 import type { DocumentExchange } from "./document-exchange.ts";
 import type { DocumentLink } from "./document-link.ts";
 import type { FrameOf } from "./frame.ts";
+import { isShown, proofOf } from "./fork-proof.ts";
 import { NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { ForkProof } from "./sync-effects.ts";
-import { wireLimits } from "./wire-limits.ts";
 
 /**
  * Forks of one document: a lane that was written twice, by a copied image or a thief of a key.
@@ -74,7 +74,7 @@ export class ForkWatch {
   /** Shows a peer the forks of which it has not said that it froze them too. */
   tell(link: DocumentLink): void {
     for (const [id, { lane, branchA, branchB }] of this.#exchange.ledger.forks) {
-      if (link.positions.knowsFork(id)) continue;
+      if (link.positions.knowsFork(id) || !isShown({ branchA, branchB })) continue;
       link.session.send({
         name: "fork",
         documentRef: link.ourRef,
@@ -121,7 +121,10 @@ export class ForkWatch {
     ledger.freeze(proof);
     const document = ledger.entry.id;
     this.#context.emit({ type: "keepFork", document, proof });
-    this.#context.emit({ type: "event", event: { name: "lane.forked", document, lane: id } });
+    const { entry } = ledger;
+    const { seq } = proof.branchA[0]!;
+    const event = { name: "lane.forked", entry, document, lane: id, seq } as const;
+    this.#context.emit({ type: "event", event });
     for (const link of this.#context.linksOf(document)) {
       this.tell(link);
       link.changed();
@@ -133,30 +136,4 @@ export class ForkWatch {
   #agree(link: DocumentLink, lane: LaneId): void {
     this.#exchange.nak(link, lane, 1, NakCode.forked);
   }
-}
-
-/** The shortest proof in two runs: from one seq at which they differ to the next signature of each. */
-function proofOf(
-  lane: LaneDescriptor,
-  ours: readonly Envelope[],
-  theirs: readonly Envelope[],
-): ForkProof | undefined {
-  const idsOfOurs = new Map(ours.map((envelope) => [envelope.seq, envelope]));
-  const seqs = theirs.filter(({ seq, id }) => {
-    const our = idsOfOurs.get(seq);
-    return our !== undefined && !equalBytes(our.id, id);
-  });
-  for (const { seq } of seqs) {
-    const branchA = branchFrom(ours, seq);
-    const branchB = branchFrom(theirs, seq);
-    if (branchA && branchB) return { lane, branchA, branchB };
-  }
-  return undefined;
-}
-
-function branchFrom(run: readonly Envelope[], seq: number): Envelope[] | undefined {
-  const start = run.findIndex((envelope) => envelope.seq === seq);
-  const end = run.findIndex(({ signature }, index) => index >= start && signature !== undefined);
-  const isShort = end >= 0 && end - start < wireLimits.envelopesPerBranchMax;
-  return isShort ? run.slice(start, end + 1) : undefined;
 }

@@ -169,8 +169,8 @@ export const frameShapes = {
     engine: text(32, wireLimits.engineBytesMax),
   },
   auth: { signature: bytes(1, 64), proof: blob(32, wireLimits.proofBytesMax) },
-  cursor: { incarnation: maybeBytes(1, 16), arrival: uint(2) },
-  mark: { incarnation: bytes(1, 16), arrival: uint(2) },
+  cursor: { incarnation: maybeBytes(1, 16), arrival: uint(2), check: maybeBytes(32, 8) },
+  mark: { incarnation: bytes(1, 16), arrival: uint(2), check: maybeBytes(32, 8) },
   open: {
     documentRef: ref(1),
     document: document(2),
@@ -201,7 +201,14 @@ export const frameShapes = {
     bytes: blob(4, wireLimits.frameBytesMax),
   },
   ack: { documentRef: ref(1), positions: list(2, wireLimits.positionsPerFrameMax, ackedPosition) },
-  nak: { documentRef: ref(1), lane: lane(2), seq: uint(3), code: uint(4, 255), reason },
+  nak: {
+    documentRef: ref(1),
+    lane: lane(2),
+    seq: uint(3),
+    code: uint(4, 255),
+    reason,
+    check: maybeBytes(33, 8),
+  },
   fork: {
     documentRef: ref(1),
     lane: blob(2, wireLimits.laneBytesMax),

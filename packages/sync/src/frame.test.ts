@@ -5,6 +5,8 @@ import * as encoding from "lib0/encoding";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { checkOf } from "./feed-position.ts";
+import { testHash } from "./environment.fixture.ts";
 import { FrameType } from "./frame-shapes.ts";
 import { decodeFrame, encodeFrame, optionalTypeMin, type Frame } from "./frame.ts";
 import { countingBytes, frames, helloWith } from "./frames.fixture.ts";
@@ -179,6 +181,10 @@ test("[WIR-1] golden bytes of fields that frames were given after their first go
     flags: 1,
   } as const;
   expect(toHex(encodeFrame(offer))).toBe("0f020105010908ac020a01");
+  const incarnation = new Uint8Array(16).fill(7);
+  const position = { incarnation, arrival: 300 };
+  const mark = { name: "mark", ...position, check: checkOf(testHash, position) } as const;
+  expect(toHex(encodeFrame(mark))).toBe(`040310${"07".repeat(16)}04ac0241089cb1f79b24148267`);
 });
 
 test("[WIR-1] every frame has golden bytes", () => {

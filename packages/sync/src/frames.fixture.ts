@@ -60,8 +60,8 @@ const bodies = {
     engine: fc.string({ maxLength: 20 }),
   },
   auth: { signature: bytesOf(64), proof: bytesUpTo(80) },
-  cursor: { incarnation: maybe(16), arrival: number },
-  mark: { incarnation: bytesOf(16), arrival: number },
+  cursor: { incarnation: maybe(16), arrival: number, check: maybe(8) },
+  mark: { incarnation: bytesOf(16), arrival: number, check: maybe(8) },
   open: {
     documentRef: ref,
     document: bytesOf(16).map(documentId),
@@ -80,7 +80,7 @@ const bodies = {
     bytes: bytesUpTo(90),
   },
   ack: { documentRef: ref, positions: acked },
-  nak: { documentRef: ref, lane, seq: number, code: small, reason: text },
+  nak: { documentRef: ref, lane, seq: number, code: small, reason: text, check: maybe(8) },
   fork: { documentRef: ref, lane: bytesUpTo(300), branchA: packed, branchB: packed },
   checkpointOffer: {
     documentRef: ref,

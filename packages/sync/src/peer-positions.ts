@@ -1,6 +1,7 @@
 import { equalBytes, type Envelope, type LaneId, type VersionVector } from "@heddle/core";
 
 import type { DocumentLedger } from "./document-ledger.ts";
+import { isShown } from "./fork-proof.ts";
 import type { WirePosition } from "./frame-shapes.ts";
 import { NakCode } from "./nak-code.ts";
 
@@ -228,7 +229,9 @@ export class PeerPositions {
     for (const [lane, { seq }] of this.#ledger.durable) {
       if (this.confirmedSeq(lane) < seq && !this.#isOut(lane)) return false;
     }
-    for (const lane of this.#ledger.forks.keys()) if (!this.knowsFork(lane)) return false;
+    for (const [lane, proof] of this.#ledger.forks) {
+      if (isShown(proof) && !this.knowsFork(lane)) return false;
+    }
     for (const [lane, seq] of this.#theirs) {
       if (this.#ledger.durableSeq(lane) < seq && !this.#isOut(lane)) return false;
     }

@@ -11,6 +11,7 @@ import {
 import { byeCodeOf } from "./bye-code.ts";
 import { codeOfCloseCode } from "./close-words.ts";
 import type { DocumentLink, LinkSession } from "./document-link.ts";
+import { checkOf, positionIn } from "./feed-position.ts";
 import { ReceiveCredit, SendCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { PartJoiner, partsOf } from "./frame-parts.ts";
@@ -223,7 +224,8 @@ export class PeerSession implements LinkSession {
     const dueMs = nowMs + fullJitter(attempts, bounds, options.random);
     this.#asked = { cursor, attempts, dueMs };
     const { incarnation, arrival = 0 } = cursor ?? {};
-    this.send({ name: "cursor", incarnation, arrival });
+    const check = cursor && checkOf(options.hash, cursor);
+    this.send({ name: "cursor", incarnation, arrival, check });
   }
 
   wantsToPush(link: DocumentLink): void {
@@ -305,7 +307,7 @@ export class PeerSession implements LinkSession {
       case "ping":
         return this.#onPing(frame);
       case "cursor":
-        return this.#host.onCursor(this, cursorOf(frame));
+        return this.#onCursor(frame);
       case "mark":
         return this.#onMark(frame);
       case "open":
@@ -363,9 +365,19 @@ export class PeerSession implements LinkSession {
     this.send({ name: "credit", totalBytes: this.#received.saidBytes });
   }
 
-  #onMark({ incarnation, arrival }: FrameOf<"mark">): void {
+  #onCursor(frame: FrameOf<"cursor">): void {
+    const cursor = positionIn(this.#context.options.hash, frame);
+    if (frame.incarnation && !cursor) this.#context.counters.feedPositionsDamaged++;
+    this.#host.onCursor(this, cursor);
+  }
+
+  #onMark(frame: FrameOf<"mark">): void {
+    const cursor = positionIn(this.#context.options.hash, frame);
+    if (cursor === undefined) {
+      this.#context.counters.feedPositionsDamaged++;
+      return;
+    }
     this.#asked = undefined;
-    const cursor = { incarnation: incarnation.slice(), arrival };
     this.#context.emit({ type: "keepCursor", store: this.peer.store, cursor });
   }
 
@@ -379,10 +391,6 @@ export class PeerSession implements LinkSession {
     const totalBytes = this.#received.takeGrant();
     if (totalBytes !== undefined) this.send({ name: "credit", totalBytes });
   }
-}
-
-function cursorOf({ incarnation, arrival }: FrameOf<"cursor">): FeedCursor | undefined {
-  return incarnation && { incarnation, arrival };
 }
 
 function overCredit(): HeddleError {

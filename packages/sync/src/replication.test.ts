@@ -183,7 +183,7 @@ test("[WIR-6] nothing of a peer is heard before it was proven", async () => {
   reader.replication.receive(1, encodeFrame({ name: "ping", token: 1, sentBytes: 0 }), 0);
   reader.replication.receive(
     1,
-    encodeFrame({ name: "cursor", incarnation: undefined, arrival: 0 }),
+    encodeFrame({ name: "cursor", incarnation: undefined, arrival: 0, check: undefined }),
     0,
   );
   await reader.drain();

@@ -370,7 +370,10 @@ export class Replication implements SessionHost {
     if (effect.type === "keepCursor") this.#cursors.set(effect.store, effect.cursor);
     if (effect.type !== "event") return;
     const { event } = effect;
-    const isNews = event.name === "document.received" || event.name === "document.adopted";
+    const isNews =
+      event.name === "document.received" ||
+      event.name === "document.adopted" ||
+      event.name === "lane.forked";
     if (isNews) this.#followers.offer(event.entry);
   }
 

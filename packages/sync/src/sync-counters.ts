@@ -16,6 +16,10 @@ export interface SyncCounters {
   unsigned: number;
   forks: number;
   acksUnproven: number;
+  /** CURSOR and MARK that are not what their check says. */
+  feedPositionsDamaged: number;
+  /** NAKs that are not what their check says: nothing is given up for one. */
+  naksDamaged: number;
   positionsAsked: number;
   partsDropped: number;
   /** Times that a document was to be exchanged and the store could not read it. */
@@ -54,6 +58,8 @@ export function newSyncCounters(): SyncCounters {
     unsigned: 0,
     forks: 0,
     acksUnproven: 0,
+    feedPositionsDamaged: 0,
+    naksDamaged: 0,
     positionsAsked: 0,
     partsDropped: 0,
     documentsUnreadable: 0,

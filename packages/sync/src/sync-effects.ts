@@ -309,7 +309,14 @@ export type SyncEvent =
       readonly checkpoint: CheckpointHeader;
       readonly reason: CheckpointRefusal;
     }
-  | { readonly name: "lane.forked"; readonly document: DocumentId; readonly lane: LaneId }
+  | {
+      readonly name: "lane.forked";
+      readonly entry: DocumentEntry;
+      readonly document: DocumentId;
+      readonly lane: LaneId;
+      /** Where the histories part, or later. */
+      readonly seq: number;
+    }
   /**
    * Somebody else writes the lane that this process writes: its image was copied while it ran. End the
    * writer at once and open a new lane; what is in flight comes to light as a fork.

@@ -79,6 +79,14 @@ async function changedEntries(store: LogStore, after: number): Promise<readonly 
   const entries: DocumentEntry[] = [];
   const { documents } = await changedDocuments(store, after);
   for await (const chunk of documents) entries.push(...chunk);
+  // Who holds one branch is told of the other, however long ago it was found.
+  const listed = new Set(entries.map(({ id }) => id));
+  for await (const forked of store.readForkedDocuments()) {
+    for (const id of forked) {
+      const document = listed.has(id) ? undefined : await store.readDocument(id);
+      if (document) entries.push(document);
+    }
+  }
   return entries;
 }
 

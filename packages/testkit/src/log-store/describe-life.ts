@@ -96,6 +96,7 @@ export function describeLife(harness: LogStoreHarness): void {
     readCursors: ({ store }) => store.readCursors(),
     readAcks: ({ store }) => collectChunks(store.readAcks("1a".repeat(16) as StoreId)),
     readForks: ({ store, notes }) => store.readForks(notes.id),
+    readForkedDocuments: ({ store }) => collectChunks(store.readForkedDocuments()),
     readRefused: ({ store }) => collectChunks(store.readRefused()),
     readLane: ({ store, writer }) => store.readLane(writer.lane.id),
     readLanes: ({ store }) => collect(store.readLanes()),

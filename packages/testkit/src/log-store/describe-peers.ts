@@ -99,6 +99,10 @@ export function describePeers(harness: LogStoreHarness, modelRuns: number): void
     const expected = [...forks, large].toSorted((a, b) => (a.lane.id < b.lane.id ? -1 : 1));
     expect(await bench.store.readForks(bench.notes.id)).toEqual(expected);
     expect(await bench.store.readForks(bench.plans.id)).toEqual([]);
+    const other = { ...(await forkAt(4)), document: bench.plans.id };
+    await bench.store.append({ forks: [other] });
+    const documents = await collectChunks(bench.store.readForkedDocuments());
+    expect(documents.toSorted()).toEqual([bench.notes.id, bench.plans.id].toSorted());
   });
 
   it("[STO-17] refuses a fork that is larger than its cap, and goes on", async () => {

@@ -171,8 +171,11 @@ export class SimStore {
       });
   }
 
+  /** Whoever follows has to hear of forks too, whenever they were found. */
   changedAfter(arrival: number): SimDocument[] {
-    return [...this.documents.values()].filter(({ lastArrival }) => lastArrival > arrival);
+    return [...this.documents.values()].filter(({ lastArrival, forks }) => {
+      return lastArrival > arrival || forks.length > 0;
+    });
   }
 
   /** In the order of arrival, some `bytesMax` of them. */
