@@ -39,7 +39,9 @@ describe("who may open a session", () => {
   test("[TRN-5] is decided by the server, and a refusal reaches the dial with its code", async () => {
     let status = 401;
     await start({
-      refuse: ({ headers }) => (headers.authorization === "Bearer good" ? undefined : status),
+      admit: ({ headers }) => {
+        return headers.authorization === "Bearer good" ? () => undefined : status;
+      },
     });
     const { url, scheduler } = site;
     const dial = (token: string) => httpTransport({ url, scheduler, token }).dial(signal);

@@ -4,6 +4,7 @@ import { TokenBucket } from "./token-bucket.ts";
 interface AddressRecord {
   connections: number;
   readonly upgrades: TokenBucket;
+  requests: TokenBucket | undefined;
   documents: TokenBucket | undefined;
   /** Milliseconds of making catch-ups. */
   catchUps: TokenBucket | undefined;
@@ -35,6 +36,15 @@ export class AddressBook {
     }
     record.connections++;
     return undefined;
+  }
+
+  /** Counts one request of `address`, or says which limit forbids it. */
+  ask(address: string, nowMs: number): RelayLimit | undefined {
+    const record = this.#records.get(address) ?? this.#add(address, nowMs);
+    if (record === undefined) return "addressesMax";
+    const { requestsPerAddressPerSecond: perSecond, requestsPerAddressBurst: burst } = this.#limits;
+    record.requests ??= new TokenBucket({ perSecond, burst }, nowMs);
+    return record.requests.tryTake(1, nowMs) ? undefined : "requestsPerAddressPerSecond";
   }
 
   leave(address: string): void {
@@ -71,8 +81,9 @@ export class AddressBook {
   }
 
   forgetIdle(nowMs: number): void {
-    for (const [address, { connections, upgrades, documents, catchUps }] of this.#records) {
-      const buckets = [upgrades, documents, catchUps];
+    for (const [address, record] of this.#records) {
+      const { connections, upgrades, requests, documents, catchUps } = record;
+      const buckets = [upgrades, requests, documents, catchUps];
       const isIdle = connections === 0 && buckets.every((bucket) => bucket?.isFull(nowMs) ?? true);
       if (isIdle) this.#records.delete(address);
     }
@@ -83,7 +94,8 @@ export class AddressBook {
     if (this.#records.size >= this.#limits.addressesMax) return undefined;
     const { upgradesPerAddressPerSecond: perSecond, upgradesPerAddressBurst: burst } = this.#limits;
     const upgrades = new TokenBucket({ perSecond, burst }, nowMs);
-    const record = { connections: 0, upgrades, documents: undefined, catchUps: undefined };
+    const unused = { requests: undefined, documents: undefined, catchUps: undefined };
+    const record = { connections: 0, upgrades, ...unused };
     this.#records.set(address, record);
     return record;
   }

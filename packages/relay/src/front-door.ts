@@ -17,15 +17,25 @@ import { countLimit, type RelayCounters } from "./relay-counters.ts";
 import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
 import type { RelayAccess } from "./relay-options.ts";
 
-/** A request to become a WebSocket that nothing speaks against so far. */
-export interface Knock {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
+/** Somebody of whom nothing is known but where they come from. */
+export interface Stranger {
   /** `undefined` where bounds of one address do not apply. */
   readonly address: string | undefined;
   /** Number of the connection that may come of it: what its log lines are found by. */
   readonly id: number;
+}
+
+/** Why a request does not become a connection. */
+export interface Refusal {
+  readonly status: number;
+  readonly limit?: RelayLimit;
+}
+
+/** A request to become a WebSocket that nothing speaks against so far. */
+export interface Knock extends Stranger {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
 }
 
 export interface FrontDoorOptions {
@@ -36,7 +46,8 @@ export interface FrontDoorOptions {
   readonly access: RelayAccess;
   readonly trustProxy: boolean;
   readonly isDraining: () => boolean;
-  readonly onPage: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A request that is no knock: for a page, or of a session over HTTP. */
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   readonly onKnock: (knock: Knock) => void;
 }
 
@@ -57,15 +68,16 @@ export class FrontDoor {
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
-    const { limits, counters, onPage } = options;
+    const { limits, counters } = options;
     this.server = createServer(
       {
         maxHeaderSize: limits.headerBytesMax,
         headersTimeout: limits.upgradeMsMax,
-        requestTimeout: limits.upgradeMsMax,
+        // Behind the bound of whoever reads the body, for bodies that nobody reads.
+        requestTimeout: Math.max(limits.upgradeMsMax, limits.requestMsMax + timeoutCheckMs),
         connectionsCheckingInterval: timeoutCheckMs,
       },
-      onPage,
+      (request, response) => this.#request(request, response),
     );
     // One more than allowed, so that too many can be told from just enough.
     this.server.maxHeadersCount = limits.headersMax + 1;
@@ -85,14 +97,48 @@ export class FrontDoor {
 
   /** Answers a request that cannot become a connection. */
   refuse(socket: Duplex, status: number, limit?: RelayLimit): void {
-    const { counters } = this.#options;
-    counters.upgradesRefused++;
-    if (limit) countLimit(counters, limit);
+    this.countRefused(limit);
     const retry = status === 429 || status === 503 ? "Retry-After: 5\r\n" : "";
     const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${retry}Connection: close\r\n\r\n`;
     // Whoever does not hang up then would stay for ever.
     socket.once("finish", () => socket.destroy());
     socket.end(head);
+  }
+
+  countRefused(limit?: RelayLimit): void {
+    const { counters } = this.#options;
+    counters.upgradesRefused++;
+    if (limit) countLimit(counters, limit);
+  }
+
+  /** What holds for every connection to be, over whatever it comes. `leave` is to be called at its end. */
+  admit(request: IncomingMessage): Refusal | (Stranger & { readonly leave: () => void }) {
+    const { addresses, environment, isDraining, limits } = this.#options;
+    const id = ++this.#knocks;
+    if (isDraining()) return { status: 503 };
+    if (request.rawHeaders.length / 2 > limits.headersMax) {
+      return { status: 431, limit: "headersMax" };
+    }
+    const address = this.#boundedAddressOf(request);
+    if (address === undefined) return { address, id, leave: () => undefined };
+    const limit = addresses.enter(address, environment.clock.monotonicMs());
+    if (limit) return { status: limit === "addressesMax" ? 503 : 429, limit };
+    return { address, id, leave: () => addresses.leave(address) };
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const { addresses, environment, onRequest } = this.#options;
+    const address = this.#boundedAddressOf(request);
+    const limit = address && addresses.ask(address, environment.clock.monotonicMs());
+    if (!limit) return onRequest(request, response);
+    this.countRefused(limit);
+    response.writeHead(limit === "addressesMax" ? 503 : 429, {
+      "Retry-After": "5",
+      Connection: "close",
+      "Content-Length": "0",
+    });
+    response.end();
+    return undefined;
   }
 
   /** Bounds the sockets of one address that have not said yet what they want. */
@@ -112,30 +158,23 @@ export class FrontDoor {
     socket.destroy();
   }
 
-  #upgrade({ request, socket, head }: Omit<Knock, "address" | "id">): void {
-    const { access, addresses, counters, environment, isDraining, limits } = this.#options;
+  #upgrade({ request, socket, head }: Omit<Knock, keyof Stranger>): void {
+    const { access, counters, environment, onKnock } = this.#options;
     socket.on("error", () => {
       counters.socketErrors++;
     });
     const { origin } = request.headers;
-    const id = ++this.#knocks;
-    if (isDraining()) return this.refuse(socket, 503);
-    if (request.rawHeaders.length / 2 > limits.headersMax) {
-      return this.refuse(socket, 431, "headersMax");
-    }
     if (!isOriginAllowed(origin, access)) {
+      const id = ++this.#knocks;
       counters.originsRefused++;
       environment.logger.info("connection.origin_refused", { connection: id, origin });
       return this.refuse(socket, 403);
     }
-    const client = addressOf(request, this.#options.trustProxy);
-    const address = this.#isBounded(client) ? client.text : undefined;
-    if (address !== undefined) {
-      const broken = addresses.enter(address, environment.clock.monotonicMs());
-      if (broken) return this.refuse(socket, broken === "addressesMax" ? 503 : 429, broken);
-      socket.once("close", () => addresses.leave(address));
-    }
-    this.#options.onKnock({ request, socket, head, address, id });
+    const admitted = this.admit(request);
+    if ("status" in admitted) return this.refuse(socket, admitted.status, admitted.limit);
+    const { address, id, leave } = admitted;
+    socket.once("close", leave);
+    onKnock({ request, socket, head, address, id });
   }
 
   #answerError(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -146,6 +185,11 @@ export class FrontDoor {
     } else if (isTimeout) this.refuse(socket, 408, "upgradeMsMax");
     else if (isTooLarge) this.refuse(socket, 431, "headerBytesMax");
     else this.refuse(socket, 400);
+  }
+
+  #boundedAddressOf(request: IncomingMessage): string | undefined {
+    const client = addressOf(request, this.#options.trustProxy);
+    return this.#isBounded(client) ? client.text : undefined;
   }
 
   #isBounded({ isLocal }: ClientAddress): boolean {

@@ -18,8 +18,13 @@ export interface HttpAcceptorOptions {
   /** Where it is mounted; begins and ends with `/`. */
   readonly prefix?: string;
   readonly onConnection: (connection: Connection, request: IncomingMessage) => void;
-  /** The status to refuse a new session with: 401, 403, 426, 503. */
-  readonly refuse?: (request: IncomingMessage) => number | undefined;
+  /**
+   * Asked for each new session: the status to refuse it with (401, 403, 426, 429, 503), or what is to be
+   * called when it is over.
+   */
+  readonly admit?: (request: IncomingMessage) => number | (() => void);
+  /** A bound of {@link HttpAcceptorLimits} was reached. */
+  readonly onLimit?: (limit: "httpSessionsMax" | "requestMsMax" | "httpIdleMs") => void;
   /** What sessions are counted by; `undefined` for who is not bounded. */
   readonly addressOf?: (request: IncomingMessage) => string | undefined;
   /** Pages of other origins that may ask: they need to be told so. */
@@ -101,18 +106,27 @@ export class HttpAcceptor {
     return true;
   }
 
+  /** Gives up every session. Goodbyes that nobody has come for are lost. */
+  stop(): void {
+    for (const session of this.#sessions.values()) {
+      session.connection.failed(HeddleErrorCode.sessionClosed, "the acceptor stops");
+    }
+  }
+
   #open(request: IncomingMessage, response: ServerResponse): void {
-    const { environment, refuse, addressOf, onConnection, connectionLimits } = this.#options;
-    const refusal = refuse?.(request);
-    if (refusal !== undefined) {
+    const { environment, addressOf, onConnection, onLimit, connectionLimits } = this.#options;
+    const admitted = this.#options.admit?.(request) ?? (() => undefined);
+    if (typeof admitted === "number") {
       this.counters.refused++;
-      return answer(response, refusal);
+      return answer(response, admitted);
     }
     const address = addressOf?.(request);
     const ofAddress = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0);
     const isFull = this.#sessions.size >= this.#limits.sessionsMax;
     if (isFull || ofAddress >= this.#limits.sessionsPerAddressMax) {
       this.counters.full++;
+      if (isFull) onLimit?.("httpSessionsMax");
+      admitted();
       return answer(response, isFull ? 503 : 429);
     }
     const id = toHex(environment.random.bytes(16));
@@ -123,7 +137,11 @@ export class HttpAcceptor {
       ...(connectionLimits && { limits: connectionLimits }),
       idleMs,
       holdMsMax,
-      onReleased: () => this.#forget(id, address),
+      onIdle: () => onLimit?.("httpIdleMs"),
+      onReleased: () => {
+        this.#forget(id, address);
+        admitted();
+      },
     });
     this.#sessions.set(id, session);
     this.counters.opened++;
@@ -179,6 +197,7 @@ export class HttpAcceptor {
     const { scheduler } = this.#options.environment;
     const body = await readBody(request, { bytesMax, msMax: this.#limits.requestMsMax, scheduler });
     if (typeof body === "string") this.counters.badBodies++;
+    if (body === "too-slow") this.#options.onLimit?.("requestMsMax");
     return body;
   }
 

@@ -21,7 +21,8 @@ export function readBody(
     return Promise.resolve("too-large");
   }
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    // One piece that grows: kept as they come, a byte each, pieces would cost a hundred times the body.
+    let body = Buffer.alloc(0);
     let bytes = 0;
     const settle = (outcome: Uint8Array | "too-large" | "too-slow" | "gone") => {
       cancel();
@@ -31,12 +32,18 @@ export function readBody(
     };
     const cancel = scheduler.after(msMax, () => settle("too-slow"));
     const take = (chunk: Buffer) => {
+      if (bytes + chunk.length > bytesMax) return settle("too-large");
+      if (bytes + chunk.length > body.length) {
+        const room = Math.max(bytes + chunk.length, Math.min(bytesMax, body.length * 2));
+        const larger = Buffer.alloc(room);
+        body.copy(larger, 0, 0, bytes);
+        body = larger;
+      }
+      chunk.copy(body, bytes);
       bytes += chunk.length;
-      if (bytes > bytesMax) settle("too-large");
-      else chunks.push(chunk);
     };
     request.on("data", take);
-    request.once("end", () => settle(Buffer.concat(chunks)));
+    request.once("end", () => settle(body.subarray(0, bytes)));
     request.once("close", () => settle("gone"));
     // Its close follows.
     request.once("error", () => undefined);

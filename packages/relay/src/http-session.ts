@@ -21,6 +21,8 @@ export interface HttpSessionOptions {
   readonly idleMs: number;
   readonly holdMsMax: number;
   readonly onReleased: () => void;
+  /** It is given up because no request came. */
+  readonly onIdle?: () => void;
 }
 
 interface Poll {
@@ -205,8 +207,9 @@ export class HttpSession implements FrameCarrier {
   #waitForRequest(): void {
     this.#cancelIdle?.();
     if (this.#isReleased || this.#requests > 0) return;
-    const { scheduler, idleMs } = this.#options;
+    const { scheduler, idleMs, onIdle } = this.#options;
     this.#cancelIdle = scheduler.after(idleMs, () => {
+      onIdle?.();
       this.connection.failed(HeddleErrorCode.sessionTimeout, `no request for ${idleMs} ms`);
     });
   }

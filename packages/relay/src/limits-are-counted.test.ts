@@ -11,6 +11,7 @@ import { defaultRelayLimits } from "./relay-limits.ts";
 /** Counted as the limit behind them, or no refusal at all. */
 const uncounted: Readonly<Record<string, string>> = {
   upgradesPerAddressBurst: "of upgradesPerAddressPerSecond",
+  requestsPerAddressBurst: "of requestsPerAddressPerSecond",
   bytesBurst: "of bytesPerSecond",
   messagesBurst: "of messagesPerSecond",
   catchUpBytesBurst: "of catchUpBytesPerSecond",
@@ -20,7 +21,6 @@ const uncounted: Readonly<Record<string, string>> = {
   clientsPerDocumentWarning: "a line in the log",
   awarenessTakeoverMs: "in heddle_awareness_takeovers_total",
   refusalDelayMs: "refuses nobody",
-  lastWordsMs: "refuses nobody",
   documentIdleMs: "refuses nobody",
   trialMsMin: "in heddle_updates_total as quarantined, or in heddle_trials_suspended_total",
   trialMsPerMiB: "as trialMsMin",

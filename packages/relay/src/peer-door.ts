@@ -1,11 +1,11 @@
 import type { Environment } from "@heddle/core";
 import type { PeerHost } from "@heddle/replica";
-import { subprotocol } from "@heddle/sync";
+import { subprotocol, type Connection } from "@heddle/sync";
 import { WebSocketServer } from "ws";
 
 import { isTokenRight, readToken } from "./admission.ts";
 import { connectionOf, heddleSocketOptions } from "./connection-of.ts";
-import type { FrontDoor, Knock } from "./front-door.ts";
+import type { FrontDoor, Knock, Stranger } from "./front-door.ts";
 import type { RelayCounters } from "./relay-counters.ts";
 import type { RelayLimit } from "./relay-limits.ts";
 import type { RelayAccess } from "./relay-options.ts";
@@ -36,7 +36,7 @@ export class PeerDoor {
   }
 
   open(knock: Knock): void {
-    const { access, door, counters, overloadedBy } = this.#options;
+    const { access, door, overloadedBy } = this.#options;
     const { request, socket, head } = knock;
     if (!offeredBy(knock).includes(subprotocol)) return door.refuse(socket, 426);
     // Unlike a browser page, a replica sees why: a plain answer is enough.
@@ -44,16 +44,20 @@ export class PeerDoor {
     const exceeded = overloadedBy();
     if (exceeded) return door.refuse(socket, 503, exceeded);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const { peers, environment } = this.#options;
-      const connection = connectionOf(webSocket, { scheduler: environment.scheduler });
-      counters.peersAccepted++;
-      peers.connect(connection, "acceptor", {
-        onLive: () => environment.logger.debug("peer.live", { connection: knock.id }),
-        onEnded: ({ code }) => {
-          const fields = { connection: knock.id, address: knock.address, code };
-          environment.logger.info("peer.ended", fields);
-        },
-      });
+      const { scheduler } = this.#options.environment;
+      this.accept(connectionOf(webSocket, { scheduler }), knock);
+    });
+  }
+
+  /** Somebody who was let in, over whatever they came. */
+  accept(connection: Connection, { id, address }: Stranger): void {
+    const { peers, environment, counters } = this.#options;
+    counters.peersAccepted++;
+    peers.connect(connection, "acceptor", {
+      onLive: () => environment.logger.debug("peer.live", { connection: id }),
+      onEnded: ({ code }) => {
+        environment.logger.info("peer.ended", { connection: id, address, code });
+      },
     });
   }
 }

@@ -41,6 +41,8 @@ const dialerStates = [
 ] as const;
 const dialOutcomes = ["dials", "opened", "live", "failures", "timeouts", "refusals"] as const;
 
+const httpEvents = ["opened", "refused", "full", "strays", "badBodies"] as const;
+
 /** Of the wire between replicas. No label is about one of them. */
 export const peerMetrics: readonly ReadMetric[] = [
   {
@@ -48,6 +50,19 @@ export const peerMetrics: readonly ReadMetric[] = [
     help: "Replicas that this relay speaks with, dialed or let in.",
     type: "gauge",
     read: ({ peers }) => peers?.host.sessionCount ?? 0,
+  },
+  {
+    name: "heddle_http_sessions_open",
+    help: "Sessions of replicas that come by HTTP requests.",
+    type: "gauge",
+    read: ({ relay }) => relay.http?.open ?? 0,
+  },
+  {
+    name: "heddle_http_session_events_total",
+    help: "What happened with requests of the wire over HTTP, by kind.",
+    type: "counter",
+    label: "event",
+    read: ({ relay }) => httpEvents.map((event) => [event, relay.http?.[event] ?? 0]),
   },
   ...Object.entries(directed).map(([name, { help, received, sent }]): ReadMetric => {
     return {

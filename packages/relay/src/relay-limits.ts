@@ -22,6 +22,15 @@ const defaultBounds = {
   connectionsPerAddressMax: 50,
   upgradesPerAddressPerSecond: 10,
   upgradesPerAddressBurst: 30,
+  /** Requests over HTTP, for pages and of sessions of the heddle wire. */
+  requestsPerAddressPerSecond: 200,
+  requestsPerAddressBurst: 2_000,
+  /** From the first byte of a request with a body to its last. */
+  requestMsMax: 20_000,
+  /** Sessions of the heddle wire over HTTP, in the process. */
+  httpSessionsMax: 1_000,
+  /** Such a session without a request under way is given up after so long. */
+  httpIdleMs: 15_000,
   /** Silence of a socket that asked for a page, or is being refused. */
   idleSocketMsMax: 30_000,
   /** Addresses remembered at a time. */

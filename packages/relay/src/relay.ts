@@ -16,6 +16,7 @@ import { DocumentCreations } from "./document-creations.ts";
 import { FrontDoor, type Knock } from "./front-door.ts";
 import { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { HttpDoor, type HttpDoorStatus } from "./http-door.ts";
 import { GatewayWebSocket } from "./gateway-web-socket.ts";
 import { heapShare, LoadGauge, type RelayLoad } from "./load-gauge.ts";
 import { CorkedSockets } from "./prepared-frame.ts";
@@ -46,6 +47,7 @@ export class Relay {
   readonly #context: GatewayContext;
   readonly #door: FrontDoor;
   readonly #peerDoor: PeerDoor | undefined;
+  readonly #httpDoor: HttpDoor | undefined;
   readonly #http: Server;
   readonly #webSockets: ServerOf<typeof GatewayWebSocket>;
   readonly #rooms: RoomDirectory;
@@ -68,15 +70,19 @@ export class Relay {
     this.#context = this.#newContext();
     this.#rooms = new RoomDirectory(options.replica, this.#context, options.peers);
     this.#webSockets = this.#newWebSocketServer();
+    const onPage = appFiles(options.appDirectory);
     this.#door = new FrontDoor({
       ...this.#context,
       access: options.access ?? {},
       trustProxy: options.trustProxy ?? false,
       isDraining: () => this.#isDraining,
-      onPage: appFiles(options.appDirectory),
+      onRequest: (request, response) => {
+        if (!this.#httpDoor?.handle(request, response)) onPage(request, response);
+      },
       onKnock: (knock) => this.#open(knock),
     });
     this.#peerDoor = options.peers && this.#newPeerDoor(options.peers);
+    this.#httpDoor = this.#peerDoor && this.#newHttpDoor(this.#peerDoor);
     this.#http = this.#door.server;
   }
 
@@ -124,6 +130,11 @@ export class Relay {
     return this.#connections.size;
   }
 
+  /** Of sessions of the heddle wire over HTTP; `undefined` where no replica is let in. */
+  get http(): HttpDoorStatus | undefined {
+    return this.#httpDoor?.status;
+  }
+
   /** What it holds at present of what is bounded for the process. */
   get load(): RelayLoad {
     return {
@@ -144,10 +155,12 @@ export class Relay {
     if (this.#isDraining) return;
     this.#isDraining = true;
     for (const cancel of this.#cancelTimers) cancel();
-    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const connection of this.#connections) connection.pauseReading("draining");
     this.#rooms.stop();
     this.#options.peers?.stop(HeddleErrorCode.relayDraining);
+    // A poll that comes for its goodbye needs a port to come to; nobody else is let in any more.
+    await this.#httpDoor?.stop(this.#limits.lastWordsMs);
+    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     try {
       await this.#options.replica.close();
     } finally {
@@ -267,6 +280,19 @@ export class Relay {
     const { counters } = this;
     const overloadedBy = () => this.#load.exceeded;
     return new PeerDoor({ peers, environment, access, counters, door: this.#door, overloadedBy });
+  }
+
+  #newHttpDoor(peerDoor: PeerDoor): HttpDoor {
+    const { environment, access = {} } = this.#options;
+    return new HttpDoor({
+      environment,
+      access,
+      counters: this.counters,
+      limits: this.#limits,
+      door: this.#door,
+      overloadedBy: () => this.#load.exceeded,
+      onPeer: (connection, stranger) => peerDoor.accept(connection, stranger),
+    });
   }
 
   #newWebSocketServer(): ServerOf<typeof GatewayWebSocket> {
