@@ -1,12 +1,8 @@
-import { createServer, type Server } from "node:http";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { launchBrowser, noBrowserReason } from "./browser.ts";
-import { bundlePage } from "./bundle-page.ts";
+import { PageSite } from "./page-site.ts";
 import type { PageResults } from "./pages/page-suite.ts";
 
 // Goal: the store of a browser keeps what the store of a disk promises.
@@ -18,38 +14,21 @@ const large = ["hundreds of lanes", "however many", "many small ones"];
 describe.skipIf(noBrowserReason !== undefined)("the store in Chromium", () => {
   let browser: Browser;
   let context: BrowserContext;
-  let server: Server;
-  let origin: string;
+  let site: PageSite;
 
   beforeAll(async () => {
-    const script = await bundlePage("store-contract");
-    server = createServer(({ url }, response) => {
-      const isScript = url === "/page.js";
-      response.writeHead(200, { "Content-Type": isScript ? "text/javascript" : "text/html" });
-      response.end(isScript ? script : '<script type="module" src="/page.js"></script>');
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    site = await PageSite.start("store-contract");
     browser = await launchBrowser();
     context = await browser.newContext();
   });
 
   afterAll(async () => {
     await browser?.close();
-    server?.close();
+    await site?.[Symbol.asyncDispose]();
   });
 
-  async function open(): Promise<Page> {
-    const tab = await context.newPage();
-    const broken = new Promise<never>((_resolve, reject) => tab.on("pageerror", reject));
-    await tab.goto(origin);
-    await Promise.race([tab.waitForFunction("globalThis.runPageSuite !== undefined"), broken]);
-    return tab;
-  }
-
   test("[STO-1, STO-2, STO-3, STO-5] holds what every LogStore owes", async () => {
-    const tab = await open();
+    const tab = await site.open(context);
     const { passed, failed } = await tab.evaluate(runSuite, large);
     expect(failed).toEqual([]);
     expect(passed).toBeGreaterThan(70);

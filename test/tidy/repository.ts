@@ -89,9 +89,9 @@ export function importsOf(file: string): Import[] {
   });
 }
 
-/** `@scope/name` of `@scope/name/deep`, `node:*` of Node's own modules, `undefined` of a path. */
+/** `@scope/name` of `@scope/name/deep`, `node:*` of Node's own modules, `undefined` of a path or `#name`. */
 export function packageOf(specifier: string): string | undefined {
-  if (specifier.startsWith(".") || specifier.startsWith("/")) return undefined;
+  if (/^[./#]/.test(specifier)) return undefined;
   if (specifier.startsWith("node:") || builtinModules.includes(specifier)) return "node:*";
   return specifier
     .split("/")

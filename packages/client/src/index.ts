@@ -1,3 +1,8 @@
 export * from "./broadcast-channel-transport.ts";
 export * from "./http-transport.ts";
+export { openReplica, type OpenReplicaOptions } from "./open-replica.ts";
+export { memoryStore } from "./platform/memory-store.ts";
+export type { Durability, KeyKeep, OpenedStore, ReplicaStore } from "./platform/platform.ts";
+export { HeddleProvider, type HeddleProviderOptions } from "./provider/heddle-provider.ts";
+export type * from "./provider/provider-events.ts";
 export * from "./web-socket-transport.ts";

@@ -25,6 +25,8 @@ export interface WebSocketTransportOptions {
   readonly url: string;
   /** `globalThis.WebSocket` by default. Node before 22 has none: give the one of `ws`. */
   readonly WebSocket?: WebSocketConstructor;
+  /** Offered behind `heddle.1`, for what stands in front of the relay. */
+  readonly protocols?: readonly string[];
   /** Asked for before each dial; travels as `?token=`, as a page can set no headers here. */
   readonly token?: string | (() => string | Promise<string>);
   readonly scheduler?: Scheduler;
@@ -47,6 +49,7 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
   const Socket = options.WebSocket ?? platformWebSocket();
   const scheduler = options.scheduler ?? timerScheduler;
   const limits = { ...transportLimits, ...options.limits };
+  const protocols = [subprotocol, ...(options.protocols ?? [])];
   return {
     name: "websocket",
     async dial(signal: AbortSignalLike): Promise<Connection> {
@@ -57,7 +60,7 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
         const begin = (token: string | undefined) => {
           if (isGivenUp) return;
           try {
-            socket = new Socket(addressOf(url, token), [subprotocol], extras);
+            socket = new Socket(addressOf(url, token), protocols, extras);
           } catch (cause) {
             const message = `no WebSocket to ${url.origin} can be made`;
             outcome.failed(new HeddleError(HeddleErrorCode.sessionClosed, message, { cause }));

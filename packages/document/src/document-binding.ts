@@ -25,6 +25,8 @@ export interface SealedEdits {
 export interface BindingOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
+  /** Of transactions that apply what the log brought; see {@link DocumentBinding.origin}. */
+  readonly origin?: object;
   /** May be called in the middle of a transaction of the application: it must not throw. */
   onSealed(edits: SealedEdits): void;
   /** An edit was captured, and counts from now on. */
@@ -68,10 +70,13 @@ export const sealWindow = { listenedMs: 40, idleMs: 500, sizeMax: 32 * 1024 } as
 export class DocumentBinding {
   readonly ydoc: Y.Doc;
   /** Of transactions that apply what the log brought. */
-  readonly origin: object = Object.freeze({ name: "heddle" });
+  readonly origin: object;
   readonly #options: BindingOptions;
   readonly #bounds = new TransactionBounds();
   readonly #contexts = new WeakMap<Y.Transaction, EditContext>();
+  /** Known by themselves: the application may use {@link origin} for edits of its own. */
+  readonly #applied = new WeakSet<Y.Transaction>();
+  #isApplying = false;
   /** Ids that were the document's own since it was attached, or made. */
   #ownClients = new Set<number>();
   #client = 0;
@@ -89,6 +94,7 @@ export class DocumentBinding {
   constructor(ydoc: Y.Doc, options: BindingOptions) {
     this.ydoc = ydoc;
     this.#options = options;
+    this.origin = options.origin ?? Object.freeze({ name: "heddle" });
     suppressRemoteCleanup(ydoc);
     this.#whole = this.#wholeDocument();
     if (this.#whole.ranges.size === 0) this.#whole = undefined;
@@ -186,13 +192,15 @@ export class DocumentBinding {
 
   readonly #onBegin = (transaction: Y.Transaction): void => {
     this.#bounds.begin(transaction);
+    if (this.#isApplying && transaction.origin === this.origin) this.#applied.add(transaction);
+    this.#isApplying = false;
     if (this.#entering !== undefined) this.#contexts.set(transaction, this.#entering);
     this.#entering = undefined;
   };
 
   readonly #onEnd = (transaction: Y.Transaction): void => {
     const advances = this.#bounds.end(transaction);
-    const isOurs = transaction.origin === this.origin;
+    const isOurs = this.#applied.has(transaction);
     if (this.ydoc.clientID !== this.#client) this.#noteRotation(isOurs || !transaction.local);
     if (isOurs) {
       if (this.#hadPending) this.#captureReleased(transaction, advances);
@@ -297,6 +305,7 @@ export class DocumentBinding {
     const { store } = this.ydoc;
     this.#hadPending = store.pendingStructs !== null || store.pendingDs !== null;
     let isApplied = false;
+    this.#isApplying = true;
     try {
       Y.transact(
         this.ydoc,
@@ -313,6 +322,8 @@ export class DocumentBinding {
       if (isApplied) return { observerError: cause };
       const message = "the engine failed on an update of the log";
       throw new HeddleError(HeddleErrorCode.updateRefused, message, { cause });
+    } finally {
+      this.#isApplying = false;
     }
   }
 

@@ -18,9 +18,10 @@ export { checkpointDocument, type CheckpointOutcome, pruneDocument } from "./che
 export type { DocumentRound } from "./document-outbox.ts";
 export type { EditDescription } from "./live/edit-description.ts";
 export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";
-export { LiveDocument, type LiveDocumentOptions } from "./live/live-document.ts";
+export { LiveDocument, type LiveDocumentOptions, type LiveHome } from "./live/live-document.ts";
 export * from "./live/live-events.ts";
 export { LiveReplica, type LiveReplicaOptions } from "./live/live-replica.ts";
+export { type LiveReplicaParts, openLiveReplica } from "./open-live-replica.ts";
 export { loadDocument, type LoadedLog } from "./load-document.ts";
 export { defaultAuditBudget, type AuditBudget } from "./audit-budget.ts";
 export type {

@@ -1,21 +1,17 @@
 import path from "node:path";
 
 import type { Environment, Logger, LogStore } from "@heddle/core";
-import { PeerRole } from "@heddle/sync";
 
-import { LiveReplica } from "./live/live-replica.ts";
+import type { LiveReplica } from "./live/live-replica.ts";
 import {
   ephemeralDeviceKey,
   nodeEnvironment,
   nodeVerifier,
   openDeviceKey,
 } from "./node-environment.ts";
-import { LivePeers } from "./peers/live-peers.ts";
-import type { PeerHostOptions } from "./peers/peer-host-options.ts";
-import { PeerHost } from "./peers/peer-host.ts";
-import { PeerSet, type PeerTarget } from "./peers/peer-set.ts";
+import { openLiveReplica } from "./open-live-replica.ts";
+import type { PeerTarget } from "./peers/peer-set.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
-import { Replica } from "./replica.ts";
 
 /** Opens a store, as `levelStore(folder)` of `@heddle/storage-level` makes one. */
 export interface StoreOpener {
@@ -56,28 +52,13 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
   const store = isOpener ? await given.open(environment) : given;
   const release = isOpener ? () => store.close() : undefined;
   try {
-    const directory = isOpener ? given.directory : undefined;
-    const signer = rest.signer ?? (await signerIn(directory));
-    const own = { store, environment, signer, engine: rest.engine ?? "heddle" };
-    const replica = await Replica.open({ ...rest, ...own });
-    const meeting = { ...own, replica, follow, adopt: follow };
-    const peers = targets && (await meet(meeting, targets));
-    return new LiveReplica({ replica, environment, release, peers });
+    const signer = rest.signer ?? (await signerIn(isOpener ? given.directory : undefined));
+    const parts = { ...rest, environment, store, signer, verifier: nodeVerifier, release };
+    return await openLiveReplica({ ...parts, peers: targets, follow });
   } catch (error) {
     await release?.();
     throw error;
   }
-}
-
-type Meeting = Omit<PeerHostOptions, "verifier" | "role" | "hasOutbox">;
-
-async function meet(meeting: Meeting, targets: readonly PeerTarget[]): Promise<LivePeers> {
-  const { environment, store } = meeting;
-  const role = PeerRole.replica;
-  const host = await PeerHost.open({ ...meeting, verifier: nodeVerifier, role, hasOutbox: true });
-  const set = new PeerSet({ host, environment, targets });
-  set.start();
-  return new LivePeers({ host, set, reading: { store, environment } });
 }
 
 function signerIn(directory: string | undefined): Promise<ReplicaOptions["signer"]> {

@@ -263,8 +263,15 @@ export class DocumentLink {
   get isSettled(): boolean {
     if (!this.#isUnsettled) return true;
     this.#isUnsettled = !this.isOpenedByPeer || !this.positions.areEqual;
-    if (!this.#isUnsettled) this.#context.outbox.settled(this.document);
-    return !this.#isUnsettled;
+    if (this.#isUnsettled) return false;
+    this.#context.outbox.settled(this.document);
+    const event = {
+      name: "document.settled",
+      peer: this.session.key,
+      document: this.document,
+    } as const;
+    this.#context.emit({ type: "event", event });
+    return true;
   }
 
   /** Asks again when too long nothing came of it. */

@@ -343,6 +343,11 @@ export type SyncEvent =
     }
   /** While an exchange takes long, every second, and once when it is done. */
   | { readonly name: "sync.progress"; readonly peer: PeerKey; readonly progress: SyncProgress }
+  /**
+   * Neither side of a session lacked anything of a document that the other had, for the first time or
+   * after something was new. Said within a tick.
+   */
+  | { readonly name: "document.settled"; readonly peer: PeerKey; readonly document: DocumentId }
   /** A gap nobody filled for minutes. */
   | {
       readonly name: "lane.stalled";

@@ -22,4 +22,4 @@ describeLogStoreContract(
   { modelRuns: 1 },
 );
 
-Object.assign(globalThis, { runPageSuite, browserStore, deleteBrowserStore });
+Object.assign(globalThis, { runPageSuite, isReady: true });

@@ -25,11 +25,20 @@ import { ShownDocument } from "./shown-document.ts";
 import { isPermanent, retryDelayMs } from "./trouble.ts";
 
 export interface LiveDocumentOptions {
-  readonly replica: Replica;
+  /** Where it lives. One that is still being opened is waited for: the document fails with it. */
+  readonly home: LiveHome | PromiseLike<LiveHome>;
   readonly environment: Environment;
   readonly name: string;
   /** The application's own document. Without one there is a new one, which is replaced when need be. */
   readonly ydoc?: YDoc | undefined;
+  /** Of that document, for an application that made its own. */
+  readonly awareness?: Awareness | undefined;
+  /** Origin of the transactions that bring what others wrote; one of its own by default. */
+  readonly origin?: object | undefined;
+}
+
+export interface LiveHome {
+  readonly replica: Replica;
   /** Who is brought the document, and knows who has it. */
   readonly peers?: Pick<LivePeers, "want" | "whenReplicated"> | undefined;
 }
@@ -52,14 +61,17 @@ interface Replacement {
  */
 export class LiveDocument implements AsyncDisposable {
   readonly name: DocumentName;
-  readonly #replica: Replica;
   readonly #environment: Environment;
   readonly #events = new EventListeners<LiveEvents>();
-  readonly #peers: LiveDocumentOptions["peers"];
+  readonly #options: LiveDocumentOptions;
   readonly #progress = new SaveProgress();
   readonly #submission: EditSubmission;
   readonly #shown: ShownDocument;
   #generation = 0;
+  #replica: Replica | undefined;
+  #peers: LiveHome["peers"];
+  #isShared = true;
+  #unwant: (() => void) | undefined;
   #document: ReplicaDocument | undefined;
   #stopListening: (() => void) | undefined;
   #hasLoaded = false;
@@ -70,20 +82,18 @@ export class LiveDocument implements AsyncDisposable {
   #error: HeddleError | undefined;
   #isClosing = false;
   #end: "failed" | "closed" | undefined;
-  readonly #stopWatching: () => void;
+  #stopWatching: (() => void) | undefined;
   #opening: Promise<void>;
 
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `name` cannot be the name of a document. */
-  constructor({ replica, environment, name, ydoc, peers }: LiveDocumentOptions) {
+  constructor(options: LiveDocumentOptions) {
+    const { home, environment, name, ydoc } = options;
     this.name = parseDocumentName(name);
-    this.#replica = replica;
+    this.#options = options;
     this.#environment = environment;
-    this.#peers = peers;
     this.#submission = this.#openSubmission();
     this.#shown = this.#show(ydoc);
-    this.#stopWatching = replica.onStateChange(({ name }) => {
-      if (name === "closed") this.#fail(replicaClosed());
-    });
+    if (!("then" in home)) this.#enter(home);
     this.#opening = this.#open();
   }
 
@@ -152,11 +162,17 @@ export class LiveDocument implements AsyncDisposable {
   }
 
   async #whenOnOthers(copies: Copies): Promise<void> {
+    await this.whenSaved();
     if (this.#peers === undefined) {
       throw new HeddleError(HeddleErrorCode.configInvalid, "the replica was opened without peers");
     }
-    await this.whenSaved();
     if (this.#document) await this.#peers.whenReplicated(this.#document.entry.id, copies);
+  }
+
+  /** Whether peers are brought the document, and bring what is new of it; they are unless told not to. */
+  setShared(isShared: boolean): void {
+    this.#isShared = isShared;
+    this.#share();
   }
 
   /** Seals what was typed so far, without waiting for the end of the window. */
@@ -192,7 +208,7 @@ export class LiveDocument implements AsyncDisposable {
       await this.whenSaved();
     } finally {
       this.#letGo("closed");
-      this.#stopWatching();
+      this.#stopWatching?.();
       this.#shown.destroy();
     }
   }
@@ -230,6 +246,8 @@ export class LiveDocument implements AsyncDisposable {
     return new ShownDocument({
       environment: this.#environment,
       ydoc,
+      awareness: this.#options.awareness,
+      origin: this.#options.origin,
       progress: this.#progress,
       isListenedTo: () => (this.#document?.listenerCount ?? 0) > 1,
       onCaptured: () => {
@@ -255,22 +273,50 @@ export class LiveDocument implements AsyncDisposable {
     if (this.#resets > 1) await this.#whenWorthAnotherTry(this.#resets);
     for (let attempt = 1; this.#end === undefined; attempt++) {
       try {
-        const document = await this.#replica.acquire(this.name);
+        const replica = this.#replica ?? (await this.#whenEntered());
+        if (this.#end !== undefined) return;
+        const document = await replica.acquire(this.name);
         if (this.#end === undefined) this.#attach(document);
-        else this.#replica.release(document);
+        else replica.release(document);
         return;
       } catch (error) {
         if (!isHeddleError(error)) throw error;
-        if (isPermanent(error)) return this.#fail(error);
+        if (isPermanent(error) || this.#replica === undefined) return this.#fail(error);
         this.#suspend(error);
         await this.#whenWorthAnotherTry(attempt);
       }
     }
   }
 
+  /** @throws HeddleError what the replica could not be opened with; there is no other. */
+  async #whenEntered(): Promise<Replica> {
+    const home = await this.#options.home;
+    this.#enter(home);
+    return home.replica;
+  }
+
+  #enter({ replica, peers }: LiveHome): void {
+    this.#replica = replica;
+    this.#peers = peers;
+    if (this.#end !== undefined) return;
+    this.#stopWatching = replica.onStateChange(({ name }) => {
+      if (name === "closed") this.#fail(replicaClosed());
+    });
+  }
+
+  /** A document that was closed is still brought to peers: what was typed in it last may be on its way. */
+  #share(): void {
+    if (this.#isShared && this.#document) {
+      this.#unwant ??= this.#peers?.want(this.#document.entry);
+    } else if (!this.#isShared) {
+      this.#unwant?.();
+      this.#unwant = undefined;
+    }
+  }
+
   #attach(document: ReplicaDocument): void {
     if (this.#replacement && this.#shown.isGiven) {
-      this.#replica.release(document);
+      this.#replica?.release(document);
       this.#giveUp(this.#replacement, document);
       return;
     }
@@ -278,11 +324,11 @@ export class LiveDocument implements AsyncDisposable {
       if (this.#replacement) this.#replace(this.#replacement, document);
       else this.#continue(document);
     } catch (error) {
-      this.#replica.release(document);
+      this.#replica?.release(document);
       throw error;
     }
     this.#document = document;
-    this.#peers?.want(document.entry);
+    this.#share();
     this.#stopListening = document.subscribe({
       onCommit: (commit) => this.#onCommit(commit),
       onReset: (reset) => this.#onReset(reset),
@@ -365,7 +411,7 @@ export class LiveDocument implements AsyncDisposable {
     this.#replacement = replacement;
     const document = this.#document;
     this.#reopen();
-    if (document) this.#replica.release(document);
+    if (document) this.#replica?.release(document);
   }
 
   #reopen(): void {
@@ -387,10 +433,10 @@ export class LiveDocument implements AsyncDisposable {
   #whenWorthAnotherTry(attempt: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#environment.scheduler.after(retryDelayMs(attempt), () => go());
-      const stop = this.#replica.onStateChange(() => go());
+      const stop = this.#replica?.onStateChange(() => go());
       const go = (): void => {
         cancel();
-        stop();
+        stop?.();
         this.#endWait = undefined;
         resolve();
       };
@@ -415,7 +461,7 @@ export class LiveDocument implements AsyncDisposable {
     const document = this.#document;
     this.#detach();
     this.#end = end;
-    if (document) this.#replica.release(document);
+    if (document) this.#replica?.release(document);
     this.#noteStatus();
   }
 

@@ -1,7 +1,7 @@
 import { documentIdOf, type Environment } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 
-import type { LivePeers } from "../peers/live-peers.ts";
+import type { LivePeers, OutboxView } from "../peers/live-peers.ts";
 import type { Replica } from "../replica.ts";
 import { connectPresence } from "./connect-presence.ts";
 import { LiveDocument } from "./live-document.ts";
@@ -29,6 +29,11 @@ export class LiveReplica implements AsyncDisposable {
     this.peers = options.peers;
   }
 
+  /** What this device has written and nobody else is known to have; `undefined` without peers. */
+  get outbox(): OutboxView | undefined {
+    return this.peers?.outbox;
+  }
+
   /**
    * The document of that name, there at once; it shows what is stored a little later. Documents of one
    * name share their log.
@@ -37,7 +42,7 @@ export class LiveReplica implements AsyncDisposable {
    */
   document(name: string, ydoc?: YDoc): LiveDocument {
     const { replica, environment, peers } = this.#options;
-    const document = new LiveDocument({ replica, environment, name, ydoc, peers });
+    const document = new LiveDocument({ home: { replica, peers }, environment, name, ydoc });
     this.#documents.add(document);
     const id = documentIdOf(environment.hash, replica.space, document.name);
     if (peers) connectPresence(document, id, peers);

@@ -16,7 +16,8 @@ export async function openLive(
 ): Promise<LiveSetup> {
   const opened = await openReplica(disk, options);
   const { replica } = opened;
-  const live = (ydoc?: Y.Doc) => new LiveDocument({ replica, environment, name: "notes", ydoc });
+  const live = (ydoc?: Y.Doc) =>
+    new LiveDocument({ home: { replica }, environment, name: "notes", ydoc });
   return { ...opened, disk, live };
 }
 

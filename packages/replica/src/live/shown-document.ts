@@ -11,6 +11,10 @@ export interface ShownDocumentOptions {
   readonly environment: Environment;
   /** The application's own. Without one there is a new one, destroyed at the end. */
   readonly ydoc: YDoc | undefined;
+  /** The application's own, of that document; it is destroyed by whoever made it. */
+  readonly awareness: Awareness | undefined;
+  /** Of transactions that bring what others wrote. */
+  readonly origin: object | undefined;
   readonly progress: SaveProgress;
   /** Whether somebody else would see an edit now. */
   readonly isListenedTo: () => boolean;
@@ -36,8 +40,9 @@ export class ShownDocument {
     this.isGiven = options.ydoc !== undefined;
     this.#ydoc = options.ydoc ?? new YDoc();
     this.#binding = this.#bind(this.#ydoc);
-    this.#awareness = new Awareness(this.#ydoc);
+    this.#awareness = options.awareness ?? new Awareness(this.#ydoc);
     this.#presence = this.#openGate();
+    this.#presence.follow(this.#ydoc.clientID);
   }
 
   get ydoc(): YDoc {
@@ -92,16 +97,18 @@ export class ShownDocument {
   destroy(): void {
     this.#presence.stop();
     this.#binding.destroy();
-    this.#awareness.destroy();
+    if (!this.#options.awareness) this.#awareness.destroy();
     if (!this.isGiven) this.#ydoc.destroy();
   }
 
   #bind(ydoc: YDoc): DocumentBinding {
     const { environment, isListenedTo, onCaptured, onSealed, onClientRotated } = this.#options;
     const { scheduler, random } = environment;
+    const { origin } = this.#options;
     return new DocumentBinding(ydoc, {
       scheduler,
       random,
+      ...(origin && { origin }),
       isListenedTo,
       onCaptured,
       onSealed,

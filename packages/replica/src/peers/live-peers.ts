@@ -1,7 +1,8 @@
 import type { DocumentEntry, DocumentId } from "@heddle/core";
-import type { KeptRefusal, OutboxSize } from "@heddle/sync";
+import type { KeptRefusal, OutboxSize, SyncEvent } from "@heddle/sync";
 
-import type { DialerState } from "./dialer-state.ts";
+import type { EventListeners } from "../live/event-listeners.ts";
+import type { DialerChange, DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
 import type { PeerPresence } from "./peer-presence.ts";
 import type { PeerSet } from "./peer-set.ts";
@@ -18,9 +19,17 @@ export interface OutboxView {
   readonly byDocument: ReadonlyMap<DocumentId, OutboxSize>;
 }
 
+export interface PeerEvents {
+  /** Whatever the wire has to tell. */
+  sync: SyncEvent;
+  /** A step of the connection to the peer of that name. */
+  connection: DialerChange & { readonly peer: string };
+}
+
 export interface LivePeersParts {
   readonly host: PeerHost;
   readonly set: PeerSet;
+  readonly events: EventListeners<PeerEvents>;
   /** Reads what was refused; see {@link readRefused}. */
   readonly reading: Parameters<typeof readRefused>[0];
 }
@@ -41,6 +50,14 @@ export class LivePeers {
   /** Who is where: live documents are shown it. */
   get presence(): PeerPresence {
     return this.#parts.host.presence;
+  }
+
+  /** The returned function stops it. */
+  on<Name extends keyof PeerEvents>(
+    name: Name,
+    listener: (event: PeerEvents[Name]) => void,
+  ): () => void {
+    return this.#parts.events.on(name, listener);
   }
 
   get outbox(): OutboxView {
@@ -85,9 +102,9 @@ export class LivePeers {
     this.#parts.set.retryNow();
   }
 
-  /** Exchanges a document with every peer from now on. */
-  want(entry: DocumentEntry): void {
-    this.#parts.host.want(entry);
+  /** Exchanges a document with every peer from now on; the returned function takes that back. */
+  want(entry: DocumentEntry): () => void {
+    return this.#parts.host.want(entry);
   }
 
   /** @throws HeddleError as {@link PeerHost.whenReplicated}. */

@@ -2,7 +2,7 @@ import type { Environment } from "@heddle/core";
 import type { Transport } from "@heddle/sync";
 
 import { PeerDialer } from "./peer-dialer.ts";
-import type { DialerState } from "./dialer-state.ts";
+import type { DialerChange, DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
 import { PeerWatch } from "./peer-watch.ts";
 
@@ -17,6 +17,8 @@ export interface PeerSetOptions {
   readonly host: PeerHost;
   readonly environment: Environment;
   readonly targets: readonly PeerTarget[];
+  /** Told of each step of each connection, by the name of the peer. */
+  readonly onChange?: (name: string, change: DialerChange) => void;
 }
 
 /** The peers that this replica looks for by itself; a failing one costs the others nothing. */
@@ -56,7 +58,7 @@ export class PeerSet {
   }
 
   #dialerOf({ name, transport }: PeerTarget): PeerDialer {
-    const { host, environment } = this.#options;
+    const { host, environment, onChange } = this.#options;
     const watch = new PeerWatch({ name, environment });
     return new PeerDialer({
       transport,
@@ -67,7 +69,10 @@ export class PeerSet {
           onEnded: ({ closeCode }) => ended(closeCode),
         });
       },
-      onChange: (change) => watch.changed(change),
+      onChange: (change) => {
+        watch.changed(change);
+        onChange?.(name, change);
+      },
     });
   }
 }

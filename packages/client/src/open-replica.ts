@@ -1,0 +1,69 @@
+import { platform } from "#platform";
+import type { Logger } from "@heddle/core";
+import {
+  openLiveReplica,
+  type LiveReplica,
+  type LiveReplicaParts,
+  type PeerTarget,
+} from "@heddle/replica";
+
+import type { ReplicaStore } from "./platform/platform.ts";
+import { webSocketTransport, type WebSocketTransportOptions } from "./web-socket-transport.ts";
+
+export interface OpenReplicaOptions extends Partial<
+  Omit<LiveReplicaParts, "store" | "environment" | "verifier" | "peers" | "release">
+> {
+  /** Closed with the replica. */
+  readonly store: ReplicaStore;
+  /** Peers to keep a connection to: addresses of relays, or ways of one's own. */
+  readonly peers?: readonly (string | PeerTarget)[];
+  /** For peers that are addresses: asked before each dial. */
+  readonly getToken?: () => string | Promise<string>;
+  /** For peers that are addresses. Node before 22 has none: give the one of `ws`. */
+  readonly WebSocket?: WebSocketTransportOptions["WebSocket"];
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
+
+/**
+ * Opens a replica in this page or process: recovers what a crash left behind, and only then returns. The
+ * device key is made on first open.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_*` as the store does, `HEDDLE_CONFIG_INVALID` for an address that is
+ * no WebSocket's.
+ */
+export async function openReplica(options: OpenReplicaOptions): Promise<LiveReplica> {
+  const { store: given, peers, getToken, WebSocket, logger = silent, ...rest } = options;
+  const targets = peers?.map((peer) => {
+    return typeof peer === "string" ? targetOf(peer, getToken, WebSocket) : peer;
+  });
+  const environment = platform.environment(logger);
+  const store = await given.open(environment);
+  const release = (): Promise<void> => store.close();
+  try {
+    const signer = rest.signer ?? (await platform.deviceKey(given));
+    const { verifier } = platform;
+    const parts = { ...rest, environment, store, signer, verifier, release };
+    return await openLiveReplica({ ...parts, peers: targets });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+const ignore = (): void => undefined;
+export const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function targetOf(
+  url: string,
+  token: OpenReplicaOptions["getToken"],
+  WebSocket: OpenReplicaOptions["WebSocket"],
+): PeerTarget {
+  const transport = webSocketTransport({
+    url,
+    ...(token && { token }),
+    ...(WebSocket && { WebSocket }),
+  });
+  // An address may hold a token of the application's own.
+  return { name: new URL(url).origin, transport };
+}

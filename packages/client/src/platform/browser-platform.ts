@@ -1,0 +1,28 @@
+import { browserStore } from "@heddle/storage-level/browser";
+
+import { browserEnvironment } from "./browser-environment.ts";
+import type { Platform } from "./platform.ts";
+import { ephemeralKey, openDeviceKey, webVerifier } from "./web-keys.ts";
+
+/** A browser: documents are kept in IndexedDB. */
+export const platform: Platform = {
+  environment: browserEnvironment,
+  verifier: webVerifier,
+  defaultStore: (name) => browserStore(name),
+  deviceKey: ({ keep }) => (keep ? openDeviceKey(keep) : ephemeralKey()),
+  async persist() {
+    const { storage } = navigator as { readonly storage?: StorageManager };
+    // Missing outside a secure context: then the browser clears when it likes.
+    return (await storage?.persist?.()) ?? false;
+  },
+  onNetwork(listener) {
+    const online = (): void => listener(true);
+    const offline = (): void => listener(false);
+    addEventListener("online", online);
+    addEventListener("offline", offline);
+    return () => {
+      removeEventListener("online", online);
+      removeEventListener("offline", offline);
+    };
+  },
+};

@@ -1,0 +1,42 @@
+import type { Environment, Logger, LogStore, Signer, Verifier } from "@heddle/core";
+
+/** What an acknowledged write survives: the power, the end of the browser, or only this page. */
+export type Durability = "strict" | "relaxed" | "memory";
+
+/**
+ * A store that is still to be opened: `levelStore(folder)` of `@heddle/storage-level` in Node,
+ * `browserStore(name)` of `@heddle/storage-level/browser` in a browser, or {@link memoryStore}.
+ */
+export interface ReplicaStore {
+  /** A folder: the device key is kept in it. */
+  readonly directory?: string | undefined;
+  /** In a browser: what the store is called there. */
+  readonly name?: string | undefined;
+  /** A place for a device key that is no file. */
+  readonly keep?: KeyKeep | undefined;
+  open(environment: Environment): Promise<OpenedStore>;
+}
+
+export type OpenedStore = LogStore & {
+  /** `strict` when nothing is said. */
+  readonly durability?: Durability;
+};
+
+export interface KeyKeep {
+  read(): Promise<unknown>;
+  write(value: unknown): Promise<void>;
+}
+
+/** Everything that differs between a browser and Node. */
+export interface Platform {
+  environment(logger: Logger): Environment;
+  readonly verifier: Verifier;
+  /** What documents are kept in when nothing is said. */
+  defaultStore(name: string): ReplicaStore;
+  /** The key of this device, made on first use. @throws HeddleError `HEDDLE_STORAGE_*`. */
+  deviceKey(store: ReplicaStore): Promise<Signer>;
+  /** Asks that what is stored here be kept when the disk gets full; whether it is. */
+  persist(): Promise<boolean>;
+  /** Calls `listener` when the network comes or goes, as far as the platform knows of it. */
+  onNetwork(listener: (isOnline: boolean) => void): () => void;
+}

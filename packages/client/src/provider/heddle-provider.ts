@@ -1,0 +1,392 @@
+import { platform } from "#platform";
+import type { DocumentId, HeddleError, Logger } from "@heddle/core";
+import { documentIdOf, openSpaceId } from "@heddle/core";
+import type { YDoc } from "@heddle/document";
+import type { DialerStateName, LiveDocument, LivePeers } from "@heddle/replica";
+import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
+import { ObservableV2 } from "lib0/observable";
+import type { Awareness } from "y-protocols/awareness";
+
+import { silent } from "../open-replica.ts";
+import type { ReplicaStore } from "../platform/platform.ts";
+import type { WebSocketConstructor } from "../web-socket-transport.ts";
+import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
+import { SharedEngine, type EngineUser } from "./shared-engine.ts";
+import { StockConnection } from "./stock-connection.ts";
+
+/** Those of y-websocket 3.1, and ours. */
+export interface HeddleProviderOptions {
+  /** Default true. */
+  readonly connect?: boolean;
+  /** Of the document; one is made when there is none. */
+  readonly awareness?: Awareness;
+  /** Parameters of the address; they may be changed, and hold from the next dial on. */
+  readonly params?: Record<string, string>;
+  /** Subprotocols to offer behind heddle's own. */
+  readonly protocols?: readonly string[];
+  /** In place of the platform's. Node before 22 has none: give the one of `ws`. */
+  readonly WebSocketPolyfill?: unknown;
+  /** For a stock server only: a relay is compared with all the time. */
+  readonly resyncInterval?: number;
+  /** For a stock server only: the way to a relay has bounds of its own. */
+  readonly maxBackoffTime?: number;
+  /** No word to other tabs but over the server. */
+  readonly disableBc?: boolean;
+  /** Where documents are kept. Default: IndexedDB in a browser, and in Node only memory. */
+  readonly store?: ReplicaStore;
+  /** Asked before each dial. */
+  readonly getToken?: () => string | Promise<string>;
+  /** `y-websocket` for a server that is known to speak nothing else. Default: found out. */
+  readonly wire?: "auto" | "y-websocket";
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
+
+/** From here on `sync-status` is red. */
+const redMs = 8_000;
+
+/**
+ * Ties a Yjs document to a durable store on this device and to a relay: in the place of y-websocket's
+ * `WebsocketProvider`, with the same constructor, options, fields, methods and events.
+ *
+ * - It is there at once; edits made before the store is open count (LIV-3).
+ * - {@link saved} says what an edit survives, {@link outbox} what no relay has yet. `synced` means what it
+ *   always meant: the first exchange with the server is done.
+ * - Providers of one server and one store share one connection and one engine.
+ * - A server that speaks only y-websocket's protocol is spoken to in that.
+ * - Transactions that bring what others wrote have the provider as their origin.
+ */
+export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implements EngineUser {
+  readonly serverUrl: string;
+  readonly roomname: string;
+  readonly doc: YDoc;
+  readonly awareness: Awareness;
+  params: Record<string, string>;
+  shouldConnect: boolean;
+  readonly #options: HeddleProviderOptions;
+  readonly #engine: SharedEngine;
+  readonly #live: LiveDocument;
+  readonly #documentId: DocumentId;
+  readonly #stops: (() => void)[] = [];
+  #connection: DialerStateName = "idle";
+  #synced = false;
+  /** As they were told last. */
+  #toldSaved: Saved = false;
+  #toldOutbox: Outbox = { pending: 0, bytes: 0, oldestMs: undefined };
+  #isReviewDue = false;
+  #unsyncedSinceMs: number | undefined;
+  #cancelRed: (() => void) | undefined;
+  #stock: StockConnection | undefined;
+  #failure: HeddleError | undefined;
+  #destroying: Promise<void> | undefined;
+
+  /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document. */
+  constructor(serverUrl: string, roomname: string, doc: YDoc, options: HeddleProviderOptions = {}) {
+    super();
+    this.serverUrl = withoutSlashes(serverUrl);
+    this.roomname = roomname;
+    this.doc = doc;
+    this.params = options.params ?? {};
+    this.shouldConnect = options.connect ?? true;
+    this.#options = options;
+    this.#engine = engineOf(this.serverUrl, options);
+    const { awareness } = options;
+    this.#live = this.#engine.document({ name: roomname, ydoc: doc, awareness, origin: this });
+    this.awareness = this.#live.awareness;
+    const { hash } = this.#engine.environment;
+    this.#documentId = documentIdOf(hash, openSpaceId(hash), this.#live.name);
+    this.#live.setShared(this.shouldConnect);
+    this.#follow();
+    this.#engine.join(this);
+    if (options.wire === "y-websocket" || this.#engine.isStockServer) this.onStockServer();
+  }
+
+  get url(): string {
+    const { query } = this;
+    return `${this.serverUrl}/${this.roomname}${query && `?${query}`}`;
+  }
+
+  /** For the engine. */
+  get query(): string {
+    return new URLSearchParams(this.params).toString();
+  }
+
+  /** For the engine. */
+  get isOnline(): boolean {
+    return this.shouldConnect && this.#stock === undefined && this.#destroying === undefined;
+  }
+
+  get wsconnected(): boolean {
+    if (this.#stock) return this.#stock.provider?.wsconnected ?? false;
+    return this.shouldConnect && this.#connection === "live";
+  }
+
+  get wsconnecting(): boolean {
+    if (this.#stock) return this.#stock.provider?.wsconnecting ?? this.shouldConnect;
+    const isUnderWay = this.#connection === "dialing" || this.#connection === "greeting";
+    return this.shouldConnect && isUnderWay;
+  }
+
+  /** Of a stock server; the way to a relay is the engine's. */
+  get ws(): unknown {
+    return this.#stock?.provider?.ws ?? null;
+  }
+
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get saved(): Saved {
+    const { durability } = this.#engine;
+    const isSaved = this.#live.status.state === "saved" && durability !== undefined;
+    return isSaved && durability;
+  }
+
+  get outbox(): Outbox {
+    const sent = this.#engine.peers?.outbox.byDocument.get(this.#documentId);
+    const pending = this.#live.status.unsaved + (sent?.count ?? 0);
+    return { pending, bytes: sent?.bytes ?? 0, oldestMs: sent?.oldestMs };
+  }
+
+  get syncStatus(): SyncStatus {
+    const nowMs = Date.now();
+    const { lastMessageMs } = this.#engine.link;
+    const age = this.#unsyncedSinceMs === undefined ? 0 : nowMs - this.#unsyncedSinceMs;
+    const isSent = this.outbox.pending === 0;
+    const isGood = this.wsconnected && this.#synced && isSent;
+    return {
+      connected: this.wsconnected,
+      receivedInitialSync: this.#synced,
+      localUpdatesSynced: isSent,
+      localUpdatesAge: age,
+      lastMessageAge: lastMessageMs === undefined ? Infinity : nowMs - lastMessageMs,
+      status: isGood ? "green" : age >= redMs ? "red" : "yellow",
+    };
+  }
+
+  /** Resolves when the document shows what is stored here. @throws HeddleError what that failed with. */
+  whenLoaded(): Promise<void> {
+    return this.#live.whenLoaded();
+  }
+
+  /** Resolves when every edit so far is on this device. @throws HeddleError when it cannot be. */
+  async whenSaved(): Promise<void> {
+    await this.#live.whenSaved();
+    this.#review();
+  }
+
+  /** Resolves when everything that was typed by now is on a relay's disk. @throws HeddleError */
+  async whenRelayed(): Promise<void> {
+    await this.#live.whenRelayed();
+    this.#review();
+  }
+
+  connect(): void {
+    this.shouldConnect = true;
+    this.#steer();
+  }
+
+  disconnect(): void {
+    this.shouldConnect = false;
+    this.#steer();
+  }
+
+  /** Saves what was typed, and lets go. What could not be saved is in the log and in `failed`. */
+  override destroy(): void {
+    void this.whenDestroyed();
+  }
+
+  /** As {@link destroy}; resolves when it is done. */
+  whenDestroyed(): Promise<void> {
+    this.#destroying ??= this.#destroy();
+    return this.#destroying;
+  }
+
+  onStockServer(): void {
+    if (this.#stock) return;
+    const { protocols = [], WebSocketPolyfill, resyncInterval, maxBackoffTime } = this.#options;
+    this.#stock = new StockConnection({
+      serverUrl: this.serverUrl,
+      roomname: this.roomname,
+      ydoc: this.doc,
+      awareness: this.awareness,
+      params: this.params,
+      protocols,
+      WebSocket: WebSocketPolyfill,
+      resyncInterval: resyncInterval ?? -1,
+      maxBackoffTime: maxBackoffTime ?? 2_500,
+      connect: this.shouldConnect,
+      onOpened: (provider) => {
+        provider.on("status", (event) => this.emit("status", [event]));
+        provider.on("sync", (isSynced: boolean) => this.#setSynced(isSynced));
+        provider.on("connection-close", (event) => this.emit("connection-close", [event, this]));
+      },
+    });
+    this.#engine.changed();
+  }
+
+  onConnectionFailed(error: HeddleError): void {
+    if (this.isOnline) this.emit("connection-error", [{ error }, this]);
+  }
+
+  onConnectionClosed({ closeCode, reason, wasPolite }: ConnectionEnd): void {
+    const event = { code: closeCode, reason, wasClean: wasPolite };
+    if (this.#stock === undefined) this.emit("connection-close", [event, this]);
+  }
+
+  #follow(): void {
+    const live = this.#live;
+    this.#stops.push(
+      live.on("status", () => this.#reviewSoon()),
+      live.on("reset", (event) => this.emit("reset", [event])),
+      live.on("refused", (event) => this.emit("refused", [event])),
+    );
+    this.#engine.opening.then(
+      ({ peers }) => {
+        if (peers && this.#destroying === undefined) this.#followPeers(peers);
+      },
+      () => this.#review(),
+    );
+  }
+
+  #followPeers(peers: LivePeers): void {
+    this.#stops.push(
+      peers.on("connection", ({ state }) => {
+        this.#onConnection(state.name);
+        const isFinal = state.name === "refused" && this.isOnline;
+        if (isFinal) this.emit("closed", [{ code: state.code, reason: "" }, this]);
+      }),
+      peers.on("sync", (event) => this.#onSyncEvent(event)),
+    );
+    for (const { name } of peers.states.values()) this.#onConnection(name);
+    this.#review();
+  }
+
+  #onConnection(name: DialerStateName): void {
+    const before = this.#statusName;
+    this.#connection = name;
+    const status = this.#statusName;
+    if (status === before || this.#stock) return;
+    if (status !== "connected") this.#setSynced(false);
+    this.emit("status", [{ status }]);
+    this.#review();
+  }
+
+  get #statusName(): "connecting" | "connected" | "disconnected" {
+    if (this.wsconnected) return "connected";
+    return this.wsconnecting ? "connecting" : "disconnected";
+  }
+
+  #onSyncEvent(event: SyncEvent): void {
+    if (!("document" in event) || event.document !== this.#documentId) {
+      const isRefusal = event.name === "lane.refused";
+      if (!isRefusal || event.refusal.document !== this.#documentId) return;
+      return this.emit("refused", [event.refusal]);
+    }
+    if (event.name === "document.settled" && this.wsconnected) this.#setSynced(true);
+    if (event.name === "document.drifted") this.emit("drift", [event]);
+    if (event.name === "lane.replicated") this.#review();
+  }
+
+  #setSynced(isSynced: boolean): void {
+    if (this.#synced === isSynced) return;
+    this.#synced = isSynced;
+    this.emit("synced", [isSynced]);
+    this.emit("sync", [isSynced]);
+    this.#review();
+  }
+
+  /** What is saved is in the outbox a moment later: in between it would look as if it were sent. */
+  #reviewSoon(): void {
+    if (this.#isReviewDue) return;
+    this.#isReviewDue = true;
+    queueMicrotask(() => {
+      this.#isReviewDue = false;
+      this.#review();
+    });
+  }
+
+  /** Looks at what is saved and sent, and tells what has changed of it. */
+  #review(): void {
+    const { saved, outbox } = this;
+    const { pending, bytes } = outbox;
+    const wasSaved = this.#toldSaved;
+    const before = this.#toldOutbox;
+    this.#toldSaved = saved;
+    this.#toldOutbox = outbox;
+    if (pending === 0) this.#unsyncedSinceMs = undefined;
+    else this.#unsyncedSinceMs ??= Date.now();
+    if (saved !== wasSaved) this.emit("saved", [saved]);
+    if (pending !== before.pending || bytes !== before.bytes) this.emit("outbox", [outbox]);
+    this.#tellSyncStatus();
+    const { state, error } = this.#live.status;
+    if (state !== "failed" || error === undefined || this.#failure === error) return;
+    this.#failure = error;
+    this.emit("failed", [error]);
+  }
+
+  #tellSyncStatus(): void {
+    const status = this.syncStatus;
+    this.emit("sync-status", [status]);
+    this.#cancelRed?.();
+    this.#cancelRed = undefined;
+    if (status.status !== "yellow" || this.#unsyncedSinceMs === undefined) return;
+    const { scheduler } = this.#engine.environment;
+    this.#cancelRed = scheduler.after(redMs - status.localUpdatesAge, () => this.#tellSyncStatus());
+  }
+
+  #steer(): void {
+    const before = this.#statusName;
+    if (this.shouldConnect) this.#stock?.connect();
+    else this.#stock?.disconnect();
+    this.#live.setShared(this.shouldConnect && this.#stock === undefined);
+    // What the others share goes on in a session that knows nothing of this document.
+    if (!this.shouldConnect) this.#engine.link.hangUp();
+    this.#engine.changed();
+    const status = this.#statusName;
+    if (this.#stock || status === before) return;
+    if (status !== "connected") this.#setSynced(false);
+    this.emit("status", [{ status }]);
+  }
+
+  async #destroy(): Promise<void> {
+    this.#stock?.destroy();
+    try {
+      await this.#live.close();
+    } catch (error) {
+      const { logger = silent } = this.#options;
+      logger.error("provider.unsaved", { room: this.roomname, error: String(error) });
+      this.emit("failed", [error as HeddleError]);
+    }
+    this.#cancelRed?.();
+    for (const stop of this.#stops) stop();
+    this.shouldConnect = false;
+    this.#engine.leave(this);
+    super.destroy();
+  }
+}
+
+function engineOf(serverUrl: string, options: HeddleProviderOptions): SharedEngine {
+  const { store: given } = options;
+  const name = given ? (given.directory ?? given.name) : storeNameOf(serverUrl);
+  const { protocols = [], getToken, logger = silent, WebSocketPolyfill } = options;
+  const engineOptions = {
+    serverUrl,
+    store: given ?? platform.defaultStore(storeNameOf(serverUrl)),
+    protocols,
+    WebSocket: WebSocketPolyfill as WebSocketConstructor | undefined,
+    getToken,
+    logger,
+  };
+  return SharedEngine.of(engineOptions, name);
+}
+
+/** One store for each server: what was typed for one is not for another. */
+function storeNameOf(serverUrl: string): string {
+  const { host, pathname } = new URL(serverUrl);
+  return `${host}${pathname === "/" ? "" : pathname}`.slice(0, 128);
+}
+
+function withoutSlashes(url: string): string {
+  return url.replace(/\/+$/, "");
+}

@@ -1,0 +1,69 @@
+import type { HeddleError } from "@heddle/core";
+import type { RefusedEvent, ResetEvent } from "@heddle/replica";
+import type { KeptRefusal, SyncEvent } from "@heddle/sync";
+
+import type { Durability } from "../platform/platform.ts";
+import type { HeddleProvider } from "./heddle-provider.ts";
+
+/**
+ * `false` while something that was typed is not on this device yet; then what it survives: `strict` the
+ * loss of power, `relaxed` the end of the browser, `memory` nothing but this page's own time.
+ */
+export type Saved = false | Durability;
+
+/** What was typed here into this document and is on no relay yet. */
+export interface Outbox {
+  /** Transactions that are not saved here, and envelopes that are and are nowhere else. */
+  readonly pending: number;
+  /** Of those that are saved here. */
+  readonly bytes: number;
+  /** When the oldest of those was written, wall clock; `undefined` when there is none. */
+  readonly oldestMs: number | undefined;
+}
+
+/** In the shape of `@y/websocket` 4. */
+export interface SyncStatus {
+  readonly connected: boolean;
+  readonly receivedInitialSync: boolean;
+  readonly localUpdatesSynced: boolean;
+  /** Milliseconds since the oldest local update that is not synced; 0 when all are. */
+  readonly localUpdatesAge: number;
+  /** Milliseconds since the server was heard; `Infinity` before. */
+  readonly lastMessageAge: number;
+  /** `yellow` while something is not synced, `red` when that lasts. */
+  readonly status: "green" | "yellow" | "red";
+}
+
+/** Like a `CloseEvent`, where no page has one. */
+export interface ClosedConnection {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+}
+
+export type Drift = Extract<SyncEvent, { readonly name: "document.drifted" }>;
+
+// oxlint-disable-next-line typescript/consistent-type-definitions -- what ObservableV2 takes is a type
+export type HeddleProviderEvents = {
+  status: (event: { readonly status: "connecting" | "connected" | "disconnected" }) => void;
+  sync: (isSynced: boolean) => void;
+  synced: (isSynced: boolean) => void;
+  "connection-close": (event: ClosedConnection | null, provider: HeddleProvider) => void;
+  "connection-error": (event: { readonly error: HeddleError }, provider: HeddleProvider) => void;
+  /** The server does not want to see us again; `connect()` tries all the same. */
+  closed: (
+    event: { readonly code: number; readonly reason: string },
+    provider: HeddleProvider,
+  ) => void;
+  saved: (saved: Saved) => void;
+  outbox: (outbox: Outbox) => void;
+  "sync-status": (status: SyncStatus) => void;
+  /** Equal logs and unequal documents: a fault, which is told and not painted over. */
+  drift: (event: Drift) => void;
+  /** The document cannot go on; what was typed and is not saved is in the event. */
+  reset: (event: ResetEvent) => void;
+  /** What was typed will never be in the log, or a server will never take it. */
+  refused: (event: RefusedEvent | KeptRefusal) => void;
+  /** The store cannot be opened, or the document cannot be written to. */
+  failed: (error: HeddleError) => void;
+};

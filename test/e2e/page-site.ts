@@ -1,0 +1,56 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { BrowserContext, Page } from "playwright-core";
+
+import { bundlePage } from "./bundle-page.ts";
+
+/** Serves one program of `test/e2e/pages` as a page of an origin of its own. */
+export class PageSite implements AsyncDisposable {
+  readonly origin: string;
+  readonly #close: () => void;
+
+  private constructor(origin: string, close: () => void) {
+    this.origin = origin;
+    this.#close = close;
+  }
+
+  static async start(program: string): Promise<PageSite> {
+    const script = await bundlePage(program);
+    const server = createServer(({ url }, response) => {
+      const isScript = url === "/page.js";
+      response.writeHead(200, { "Content-Type": isScript ? "text/javascript" : "text/html" });
+      response.end(
+        isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>',
+      );
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    return new PageSite(`http://127.0.0.1:${port}`, () => {
+      server.closeAllConnections();
+      server.close();
+    });
+  }
+
+  /** A new tab, once its program says `ready`; fails with whatever the page throws. */
+  async open(context: BrowserContext): Promise<Page> {
+    const tab = await context.newPage();
+    const broken = new Promise<never>((_resolve, reject) => {
+      tab.on("pageerror", reject);
+      tab.on("console", (message) => {
+        if (message.type() === "error") reject(new Error(message.text()));
+      });
+    });
+    // After the page is ready it is for the test to look at `pageerror`.
+    broken.catch(() => undefined);
+    await tab.goto(this.origin);
+    await Promise.race([tab.waitForFunction("globalThis.isReady === true"), broken]);
+    return tab;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close();
+  }
+}
