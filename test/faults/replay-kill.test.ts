@@ -44,16 +44,21 @@ test.skipIf(!isThere)(
   async () => {
     const data = await mkdtemp(path.join(tmpdir(), "heddle-replay-"));
     try {
-      let relay = await RelayProcess.start({ data });
+      const flags = ["--admin-port", "0"];
+      let relay = await RelayProcess.start({ data, flags });
       const { port } = relay;
       const url = relay.url.replace("http", "ws");
       const trace = path.join(traces, "friendsforever.json.gz");
       const replayed = replay(url, [trace, "--clients", "2"]);
       for (let kill = 0; kill < 3; kill++) {
-        await sleep(700);
+        const hasBoth = async (): Promise<boolean> => {
+          return (await relay.metrics()).includes("\nheddle_connections_open 2\n");
+        };
+        while (!(await hasBoth())) await sleep(50);
+        await sleep(300);
         await relay.kill();
         await sleep(100);
-        relay = await RelayProcess.start({ data, port });
+        relay = await RelayProcess.start({ data, port, flags });
       }
       const { reconnects } = await replayed;
       // Two clients, three deaths: fewer reconnects would mean that it was over before the end.
