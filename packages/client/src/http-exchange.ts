@@ -1,4 +1,11 @@
-import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
+import {
+  concatBytes,
+  HeddleError,
+  HeddleErrorCode,
+  isHeddleError,
+  type Scheduler,
+} from "@heddle/core";
+import { httpWire } from "@heddle/sync";
 
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchAnswer>;
 
@@ -15,7 +22,7 @@ export interface FetchInit {
 
 export interface FetchAnswer {
   readonly status: number;
-  arrayBuffer(): Promise<ArrayBuffer>;
+  readonly body: ReadableStream<Uint8Array> | null;
 }
 
 export interface ExchangeRequest {
@@ -49,7 +56,7 @@ export class HttpExchange {
 
   /**
    * @throws HeddleError `HEDDLE_SESSION_TIMEOUT` at the deadline, `HEDDLE_SESSION_CLOSED` when there
-   * was no answer.
+   * was no answer, `HEDDLE_FRAME_MALFORMED` for one that is larger than any may be.
    */
   async request({ path, method = "POST", body, msMax }: ExchangeRequest): Promise<ExchangeAnswer> {
     const { base, fetch, scheduler, token } = this.#options;
@@ -70,8 +77,12 @@ export class HttpExchange {
         credentials: "omit",
         redirect: "error",
       });
-      return { status: answer.status, body: new Uint8Array(await answer.arrayBuffer()) };
+      return { status: answer.status, body: await readBody(answer) };
     } catch (cause) {
+      if (isHeddleError(cause)) {
+        controller.abort();
+        throw cause;
+      }
       const code = isLate ? HeddleErrorCode.sessionTimeout : HeddleErrorCode.sessionClosed;
       const message = isLate ? `no answer within ${msMax} ms` : "no answer";
       throw new HeddleError(code, message, { cause });
@@ -83,5 +94,22 @@ export class HttpExchange {
 
   abortAll(): void {
     for (const controller of this.#running) controller.abort();
+  }
+}
+
+/** Whoever answers is not trusted to say how much that will be. */
+async function readBody({ body }: FetchAnswer): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = body?.getReader();
+  for (;;) {
+    const { value, done } = (await reader?.read()) ?? { done: true };
+    if (done || value === undefined) return concatBytes(parts);
+    bytes += value.length;
+    if (bytes > httpWire.batchBytesMax) {
+      const message = `an answer has more than ${httpWire.batchBytesMax} bytes`;
+      throw new HeddleError(HeddleErrorCode.frameMalformed, message);
+    }
+    parts.push(value);
   }
 }
