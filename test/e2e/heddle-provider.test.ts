@@ -97,6 +97,52 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
     await eventually(async () => (await view(late)).text).toBe((await view(ada)).text);
   });
 
+  test("[CLT-7] tabs of one profile share a store; when the one that stores is killed another goes on, with nothing lost or doubled", async () => {
+    const { port } = relay;
+    await relay.kill();
+    const context = await person();
+    const [first, second, third] = [
+      await open(context),
+      await open(context),
+      await open(context),
+    ] as const;
+    await type(first, "one ");
+    await type(second, "two ");
+    await type(third, "three ");
+    const words = "one two three ".length;
+    for (const tab of [first, second, third]) {
+      await eventually(async () => (await view(tab)).text.length).toBe(words);
+      await eventually(async () => (await view(tab)).saved).toBe("strict");
+      expect((await view(tab)).pending).toBeGreaterThan(0);
+    }
+
+    const killedMs = Date.now();
+    await crash(first);
+    await type(second, "four ");
+    await type(third, "five ");
+    const all = words + "four five ".length;
+    for (const tab of [second, third]) {
+      await eventually(async () => (await view(tab)).text.length).toBe(all);
+      await eventually(async () => (await view(tab)).saved).toBe("strict");
+    }
+    process.stdout.write(`fail-over of the storing tab: ${Date.now() - killedMs} ms\n`);
+    const fresh = await open(context);
+    await eventually(async () => (await view(fresh)).text.length).toBe(all);
+
+    relay = await startRelay(port);
+    for (const tab of [second, third, fresh]) {
+      await eventually(async () => (await view(tab)).pending).toBe(0);
+      await eventually(async () => (await view(tab)).synced).toBe(true);
+    }
+    const late = await open(await person());
+    await eventually(async () => (await view(late)).text.length).toBe(all);
+    const { text } = await view(late);
+    expect(text.trim().split(" ").toSorted()).toEqual(["five", "four", "one", "three", "two"]);
+    for (const tab of [second, third, fresh]) {
+      expect(await view(tab)).toMatchObject({ text, errors: [] });
+    }
+  });
+
   test(`[CLT-5] what was called saved is there after the tab was killed while typing, ${kills} times`, async () => {
     const context = await person();
     await relay.kill();

@@ -112,6 +112,19 @@ describe("HeddleProvider and a relay", () => {
     await vi.waitFor(() => expect(again.outbox.pending).toBe(0), wait);
   });
 
+  test("[CLT-2] what was typed in a document that nobody opens again is sent all the same", async () => {
+    const store = levelStore(join(folder, "ada"));
+    {
+      await using replica = await openReplica({ store, peers: [] });
+      const letter = await replica.open("letter");
+      letter.ydoc.getText("text").insert(0, "dear Bo");
+      await letter.whenSaved();
+    }
+    open("another", { store });
+    const bo = open("letter");
+    await vi.waitFor(() => expect(textOf(bo)).toBe("dear Bo"), wait);
+  });
+
   test("[CLT-3] providers of one store share a connection; one that is disconnected takes no part", async () => {
     const store = levelStore(join(folder, "ada"));
     const [paper, list] = [open("paper", { store }), open("list", { store })];

@@ -21,6 +21,10 @@ export interface LiveReplicaParts extends Partial<Omit<ReplicaOptions, "telemetr
   readonly peers?: readonly PeerTarget[] | undefined;
   /** Bring over everything that peers have, and not only the documents that were opened here. */
   readonly follow?: boolean;
+  /** Take any document that a peer opens, too. */
+  readonly adopt?: boolean;
+  /** What it is to its peers; a replica by default. */
+  readonly role?: PeerHostOptions["role"];
   /** Let go of what was opened for the replica, after it. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -32,22 +36,22 @@ export interface LiveReplicaParts extends Partial<Omit<ReplicaOptions, "telemetr
  */
 export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveReplica> {
   const { verifier, peers: targets, follow = false, release, ...rest } = parts;
+  const { adopt = follow, role = PeerRole.replica } = rest;
   const { environment } = rest;
   const own = { ...rest, engine: rest.engine ?? "heddle" };
   const replica = await Replica.open(own);
-  const meeting = { ...own, replica, verifier, follow, adopt: follow };
+  const meeting = { ...own, replica, verifier, follow, adopt, role };
   const peers = targets && (await meet(meeting, targets));
   return new LiveReplica({ replica, environment, release, peers });
 }
 
-type Meeting = Omit<PeerHostOptions, "role" | "hasOutbox" | "onEvent">;
+type Meeting = Omit<PeerHostOptions, "hasOutbox" | "onEvent">;
 
 async function meet(meeting: Meeting, targets: readonly PeerTarget[]): Promise<LivePeers> {
   const { environment, store } = meeting;
   const events = new EventListeners<PeerEvents>();
   const host = await PeerHost.open({
     ...meeting,
-    role: PeerRole.replica,
     hasOutbox: true,
     onEvent: (event) => events.emit("sync", event),
   });

@@ -1,4 +1,5 @@
 import {
+  equalBytes,
   HeddleErrorCode,
   signedAtEnd,
   type Envelope,
@@ -252,6 +253,7 @@ export class DocumentExchange {
     this.#context.arrived(arrival);
     const toAck = new Map<DocumentLink, Set<LaneId>>();
     const stored: Envelope[] = [];
+    const { hasOutbox = true, devicePublicKey } = this.#context.options;
     for (const [index, { link, lane, run }] of batch.entries()) {
       const isStored = verdicts[index] === "stored";
       if (isStored && run.at(-1)!.seq <= this.ledger.durableSeq(lane.id)) {
@@ -261,6 +263,9 @@ export class DocumentExchange {
       } else if (isStored) {
         this.ledger.stored(run);
         stored.push(...run);
+        // Of a tab of this device: what it has written, this device has.
+        const isOwn = equalBytes(lane.devicePublicKey, devicePublicKey);
+        if (isOwn && hasOutbox) this.#context.outbox.written(run);
         link.storedFromPeer(lane.id, run.at(-1)!.seq);
         this.gaps.filled(lane.id);
         toAck.set(link, (toAck.get(link) ?? new Set()).add(lane.id));

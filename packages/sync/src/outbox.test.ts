@@ -211,3 +211,36 @@ test("[WIR-18] a long exchange says how far it is, and when it is done", async (
   expect(reports.at(-1)!.bytesSent).toBeGreaterThan(1_000);
   expect(reports.length).toBeGreaterThan(1);
 });
+
+test("[CLT-7] what a tab of this device brought is this device's to send, and the tab counts as nobody's disk", async () => {
+  // Both write for device 1; the tab's own store is gone with it.
+  const lane = await FixtureLane.open(1);
+  const [keeper, tab] = [new MemoryHost(1), new MemoryHost(3, { role: PeerRole.tab })];
+  connect(keeper, tab, 1);
+  await tab.write(lane, 3);
+  await exchange(keeper, tab);
+  expect(tab.replication.outbox).toEqual(new Map());
+  expect(keeper.replication.outbox.get(lane.entry.id)).toMatchObject({ count: 3 });
+  await pass(keeper, tab, 3_000);
+  expect(keeper.replication.outbox.get(lane.entry.id)).toMatchObject({ count: 3 });
+
+  const relay = new MemoryHost(2, { role: PeerRole.relay });
+  connect(keeper, relay, 2);
+  await exchange(keeper, relay);
+  expect(keeper.replication.outbox).toEqual(new Map());
+});
+
+test("a document is told to be settled when neither side lacks anything, and again after news", async () => {
+  const lane = await FixtureLane.open(1);
+  const [writer, peer] = [new MemoryHost(1), reader()];
+  const settled = () => writer.events.filter(({ name }) => name === "document.settled");
+  connect(writer, peer, 1);
+  await writer.write(lane, 2);
+  await exchange(writer, peer);
+  await pass(writer, peer, 1_000);
+  expect(settled()).toEqual([{ name: "document.settled", peer: 1, document: lane.entry.id }]);
+  await writer.write(lane, 1);
+  await exchange(writer, peer);
+  await pass(writer, peer, 1_000);
+  expect(settled()).toHaveLength(2);
+});

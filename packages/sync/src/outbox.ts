@@ -69,6 +69,7 @@ export class Outbox {
   /** A session with this peer begins; no other session with it is on a later connection. */
   began(hello: FrameOf<"hello">): void {
     const { store, incarnation, role } = hello;
+    if (role === PeerRole.tab) return;
     const isRelay = role === PeerRole.relay;
     const peer = this.#storeOf(store, incarnation, isRelay);
     peer.greeting = hello;

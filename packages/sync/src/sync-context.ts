@@ -18,8 +18,11 @@ import type { Incarnation, RequestName, SyncEffect, SyncRequests } from "./sync-
 import type { SyncLimits } from "./sync-limits.ts";
 import type { VerifiedLanes } from "./verified-lanes.ts";
 
-/** What a replica says of itself in HELLO. */
-export const PeerRole = { replica: 1, relay: 2 } as const;
+/**
+ * What a replica says of itself in HELLO. A `tab` writes on the device of a replica that stores for it: its
+ * own store is gone with it, so that nothing which it holds counts as held.
+ */
+export const PeerRole = { replica: 1, relay: 2, tab: 3 } as const;
 
 export interface ReplicationOptions {
   readonly hash: Hash;

@@ -15,6 +15,14 @@ export const platform: Platform = {
     // Missing outside a secure context: then the browser clears when it likes.
     return (await storage?.persist?.()) ?? false;
   },
+  hasTabs: "locks" in navigator && "BroadcastChannel" in globalThis,
+  onHidden(listener) {
+    const onChange = (): void => {
+      if (document.visibilityState === "hidden") listener();
+    };
+    document.addEventListener("visibilitychange", onChange);
+    return () => document.removeEventListener("visibilitychange", onChange);
+  },
   onNetwork(listener) {
     const online = (): void => listener(true);
     const offline = (): void => listener(false);

@@ -20,5 +20,7 @@ export const platform: Platform = {
   },
   // Nobody clears a folder behind its owner's back.
   persist: async () => true,
+  hasTabs: false,
+  onHidden: () => () => undefined,
   onNetwork: () => () => undefined,
 };

@@ -14,7 +14,8 @@ export interface ReplicaStore {
   readonly name?: string | undefined;
   /** A place for a device key that is no file. */
   readonly keep?: KeyKeep | undefined;
-  open(environment: Environment): Promise<OpenedStore>;
+  /** @param untilFree with one, waits for another tab to let go of it. */
+  open(environment: Environment, untilFree?: AbortSignal): Promise<OpenedStore>;
 }
 
 export type OpenedStore = LogStore & {
@@ -37,6 +38,10 @@ export interface Platform {
   deviceKey(store: ReplicaStore): Promise<Signer>;
   /** Asks that what is stored here be kept when the disk gets full; whether it is. */
   persist(): Promise<boolean>;
+  /** Whether pages of one origin can meet, and agree on one that stores. */
+  readonly hasTabs: boolean;
+  /** Calls `listener` when the page is about to be out of sight, and may be ended without a word. */
+  onHidden(listener: () => void): () => void;
   /** Calls `listener` when the network comes or goes, as far as the platform knows of it. */
   onNetwork(listener: (isOnline: boolean) => void): () => void;
 }

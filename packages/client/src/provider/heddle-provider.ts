@@ -2,16 +2,17 @@ import { platform } from "#platform";
 import type { DocumentId, HeddleError, Logger } from "@heddle/core";
 import { documentIdOf, openSpaceId } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
-import type { DialerStateName, LiveDocument, LivePeers } from "@heddle/replica";
+import type { DialerStateName, LiveDocument } from "@heddle/replica";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
 import type { Awareness } from "y-protocols/awareness";
 
+import { nothingWaits } from "../engine/engine-view.ts";
+import { SharedEngine, type EngineUser } from "../engine/shared-engine.ts";
 import { silent } from "../open-replica.ts";
 import type { ReplicaStore } from "../platform/platform.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
 import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
-import { SharedEngine, type EngineUser } from "./shared-engine.ts";
 import { StockConnection } from "./stock-connection.ts";
 
 /** Those of y-websocket 3.1, and ours. */
@@ -74,6 +75,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   #toldSaved: Saved = false;
   #toldOutbox: Outbox = { pending: 0, bytes: 0, oldestMs: undefined };
   #isReviewDue = false;
+  readonly #waiting: (() => void)[] = [];
   #unsyncedSinceMs: number | undefined;
   #cancelRed: (() => void) | undefined;
   #stock: StockConnection | undefined;
@@ -137,15 +139,14 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   get saved(): Saved {
-    const { durability } = this.#engine;
-    const isSaved = this.#live.status.state === "saved" && durability !== undefined;
-    return isSaved && durability;
+    if (this.#live.status.state !== "saved") return false;
+    return this.#engine.side?.durabilityOf(this.#documentId) ?? false;
   }
 
   get outbox(): Outbox {
-    const sent = this.#engine.peers?.outbox.byDocument.get(this.#documentId);
-    const pending = this.#live.status.unsaved + (sent?.count ?? 0);
-    return { pending, bytes: sent?.bytes ?? 0, oldestMs: sent?.oldestMs };
+    const sent = this.#engine.side?.waitingOf(this.#documentId) ?? nothingWaits;
+    const { count, bytes, oldestMs } = sent;
+    return { pending: this.#live.status.unsaved + count, bytes, oldestMs };
   }
 
   get syncStatus(): SyncStatus {
@@ -172,12 +173,15 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   /** Resolves when every edit so far is on this device. @throws HeddleError when it cannot be. */
   async whenSaved(): Promise<void> {
     await this.#live.whenSaved();
+    // In a tab beside the one that stores, it has to get there.
+    while (this.saved === false && this.#live.status.unsaved === 0) await this.#whenChanged();
     this.#review();
   }
 
   /** Resolves when everything that was typed by now is on a relay's disk. @throws HeddleError */
   async whenRelayed(): Promise<void> {
-    await this.#live.whenRelayed();
+    await this.#live.whenSaved();
+    while (this.outbox.pending > 0) await this.#whenChanged();
     this.#review();
   }
 
@@ -243,23 +247,38 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     );
     this.#engine.opening.then(
       ({ peers }) => {
-        if (peers && this.#destroying === undefined) this.#followPeers(peers);
+        if (!peers || this.#destroying !== undefined) return;
+        this.#stops.push(peers.on("sync", (event) => this.#onSyncEvent(event)));
+        this.onChange();
       },
       () => this.#review(),
     );
   }
 
-  #followPeers(peers: LivePeers): void {
-    this.#stops.push(
-      peers.on("connection", ({ state }) => {
-        this.#onConnection(state.name);
-        const isFinal = state.name === "refused" && this.isOnline;
-        if (isFinal) this.emit("closed", [{ code: state.code, reason: "" }, this]);
-      }),
-      peers.on("sync", (event) => this.#onSyncEvent(event)),
-    );
-    for (const { name } of peers.states.values()) this.#onConnection(name);
-    this.#review();
+  /** For the engine. */
+  flush(): void {
+    this.#live.flush();
+  }
+
+  /** For the engine: where the connection stands, what is settled and what waits may be another. */
+  onChange(): void {
+    const { side } = this.#engine;
+    if (side === undefined || this.#destroying !== undefined) return;
+    const { name, code } = side.relay;
+    const wasRefused = this.#connection === "refused";
+    this.#onConnection(name);
+    if (name === "refused" && !wasRefused && this.isOnline) {
+      this.emit("closed", [{ code: code ?? 0, reason: "" }, this]);
+    }
+    if (this.#stock === undefined && this.wsconnected && side.isSettled(this.#documentId)) {
+      this.#setSynced(true);
+    }
+    for (const wake of this.#waiting.splice(0)) wake();
+    this.#reviewSoon();
+  }
+
+  #whenChanged(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #onConnection(name: DialerStateName): void {
@@ -283,9 +302,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
       if (!isRefusal || event.refusal.document !== this.#documentId) return;
       return this.emit("refused", [event.refusal]);
     }
-    if (event.name === "document.settled" && this.wsconnected) this.#setSynced(true);
     if (event.name === "document.drifted") this.emit("drift", [event]);
-    if (event.name === "lane.replicated") this.#review();
   }
 
   #setSynced(isSynced: boolean): void {
@@ -341,7 +358,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     else this.#stock?.disconnect();
     this.#live.setShared(this.shouldConnect && this.#stock === undefined);
     // What the others share goes on in a session that knows nothing of this document.
-    if (!this.shouldConnect) this.#engine.link.hangUp();
+    if (!this.shouldConnect) this.#engine.side?.hangUp();
     this.#engine.changed();
     const status = this.#statusName;
     if (this.#stock || status === before) return;

@@ -1,5 +1,5 @@
 import type { DocumentEntry, DocumentId } from "@heddle/core";
-import type { KeptRefusal, OutboxSize, SyncEvent } from "@heddle/sync";
+import type { Connection, KeptRefusal, OutboxSize, PeerKey, SyncEvent } from "@heddle/sync";
 
 import type { EventListeners } from "../live/event-listeners.ts";
 import type { DialerChange, DialerState } from "./dialer-state.ts";
@@ -90,6 +90,16 @@ export class LivePeers {
    */
   exportRefused(refusal: KeptRefusal): Promise<readonly Uint8Array[]> {
     return readRefused(this.#parts.reading, refusal);
+  }
+
+  /** The peer that was dialed for a session; `undefined` for one that came by itself. */
+  nameOf(peer: PeerKey): string | undefined {
+    return this.#parts.set.nameOf(peer);
+  }
+
+  /** Speaks with a peer that came by itself. */
+  accept(connection: Connection): void {
+    this.#parts.host.connect(connection, "acceptor");
   }
 
   /** What the platform knows of the network: offline nothing is dialed, and nothing fails. */

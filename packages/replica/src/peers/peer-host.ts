@@ -112,11 +112,12 @@ export class PeerHost {
   }
 
   /** Speaks over a connection that was just opened, from here or from there. */
-  connect(connection: Connection, side: Side, listener: SessionListener = {}): void {
+  connect(connection: Connection, side: Side, listener: SessionListener = {}): PeerKey | undefined {
     const machine = this.#machine;
     if (machine === undefined || this.#isStopped) {
       listener.onEnded?.(endOf(HeddleErrorCode.relayOverloaded));
-      return connection.close(HeddleErrorCode.relayOverloaded, "the store is not ready");
+      connection.close(HeddleErrorCode.relayOverloaded, "the store is not ready");
+      return undefined;
     }
     const key = this.#connections.add(connection, listener);
     this.#input(() => machine.connect(key, side, this.#nowMs));
@@ -127,6 +128,7 @@ export class PeerHost {
       onDrain: () => undefined,
       onClosed: (end) => this.#onClosed(key, end),
     });
+    return key;
   }
 
   /**

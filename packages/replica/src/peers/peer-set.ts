@@ -1,5 +1,5 @@
 import type { Environment } from "@heddle/core";
-import type { Transport } from "@heddle/sync";
+import type { PeerKey, Transport } from "@heddle/sync";
 
 import { PeerDialer } from "./peer-dialer.ts";
 import type { DialerChange, DialerState } from "./dialer-state.ts";
@@ -25,6 +25,7 @@ export interface PeerSetOptions {
 export class PeerSet {
   readonly #options: PeerSetOptions;
   readonly #dialers: ReadonlyMap<string, PeerDialer>;
+  readonly #keys = new Map<PeerKey, string>();
 
   constructor(options: PeerSetOptions) {
     this.#options = options;
@@ -53,6 +54,11 @@ export class PeerSet {
     return new Map([...this.#dialers].map(([name, { state }]) => [name, state]));
   }
 
+  /** The peer that was dialed for this session; `undefined` for one that came by itself. */
+  nameOf(key: PeerKey): string | undefined {
+    return this.#keys.get(key);
+  }
+
   get dialers(): ReadonlyMap<string, PeerDialer> {
     return this.#dialers;
   }
@@ -64,10 +70,14 @@ export class PeerSet {
       transport,
       environment,
       onConnected: ({ connection, live, ended }) => {
-        host.connect(connection, "initiator", {
+        const key = host.connect(connection, "initiator", {
           onLive: () => live(),
-          onEnded: ({ closeCode }) => ended(closeCode),
+          onEnded: ({ closeCode }) => {
+            if (key !== undefined) this.#keys.delete(key);
+            ended(closeCode);
+          },
         });
+        if (key !== undefined) this.#keys.set(key, name);
       },
       onChange: (change) => {
         watch.changed(change);

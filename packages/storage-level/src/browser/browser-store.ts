@@ -14,8 +14,6 @@ import { lockBrowserStore } from "./store-lock.ts";
 import { valueKeep, type ValueKeep } from "./value-keep.ts";
 
 export interface BrowserStoreOptions {
-  /** With one, opening waits for another tab to let go of the store; aborting it ends the wait. */
-  readonly untilFree?: AbortSignal;
   /** A commit group that reaches this many bytes is closed; one append is never split. */
   readonly groupBytesMax?: number;
   /** How far the witness may be behind the log. */
@@ -27,8 +25,11 @@ export interface BrowserStoreOpener {
   readonly name: string;
   /** For the key of the device. */
   readonly keep: ValueKeep;
-  /** @throws HeddleError as {@link browserStore} says. */
-  open(environment: Environment): Promise<BrowserLogStore>;
+  /**
+   * @param untilFree with one, waits for another tab to let go of the store; aborting it ends the wait.
+   * @throws HeddleError as {@link browserStore} says.
+   */
+  open(environment: Environment, untilFree?: AbortSignal): Promise<BrowserLogStore>;
 }
 
 /** A {@link LevelLogStore} on the IndexedDB of a browser. */
@@ -65,8 +66,8 @@ export function browserStore(name: string, options: BrowserStoreOptions = {}): B
   return {
     name,
     keep: valueKeep(name),
-    async open(environment) {
-      const lock = await lockBrowserStore(name, options.untilFree);
+    async open(environment, untilFree) {
+      const lock = await lockBrowserStore(name, untilFree);
       try {
         return await openLocked(name, environment, { ...options, release: () => lock.release() });
       } catch (error) {

@@ -1,18 +1,22 @@
 import { platform } from "#platform";
-import { documentIdOf, type Environment, type HeddleError, type Logger } from "@heddle/core";
-import type { YDoc } from "@heddle/document";
 import {
-  connectPresence,
-  LiveDocument,
-  openLiveReplica,
-  type LivePeers,
-  type LiveReplica,
-} from "@heddle/replica";
+  documentIdOf,
+  HeddleErrorCode,
+  isHeddleError,
+  type Environment,
+  type HeddleError,
+  type Logger,
+} from "@heddle/core";
+import type { YDoc } from "@heddle/document";
+import { connectPresence, LiveDocument, type LiveReplica } from "@heddle/replica";
 import type { ConnectionEnd } from "@heddle/sync";
 import type { Awareness } from "y-protocols/awareness";
 
-import type { Durability, ReplicaStore } from "../platform/platform.ts";
+import type { ReplicaStore } from "../platform/platform.ts";
+import { TabReplica } from "../tabs/tab-replica.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
+import type { EngineSide } from "./engine-view.ts";
+import { Keeper, type KeeperOptions } from "./keeper.ts";
 import { RelayLink } from "./relay-link.ts";
 
 export interface EngineOptions {
@@ -30,7 +34,13 @@ export interface EngineUser {
   readonly query: string;
   /** Whether it wants a connection. */
   readonly isOnline: boolean;
+  /** Of its document. */
+  readonly roomname: string;
+  /** Seals what was typed. */
+  flush(): void;
   onStockServer(): void;
+  /** Something of the engine's side has changed. */
+  onChange(): void;
   onConnectionFailed(error: HeddleError): void;
   onConnectionClosed(end: ConnectionEnd): void;
 }
@@ -56,17 +66,17 @@ export class SharedEngine {
   readonly environment: Environment;
   readonly link: RelayLink;
   readonly opening: Promise<LiveReplica>;
-  /** What a write survives here; `undefined` until the store is open. */
-  durability: Durability | undefined;
   /** The server turned out to speak y-websocket only. */
   isStockServer = false;
   /** Once the replica is open. */
-  peers: LivePeers | undefined;
+  side: EngineSide | undefined;
   readonly #options: EngineOptions;
   readonly #key: string;
   readonly #users = new Set<EngineUser>();
-  readonly #stopNetwork: () => void;
-  #isNetworkThere = true;
+  readonly #stopHidden: () => void;
+  readonly #ending = new AbortController();
+  /** In a tab that was not the one to store at first, and has become it. */
+  #keeper: Promise<Keeper | undefined> | undefined;
   #cancelEnd: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
@@ -85,10 +95,7 @@ export class SharedEngine {
       onFailed: (error) => this.#each((user) => user.onConnectionFailed(error)),
       onClosed: (end) => this.#each((user) => user.onConnectionClosed(end)),
     });
-    this.#stopNetwork = platform.onNetwork((isOnline) => {
-      this.#isNetworkThere = isOnline;
-      this.#steer();
-    });
+    this.#stopHidden = platform.onHidden(() => this.#each((user) => user.flush()));
     this.opening = this.#open(before);
     // Whoever waits for it is told; nobody may be waiting yet.
     this.opening.catch((error: unknown) => {
@@ -147,27 +154,41 @@ export class SharedEngine {
 
   async #open(before: Promise<void> | undefined): Promise<LiveReplica> {
     await before;
-    const { store: given, serverUrl } = this.#options;
-    const { environment } = this;
-    const store = await given.open(environment);
-    this.durability = store.durability ?? "strict";
-    const release = (): Promise<void> => store.close();
+    this.side = await this.#openSide();
+    this.#steer();
+    this.#changed();
+    return this.side.replica;
+  }
+
+  async #openSide(): Promise<EngineSide> {
+    const { store } = this.#options;
+    const { environment, link } = this;
+    const hasTabs = platform.hasTabs && store.name !== undefined;
+    const tabs = hasTabs ? `heddle-tabs:${store.name}` : undefined;
+    const onChange = (): void => this.#changed();
+    const names = (): string[] => [...this.#users].map(({ roomname }) => roomname);
+    const keeping: KeeperOptions = { environment, store, link, tabs, names, onChange };
     try {
-      const signer = await platform.deviceKey(given);
-      const replica = await openLiveReplica({
-        environment,
-        store,
-        signer,
-        verifier: platform.verifier,
-        peers: [{ name: serverUrl, transport: this.link }],
-        release,
-      });
-      this.peers = replica.peers;
-      this.#steer();
-      return replica;
+      return await Keeper.open(keeping);
     } catch (error) {
-      await release();
-      throw error;
+      const isLocked = isHeddleError(error, HeddleErrorCode.storageLocked);
+      if (tabs === undefined || !isLocked) throw error;
+    }
+    const tab = await TabReplica.open({ environment, store, tabs, names, onChange });
+    this.#keeper = this.#keepWhenFree({ ...keeping, untilFree: this.#ending.signal });
+    return tab;
+  }
+
+  /** The documents of this page stay where they are; beside them it stores, for all tabs. */
+  async #keepWhenFree(options: KeeperOptions): Promise<Keeper | undefined> {
+    try {
+      const keeper = await Keeper.open(options);
+      this.environment.logger.info("engine.keeps");
+      return keeper;
+    } catch (error) {
+      if (this.#ending.signal.aborted) return undefined;
+      this.#options.logger.error("engine.not_keeping", { error: String(error) });
+      return undefined;
     }
   }
 
@@ -179,8 +200,11 @@ export class SharedEngine {
   /** There is a connection while somebody wants one, and the network is there. */
   #steer(): void {
     const isWanted = [...this.#users].some(({ isOnline }) => isOnline) && !this.isStockServer;
-    this.peers?.setOnline(isWanted && this.#isNetworkThere);
-    if (!isWanted) this.link.hangUp();
+    this.side?.setOnline(isWanted);
+  }
+
+  #changed(): void {
+    this.#each((user) => user.onChange());
   }
 
   #onStockServer(): void {
@@ -196,16 +220,20 @@ export class SharedEngine {
   #endSoon(waited: number): void {
     this.#cancelEnd?.();
     this.#cancelEnd = this.environment.scheduler.after(lingerMs, () => {
-      const isSending = (this.peers?.outbox.envelopes ?? 0) > 0 && waited < lingerTimes;
+      const outbox = this.side?.replica.outbox;
+      const isSending = (outbox?.envelopes ?? 0) > 0 && waited < lingerTimes;
       if (isSending) return this.#endSoon(waited + 1);
       this.#closed = this.#close();
     });
   }
 
   async #close(): Promise<void> {
-    this.#stopNetwork();
+    this.#stopHidden();
     try {
-      await (await this.opening).close();
+      await this.opening;
+      await this.side?.close();
+      this.#ending.abort();
+      await (await this.#keeper)?.close();
     } catch (error) {
       this.#options.logger.error("engine.not_closed", { error: String(error) });
     } finally {

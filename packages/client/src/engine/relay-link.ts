@@ -1,13 +1,8 @@
 import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
-import type {
-  AbortSignalLike,
-  Connection,
-  ConnectionEnd,
-  ConnectionHandlers,
-  Transport,
-} from "@heddle/sync";
+import type { AbortSignalLike, Connection, ConnectionEnd, Transport } from "@heddle/sync";
 
 import { webSocketTransport, type WebSocketConstructor } from "../web-socket-transport.ts";
+import { HungTransport } from "./hung-transport.ts";
 
 export interface RelayLinkOptions {
   /** Asked before each dial, as applications change the parameters of an address. */
@@ -26,79 +21,56 @@ export interface RelayLinkOptions {
 export class RelayLink implements Transport {
   readonly name = "websocket";
   readonly #options: RelayLinkOptions;
-  #current: Connection | undefined;
+  readonly #transport: HungTransport;
+  #isFirst = true;
   #isStockServer = false;
   /** When something came last, in milliseconds of the wall clock. */
   lastMessageMs: number | undefined;
 
   constructor(options: RelayLinkOptions) {
     this.#options = options;
+    this.#transport = new HungTransport(this.name, (signal) => this.#dialSocket(signal), {
+      onMessage: (bytes, connection) => this.#onMessage(bytes, connection),
+      onClosed: options.onClosed,
+    });
   }
 
   async dial(signal: AbortSignalLike): Promise<Connection> {
     if (this.#isStockServer) throw notSpoken();
-    const { address, protocols, WebSocket, getToken, scheduler, onFailed } = this.#options;
     try {
-      const transport = webSocketTransport({
-        url: address(),
-        protocols,
-        scheduler,
-        ...(WebSocket && { WebSocket }),
-        ...(getToken && { token: getToken }),
-      });
-      return this.#watch(await transport.dial(signal));
+      this.#isFirst = true;
+      return await this.#transport.dial(signal);
     } catch (error) {
-      onFailed(error as HeddleError);
+      this.#options.onFailed(error as HeddleError);
       throw error;
     }
   }
 
-  /** Ends the connection that there is; whoever dials may dial again. */
   hangUp(): void {
-    this.#current?.close(HeddleErrorCode.sessionClosed, "nobody is there any more");
+    this.#transport.hangUp();
   }
 
-  #watch(connection: Connection): Connection {
-    this.#current = connection;
-    let isFirst = true;
-    const onMessage = (bytes: Uint8Array, handlers: ConnectionHandlers): void => {
-      this.lastMessageMs = Date.now();
-      if (isFirst && isSyncStep1(bytes)) return this.#metStockServer(connection);
-      isFirst = false;
-      handlers.onMessage(bytes);
-    };
-    const onClosed = (end: ConnectionEnd, handlers: ConnectionHandlers): void => {
-      this.#current = undefined;
-      handlers.onClosed(end);
-      this.#options.onClosed(end);
-    };
-    return {
-      get bufferedBytes() {
-        return connection.bufferedBytes;
-      },
-      get isCongested() {
-        return connection.isCongested;
-      },
-      get counters() {
-        return connection.counters;
-      },
-      listen: (handlers) =>
-        connection.listen({
-          onMessage: (bytes) => onMessage(bytes, handlers),
-          onDrain: () => handlers.onDrain(),
-          onClosed: (end) => onClosed(end, handlers),
-        }),
-      send: (bytes) => connection.send(bytes),
-      pause: () => connection.pause(),
-      resume: () => connection.resume(),
-      close: (code, reason) => connection.close(code, reason),
-    };
+  async #dialSocket(signal: AbortSignalLike): Promise<Connection> {
+    const { address, protocols, WebSocket, getToken, scheduler } = this.#options;
+    const transport = webSocketTransport({
+      url: address(),
+      protocols,
+      scheduler,
+      ...(WebSocket && { WebSocket }),
+      ...(getToken && { token: getToken }),
+    });
+    return transport.dial(signal);
   }
 
-  #metStockServer(connection: Connection): void {
+  #onMessage(bytes: Uint8Array, connection: Connection): boolean {
+    this.lastMessageMs = Date.now();
+    const isGreeting = this.#isFirst;
+    this.#isFirst = false;
+    if (!isGreeting || !isSyncStep1(bytes)) return true;
     this.#isStockServer = true;
     connection.close(HeddleErrorCode.protocolVersion, "the server speaks y-websocket only");
     this.#options.onStockServer();
+    return false;
   }
 }
 

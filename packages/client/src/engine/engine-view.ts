@@ -1,0 +1,32 @@
+import type { DocumentId } from "@heddle/core";
+import type { DialerStateName, LiveReplica } from "@heddle/replica";
+
+import type { Durability } from "../platform/platform.ts";
+
+/** What waits to be sent of one document. */
+export interface Waiting {
+  readonly count: number;
+  readonly bytes: number;
+  /** Wall clock; `undefined` when nothing waits. */
+  readonly oldestMs: number | undefined;
+}
+
+export const nothingWaits: Waiting = { count: 0, bytes: 0, oldestMs: undefined };
+
+/** Where the documents of this page live, and what is known of them: at the one that stores, or beside it. */
+export interface EngineSide {
+  readonly replica: LiveReplica;
+  /** Where the connection to the relay stands; `code` where it was refused. */
+  readonly relay: { readonly name: DialerStateName; readonly code?: number | undefined };
+  /** What a commit of this document survives; `undefined` while it is not on the device's disk. */
+  durabilityOf(document: DocumentId): Durability | undefined;
+  /** What no relay has. */
+  waitingOf(document: DocumentId): Waiting;
+  /** The first exchange with the relay is done, in this connection. */
+  isSettled(document: DocumentId): boolean;
+  /** Whether somebody in this page wants a connection. */
+  setOnline(isOnline: boolean): void;
+  /** A document of this page takes no part any more: the others go on in another session. */
+  hangUp(): void;
+  close(): Promise<void>;
+}
