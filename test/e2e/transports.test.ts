@@ -24,7 +24,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const imports = {
   "@heddle/core": "/packages/core/dist/index.js",
   "@heddle/sync": "/packages/sync/dist/index.js",
-  "@heddle/client": "/packages/client/dist/index.js",
+  ...Object.fromEntries(
+    Object.entries({
+      "broadcast-channel": "broadcast-channel-transport",
+      http: "http-transport",
+      websocket: "web-socket-transport",
+    }).map(([entry, file]) => [`@heddle/client/${entry}`, `/packages/client/dist/${file}.js`]),
+  ),
   ...Object.fromEntries(
     ["encoding", "decoding", "string"].map((name) => [
       `lib0/${name}`,
@@ -33,7 +39,12 @@ const imports = {
   ),
 };
 const html = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>
-<script type="module">import * as client from "@heddle/client"; globalThis.client = client;</script>`;
+<script type="module">
+import * as broadcastChannel from "@heddle/client/broadcast-channel";
+import * as http from "@heddle/client/http";
+import * as webSocket from "@heddle/client/websocket";
+globalThis.client = { ...broadcastChannel, ...http, ...webSocket };
+</script>`;
 const lastWord = 255;
 
 describe.skipIf(noBrowserReason !== undefined)("transports in Chromium", () => {

@@ -67,6 +67,10 @@ const table: Readonly<Record<string, Rule>> = {
       "yjs",
     ],
   },
+  "@heddle/react": {
+    kind: "runtime",
+    mayImport: ["@heddle/client", "react", "y-protocols", "yjs"],
+  },
   "@heddle/relay": {
     kind: "runtime",
     mayImport: [
@@ -95,6 +99,7 @@ const browserEntries = [
   "packages/client/src/platform/browser-platform.ts",
   "packages/core/src/index.ts",
   "packages/document/src/index.ts",
+  "packages/react/src/index.ts",
   "packages/replica/src/index.ts",
   "packages/storage-level/src/browser-index.ts",
   "packages/sync/src/index.ts",
