@@ -25,6 +25,8 @@ export interface EngineOptions {
   readonly protocols: readonly string[];
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly getToken: (() => string | Promise<string>) | undefined;
+  /** Ask the platform not to clear the store. */
+  readonly persist: boolean;
   readonly logger: Logger;
 }
 
@@ -68,6 +70,8 @@ export class SharedEngine {
   readonly opening: Promise<LiveReplica>;
   /** The server turned out to speak y-websocket only. */
   isStockServer = false;
+  /** Whether the platform keeps the store when the disk gets full; `undefined` until it has said. */
+  isPersisted: boolean | undefined;
   /** Once the replica is open. */
   side: EngineSide | undefined;
   readonly #options: EngineOptions;
@@ -155,6 +159,7 @@ export class SharedEngine {
   async #open(before: Promise<void> | undefined): Promise<LiveReplica> {
     await before;
     this.side = await this.#openSide();
+    if (this.#options.persist) void this.#persist();
     this.#steer();
     this.#changed();
     return this.side.replica;
@@ -177,6 +182,16 @@ export class SharedEngine {
     const tab = await TabReplica.open({ environment, store, tabs, names, onChange });
     this.#keeper = this.#keepWhenFree({ ...keeping, untilFree: this.#ending.signal });
     return tab;
+  }
+
+  async #persist(): Promise<void> {
+    try {
+      this.isPersisted = await platform.persist();
+    } catch (error) {
+      this.isPersisted = false;
+      this.#options.logger.warn("engine.not_persisted", { error: String(error) });
+    }
+    this.#changed();
   }
 
   /** The documents of this page stay where they are; beside them it stores, for all tabs. */

@@ -1,8 +1,7 @@
 import { platform } from "#platform";
-import type { DocumentId, HeddleError, Logger } from "@heddle/core";
-import { documentIdOf, openSpaceId } from "@heddle/core";
+import { documentIdOf, openSpaceId, type DocumentId, type HeddleError } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
-import type { DialerStateName, LiveDocument } from "@heddle/replica";
+import type { DialerStateName, LiveDocument, LiveStatus } from "@heddle/replica";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
 import type { Awareness } from "y-protocols/awareness";
@@ -10,41 +9,11 @@ import type { Awareness } from "y-protocols/awareness";
 import { nothingWaits } from "../engine/engine-view.ts";
 import { SharedEngine, type EngineUser } from "../engine/shared-engine.ts";
 import { silent } from "../open-replica.ts";
-import type { ReplicaStore } from "../platform/platform.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
+import { ProgressTeller } from "./progress-teller.ts";
 import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
+import type { HeddleProviderOptions } from "./provider-options.ts";
 import { StockConnection } from "./stock-connection.ts";
-
-/** Those of y-websocket 3.1, and ours. */
-export interface HeddleProviderOptions {
-  /** Default true. */
-  readonly connect?: boolean;
-  /** Of the document; one is made when there is none. */
-  readonly awareness?: Awareness;
-  /** Parameters of the address; they may be changed, and hold from the next dial on. */
-  readonly params?: Record<string, string>;
-  /** Subprotocols to offer behind heddle's own. */
-  readonly protocols?: readonly string[];
-  /** In place of the platform's. Node before 22 has none: give the one of `ws`. */
-  readonly WebSocketPolyfill?: unknown;
-  /** For a stock server only: a relay is compared with all the time. */
-  readonly resyncInterval?: number;
-  /** For a stock server only: the way to a relay has bounds of its own. */
-  readonly maxBackoffTime?: number;
-  /** No word to other tabs but over the server. */
-  readonly disableBc?: boolean;
-  /** Where documents are kept. Default: IndexedDB in a browser, and in Node only memory. */
-  readonly store?: ReplicaStore;
-  /** Asked before each dial. */
-  readonly getToken?: () => string | Promise<string>;
-  /** `y-websocket` for a server that is known to speak nothing else. Default: found out. */
-  readonly wire?: "auto" | "y-websocket";
-  /** Default: silent. */
-  readonly logger?: Logger;
-}
-
-/** From here on `sync-status` is red. */
-const redMs = 8_000;
 
 /**
  * Ties a Yjs document to a durable store on this device and to a relay: in the place of y-websocket's
@@ -71,15 +40,10 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   readonly #stops: (() => void)[] = [];
   #connection: DialerStateName = "idle";
   #synced = false;
-  /** As they were told last. */
-  #toldSaved: Saved = false;
-  #toldOutbox: Outbox = { pending: 0, bytes: 0, oldestMs: undefined };
-  #isReviewDue = false;
+  readonly #teller: ProgressTeller;
   readonly #waiting: (() => void)[] = [];
-  #unsyncedSinceMs: number | undefined;
-  #cancelRed: (() => void) | undefined;
   #stock: StockConnection | undefined;
-  #failure: HeddleError | undefined;
+  #trouble: HeddleError | undefined;
   #destroying: Promise<void> | undefined;
 
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document. */
@@ -97,6 +61,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.awareness = this.#live.awareness;
     const { hash } = this.#engine.environment;
     this.#documentId = documentIdOf(hash, openSpaceId(hash), this.#live.name);
+    this.#teller = this.#newTeller();
     this.#live.setShared(this.shouldConnect);
     this.#follow();
     this.#engine.join(this);
@@ -150,19 +115,12 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   get syncStatus(): SyncStatus {
-    const nowMs = Date.now();
-    const { lastMessageMs } = this.#engine.link;
-    const age = this.#unsyncedSinceMs === undefined ? 0 : nowMs - this.#unsyncedSinceMs;
-    const isSent = this.outbox.pending === 0;
-    const isGood = this.wsconnected && this.#synced && isSent;
-    return {
-      connected: this.wsconnected,
-      receivedInitialSync: this.#synced,
-      localUpdatesSynced: isSent,
-      localUpdatesAge: age,
-      lastMessageAge: lastMessageMs === undefined ? Infinity : nowMs - lastMessageMs,
-      status: isGood ? "green" : age >= redMs ? "red" : "yellow",
-    };
+    return this.#teller.syncStatus;
+  }
+
+  /** Whether the browser keeps what is stored here when the disk gets full; `undefined` until it has said. */
+  get persisted(): boolean | undefined {
+    return this.#engine.isPersisted;
   }
 
   /** Resolves when the document shows what is stored here. @throws HeddleError what that failed with. */
@@ -174,15 +132,15 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   async whenSaved(): Promise<void> {
     await this.#live.whenSaved();
     // In a tab beside the one that stores, it has to get there.
-    while (this.saved === false && this.#live.status.unsaved === 0) await this.#whenChanged();
-    this.#review();
+    while (this.#live.status.state === "saved" && this.saved === false) await this.#whenChanged();
+    this.#teller.now();
   }
 
   /** Resolves when everything that was typed by now is on a relay's disk. @throws HeddleError */
   async whenRelayed(): Promise<void> {
     await this.#live.whenSaved();
-    while (this.outbox.pending > 0) await this.#whenChanged();
-    this.#review();
+    while (this.outbox.pending > 0 && this.#destroying === undefined) await this.#whenChanged();
+    this.#teller.now();
   }
 
   connect(): void {
@@ -241,7 +199,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   #follow(): void {
     const live = this.#live;
     this.#stops.push(
-      live.on("status", () => this.#reviewSoon()),
+      live.on("status", (status) => this.#onLiveStatus(status)),
       live.on("reset", (event) => this.emit("reset", [event])),
       live.on("refused", (event) => this.emit("refused", [event])),
     );
@@ -251,7 +209,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
         this.#stops.push(peers.on("sync", (event) => this.#onSyncEvent(event)));
         this.onChange();
       },
-      () => this.#review(),
+      () => this.#teller.now(),
     );
   }
 
@@ -274,7 +232,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
       this.#setSynced(true);
     }
     for (const wake of this.#waiting.splice(0)) wake();
-    this.#reviewSoon();
+    this.#teller.soon();
   }
 
   #whenChanged(): Promise<void> {
@@ -288,7 +246,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     if (status === before || this.#stock) return;
     if (status !== "connected") this.#setSynced(false);
     this.emit("status", [{ status }]);
-    this.#review();
+    this.#teller.now();
   }
 
   get #statusName(): "connecting" | "connected" | "disconnected" {
@@ -310,46 +268,32 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#synced = isSynced;
     this.emit("synced", [isSynced]);
     this.emit("sync", [isSynced]);
-    this.#review();
+    this.#teller.now();
   }
 
-  /** What is saved is in the outbox a moment later: in between it would look as if it were sent. */
-  #reviewSoon(): void {
-    if (this.#isReviewDue) return;
-    this.#isReviewDue = true;
-    queueMicrotask(() => {
-      this.#isReviewDue = false;
-      this.#review();
+  #newTeller(): ProgressTeller {
+    return new ProgressTeller({
+      scheduler: this.#engine.environment.scheduler,
+      read: () => ({
+        saved: this.saved,
+        outbox: this.outbox,
+        isConnected: this.wsconnected,
+        isSynced: this.#synced,
+        lastMessageMs: this.#engine.link.lastMessageMs,
+      }),
+      onSaved: (saved) => this.emit("saved", [saved]),
+      onOutbox: (outbox) => this.emit("outbox", [outbox]),
+      onSyncStatus: (status) => this.emit("sync-status", [status]),
     });
   }
 
-  /** Looks at what is saved and sent, and tells what has changed of it. */
-  #review(): void {
-    const { saved, outbox } = this;
-    const { pending, bytes } = outbox;
-    const wasSaved = this.#toldSaved;
-    const before = this.#toldOutbox;
-    this.#toldSaved = saved;
-    this.#toldOutbox = outbox;
-    if (pending === 0) this.#unsyncedSinceMs = undefined;
-    else this.#unsyncedSinceMs ??= Date.now();
-    if (saved !== wasSaved) this.emit("saved", [saved]);
-    if (pending !== before.pending || bytes !== before.bytes) this.emit("outbox", [outbox]);
-    this.#tellSyncStatus();
-    const { state, error } = this.#live.status;
-    if (state !== "failed" || error === undefined || this.#failure === error) return;
-    this.#failure = error;
-    this.emit("failed", [error]);
-  }
-
-  #tellSyncStatus(): void {
-    const status = this.syncStatus;
-    this.emit("sync-status", [status]);
-    this.#cancelRed?.();
-    this.#cancelRed = undefined;
-    if (status.status !== "yellow" || this.#unsyncedSinceMs === undefined) return;
-    const { scheduler } = this.#engine.environment;
-    this.#cancelRed = scheduler.after(redMs - status.localUpdatesAge, () => this.#tellSyncStatus());
+  #onLiveStatus({ state, error }: LiveStatus): void {
+    this.#teller.soon();
+    for (const wake of this.#waiting.splice(0)) wake();
+    const isTrouble = state === "failed" || state === "suspended";
+    if (!isTrouble || error === undefined || this.#trouble === error) return;
+    this.#trouble = error;
+    this.emit(state, [error]);
   }
 
   #steer(): void {
@@ -375,7 +319,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
       logger.error("provider.unsaved", { room: this.roomname, error: String(error) });
       this.emit("failed", [error as HeddleError]);
     }
-    this.#cancelRed?.();
+    this.#teller.stop();
+    for (const wake of this.#waiting.splice(0)) wake();
     for (const stop of this.#stops) stop();
     this.shouldConnect = false;
     this.#engine.leave(this);
@@ -386,13 +331,14 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 function engineOf(serverUrl: string, options: HeddleProviderOptions): SharedEngine {
   const { store: given } = options;
   const name = given ? (given.directory ?? given.name) : storeNameOf(serverUrl);
-  const { protocols = [], getToken, logger = silent, WebSocketPolyfill } = options;
+  const { protocols = [], getToken, logger = silent, WebSocketPolyfill, persist = true } = options;
   const engineOptions = {
     serverUrl,
     store: given ?? platform.defaultStore(storeNameOf(serverUrl)),
     protocols,
     WebSocket: WebSocketPolyfill as WebSocketConstructor | undefined,
     getToken,
+    persist,
     logger,
   };
   return SharedEngine.of(engineOptions, name);

@@ -64,6 +64,8 @@ export type HeddleProviderEvents = {
   reset: (event: ResetEvent) => void;
   /** What was typed will never be in the log, or a server will never take it. */
   refused: (event: RefusedEvent | KeptRefusal) => void;
+  /** The store takes nothing for now: the quota is reached, or it fails. What is typed is written when it does. */
+  suspended: (error: HeddleError) => void;
   /** The store cannot be opened, or the document cannot be written to. */
   failed: (error: HeddleError) => void;
 };

@@ -1,0 +1,34 @@
+import type { Logger } from "@heddle/core";
+import type { Awareness } from "y-protocols/awareness";
+
+import type { ReplicaStore } from "../platform/platform.ts";
+
+/** Those of y-websocket 3.1, and ours. */
+export interface HeddleProviderOptions {
+  /** Default true. */
+  readonly connect?: boolean;
+  /** Of the document; one is made when there is none. */
+  readonly awareness?: Awareness;
+  /** Parameters of the address; they may be changed, and hold from the next dial on. */
+  readonly params?: Record<string, string>;
+  /** Subprotocols to offer behind heddle's own. */
+  readonly protocols?: readonly string[];
+  /** In place of the platform's. Node before 22 has none: give the one of `ws`. */
+  readonly WebSocketPolyfill?: unknown;
+  /** For a stock server only: a relay is compared with all the time. */
+  readonly resyncInterval?: number;
+  /** For a stock server only: the way to a relay has bounds of its own. */
+  readonly maxBackoffTime?: number;
+  /** Without a meaning: tabs of one profile share a store, and meet there. */
+  readonly disableBc?: boolean;
+  /** Where documents are kept. Default: IndexedDB in a browser, and in Node only memory. */
+  readonly store?: ReplicaStore;
+  /** Asks the browser not to clear what is kept when the disk gets full. Default true. */
+  readonly persist?: boolean;
+  /** Asked before each dial. */
+  readonly getToken?: () => string | Promise<string>;
+  /** `y-websocket` for a server that is known to speak nothing else. Default: found out. */
+  readonly wire?: "auto" | "y-websocket";
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
