@@ -6,7 +6,8 @@ export function arrivalRunsOf(
   envelopes: readonly Pick<Envelope, "document" | "lane" | "seq">[],
 ): ArrivalRun[] {
   const runs: ArrivalRun[] = [];
-  for (const { document, lane, seq } of envelopes) {
+  for (let index = 0; index < envelopes.length; index++) {
+    const { document, lane, seq } = envelopes[index]!;
     const last = runs.at(-1);
     if (last && last.document === document && last.lane === lane && last.toSeq + 1 === seq) {
       runs[runs.length - 1] = { document, lane, fromSeq: last.fromSeq, toSeq: seq };

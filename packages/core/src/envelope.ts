@@ -109,7 +109,7 @@ export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
   assertLengthMax(content.sourceTag, limits.sourceTagBytesMax);
   const { payload, correlationId, principal, reason, sourceTag } = content;
   const room = arena.take(headerRoom + payload.length + lengthOfOptional(content));
-  const writer = new FieldWriter(room);
+  writer.begin(room);
   // The id is a hash over its domain and the encoding: written in one piece, they are hashed in one.
   writer.raw(idDomain);
   writer.uint8(envelopeVersion);
@@ -156,14 +156,17 @@ export function encodeEnvelope(hash: Hash, content: EnvelopeContent): Envelope {
 /** Room for the domain of the id and all fields but the payload and those that may be left out. */
 const headerRoom = 224;
 const arena = new ByteArena();
+/** One for all: an envelope is written in one go. */
+const writer = new FieldWriter();
 
 function lengthOfOptional(content: EnvelopeContent): number {
   const { correlationId, principal, reason, sourceTag } = content;
-  let length = 0;
-  for (const bytes of [correlationId, principal, reason, sourceTag]) {
-    if (bytes) length += bytes.length + 8;
-  }
-  return length;
+  const ofIds = lengthOf(correlationId) + lengthOf(sourceTag);
+  return ofIds + lengthOf(principal) + lengthOf(reason);
+}
+
+function lengthOf(bytes: Uint8Array | undefined): number {
+  return bytes ? bytes.length + 8 : 0;
 }
 
 /**

@@ -7,12 +7,13 @@ import { writeId, type DocumentId, type LaneId, type SpaceId } from "./ids.ts";
  * and copies, and ids would need arrays of their own: too dear for what is done per update.
  */
 export class FieldWriter {
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array = new Uint8Array(0);
   #length = 0;
 
-  /** @param bytes room for everything that will be written. */
-  constructor(bytes: Uint8Array) {
+  /** Begins anew. @param bytes room for everything that will be written. */
+  begin(bytes: Uint8Array): void {
     this.#bytes = bytes;
+    this.#length = 0;
   }
 
   get length(): number {

@@ -37,6 +37,8 @@ export function parseStored(bytes: Uint8Array): ParsedUpdate {
 }
 
 const noRequirements: ReadonlyMap<number, number> = new Map();
+const noRuns: readonly StructRun[] = [];
+const noDeletes: readonly ClientDeletes[] = [];
 const clientBlockBytesMin = 3;
 const structBytesMin = 2;
 
@@ -44,8 +46,9 @@ class UpdateParser {
   readonly #bytes: Uint8Array;
   readonly #cursor: ByteCursor;
   readonly #reader: StructReader;
-  readonly #runs: StructRun[] = [];
-  readonly #deletes: ClientDeletes[] = [];
+  // An empty array that is pushed to takes room for seventeen, and most updates have one run.
+  #runs: StructRun[] | undefined;
+  #deletes: ClientDeletes[] | undefined;
   #requires: Map<number, number> | undefined;
   #isPlain = true;
   #typeCount = 0;
@@ -60,13 +63,13 @@ class UpdateParser {
   }
 
   parse(): ParsedUpdate {
-    this.#readClients((client) => this.#readStructs(client), true);
-    this.#readClients((client) => this.#readDeletes(client), false);
+    this.#readClients(true);
+    this.#readClients(false);
     if (this.#cursor.left > 0) throw malformed("bytes behind the end");
     const update = {
       bytes: this.#bytes,
-      runs: this.#runs,
-      deletes: this.#deletes,
+      runs: this.#runs ?? noRuns,
+      deletes: this.#deletes ?? noDeletes,
       requires: this.#requires ?? noRequirements,
       isPlain: this.#isPlain,
       hasKeys: this.#hasKeys,
@@ -80,15 +83,15 @@ class UpdateParser {
   }
 
   /** A section: how many clients, then each of them; no client twice. */
-  #readClients(readOne: (client: number) => void, countFirst: boolean): void {
+  #readClients(areStructs: boolean): void {
     const cursor = this.#cursor;
-    const clients = cursor.count(countFirst ? clientBlockBytesMin : 2);
+    const clients = cursor.count(areStructs ? clientBlockBytesMin : 2);
     if (clients > limits.clientsPerUpdateMax) throw malformed("more clients than any document has");
-    const order: number[] = [];
+    const order: number[] | undefined = clients > 1 ? [] : undefined;
     let previous = Number.POSITIVE_INFINITY;
     let seen: Set<number> | undefined;
     for (let index = 0; index < clients; index++) {
-      if (countFirst) this.#structsLeft = cursor.count(structBytesMin);
+      if (areStructs) this.#structsLeft = cursor.count(structBytesMin);
       const client = cursor.uint();
       if (client >= previous || seen !== undefined) {
         // Yjs writes clients descending, so the set is needed for foreign writers only.
@@ -97,9 +100,10 @@ class UpdateParser {
         seen.add(client);
         this.#isPlain = false;
       }
-      order.push(client);
+      order?.push(client);
       previous = client;
-      readOne(client);
+      if (areStructs) this.#readStructs(client);
+      else this.#readDeletes(client);
     }
   }
 
@@ -139,7 +143,9 @@ class UpdateParser {
   }
 
   #endRun(run: StructRun): void {
-    if (run.structCount > 0) this.#runs.push(run);
+    if (run.structCount === 0) return;
+    if (this.#runs) this.#runs.push(run);
+    else this.#runs = [run];
   }
 
   #noteReferences(): void {
@@ -178,7 +184,8 @@ class UpdateParser {
       else ranges.push(clock, clock + length);
       end = clock + length;
     }
-    if (count > 0) this.#deletes.push({ client, ranges });
-    else this.#isPlain = false;
+    if (count === 0) this.#isPlain = false;
+    else if (this.#deletes) this.#deletes.push({ client, ranges });
+    else this.#deletes = [{ client, ranges }];
   }
 }

@@ -104,7 +104,7 @@ export class ConnectionIntake {
       return;
     }
     const overdrawn = meter.onChunk(chunk.length, nowMs);
-    const debt = meter.debt(this.#nowMs);
+    const debt = meter.debt(nowMs);
     const broken = overdrawn ?? (debt.ms > limits.rateDebtMsMax ? "rateDebtMsMax" : undefined);
     if (broken && this.#isEnding) socket.destroy();
     else if (broken) {

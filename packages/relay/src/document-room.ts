@@ -112,15 +112,15 @@ export class DocumentRoom implements DocumentListener, MemberSources, PresenceAu
   onCommit({ update, parts, sources }: DocumentCommit): void {
     // A lone writer knows what it wrote; where several wrote, one frame for all is cheaper than
     // one frame for each, and an update that is known already changes nothing.
-    const onlySource = sources.size === 1 ? sources.keys().next().value : undefined;
+    const onlySource = sources.length === 1 ? sources[0] : undefined;
     const frame = prepareFrameOf(encodeUpdateHead(update.length), update);
     this.#context.counters.broadcasts++;
     this.#lastCatchUp = undefined;
     this.#openWithPeers();
     let before: Uint8Array | undefined;
     const vectorBefore = (): Uint8Array => (before ??= this.#vectorBefore(parts));
-    for (const [connection, member] of this.#members) {
-      if (connection !== onlySource) member.show(frame, vectorBefore);
+    for (const member of this.#members.values()) {
+      if (member.connection !== onlySource) member.show(frame, vectorBefore);
     }
   }
 

@@ -80,8 +80,15 @@ export function encodeUpdate(update: Uint8Array): Uint8Array {
   return encodeSync(SyncType.update, update);
 }
 
+/** Of typed letters, which are nearly all there is: made once. */
+const headsOfShort = Array.from({ length: 128 }, (_, updateBytes) => {
+  return Uint8Array.of(MessageType.sync, SyncType.update, updateBytes);
+});
+
 /** What stands in front of the update in {@link encodeUpdate}: the frame of a commit is built of both. */
 export function encodeUpdateHead(updateBytes: number): Uint8Array {
+  const known = headsOfShort[updateBytes];
+  if (known) return known;
   const head: number[] = [MessageType.sync, SyncType.update];
   let rest = updateBytes;
   for (; rest > 0x7f; rest = Math.floor(rest / 128)) head.push(0x80 | (rest % 128));

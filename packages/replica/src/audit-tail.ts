@@ -37,7 +37,7 @@ export class AuditTail {
   }
 
   get isDue(): boolean {
-    return this.#size.reaches({ ...auditAfter, types: this.#typesMax });
+    return this.#size.reaches(auditAfter, this.#typesMax);
   }
 
   /** An audit found types nested this deep: as many more may follow as could not make it too deep. */
@@ -47,8 +47,9 @@ export class AuditTail {
 
   /** @param updates what the envelopes were sealed from. */
   add(envelopes: readonly Envelope[], updates: readonly ParsedUpdate[]): void {
-    for (const update of updates) this.#size.addUpdate(update);
-    for (const { payload } of envelopes) {
+    for (let index = 0; index < updates.length; index++) this.#size.addUpdate(updates[index]!);
+    for (let index = 0; index < envelopes.length; index++) {
+      const { payload } = envelopes[index]!;
       this.#size.addEnvelope(payload);
       this.#isKept &&= this.#size.bytes <= keptBytesMax;
       if (this.#isKept) this.#payloads.add(payload);

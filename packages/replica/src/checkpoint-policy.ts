@@ -50,8 +50,10 @@ export interface LogGrowthFacts {
   readonly isLeaving: boolean;
 }
 
+type GrownLog = Pick<LogGrowthFacts, "envelopes" | "bytes" | "checkpointBytes" | "isLeaving">;
+
 /** How many times over a document has grown by what calls for a checkpoint. */
-export function growthOf(policy: CheckpointPolicy, facts: LogGrowthFacts): number {
+export function growthOf(policy: CheckpointPolicy, facts: GrownLog): number {
   const bytes = Math.max(policy.bytes, policy.share * facts.checkpointBytes);
   const growth = Math.max(facts.envelopes / policy.envelopes, facts.bytes / bytes);
   return facts.isLeaving ? growth / policy.leavingShare : growth;

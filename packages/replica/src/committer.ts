@@ -142,10 +142,13 @@ function totalsOf(
   rounds: readonly DocumentRound[],
 ): Pick<CommitRound, "receivedMs" | "envelopes" | "bytes"> {
   const totals = { receivedMs: undefined as number | undefined, envelopes: 0, bytes: 0 };
-  for (const { receivedMs = Infinity, envelopes } of rounds) {
+  // By index, here and below: a thousand documents a round, and few enough rounds that V8 has compiled
+  // no iterator away, each step of which is an object then.
+  for (let index = 0; index < rounds.length; index++) {
+    const { receivedMs = Infinity, envelopes } = rounds[index]!;
     if (receivedMs < (totals.receivedMs ?? Infinity)) totals.receivedMs = receivedMs;
     totals.envelopes += envelopes.length;
-    for (const { payload } of envelopes) totals.bytes += payload.length;
+    for (let of = 0; of < envelopes.length; of++) totals.bytes += envelopes[of]!.payload.length;
   }
   return totals;
 }
@@ -158,15 +161,17 @@ function batchOf(rounds: readonly DocumentRound[], own: LaneDescriptor | undefin
   const release: { document: DocumentId; id: string }[] = [];
   const quarantine: { document: DocumentId; update: QuarantinedUpdate }[] = [];
   const recall: { document: DocumentId; envelope: RecalledEnvelope }[] = [];
-  for (const round of rounds) {
+  for (let index = 0; index < rounds.length; index++) {
+    const round = rounds[index]!;
     const { document, entry, outbox } = round;
     if (entry) documents.push(entry);
-    for (const envelope of round.envelopes) envelopes.push(envelope);
-    for (const lane of round.lanes) lanes.push(lane);
-    for (const update of outbox?.park ?? []) park.push({ document, update });
-    for (const id of outbox?.release ?? []) release.push({ document, id });
-    for (const update of outbox?.quarantine ?? []) quarantine.push({ document, update });
-    for (const envelope of outbox?.recall ?? []) recall.push({ document, envelope });
+    for (let of = 0; of < round.envelopes.length; of++) envelopes.push(round.envelopes[of]!);
+    for (let of = 0; of < round.lanes.length; of++) lanes.push(round.lanes[of]!);
+    if (outbox === undefined) continue;
+    for (const update of outbox.park) park.push({ document, update });
+    for (const id of outbox.release) release.push({ document, id });
+    for (const update of outbox.quarantine) quarantine.push({ document, update });
+    for (const envelope of outbox.recall) recall.push({ document, envelope });
   }
   return { lanes, documents, envelopes, park, release, quarantine, recall };
 }

@@ -12,7 +12,7 @@ export interface DocumentCommit {
   readonly update: Uint8Array;
   /** The same, as it was admitted. */
   readonly parts: readonly ParsedUpdate[];
-  readonly sources: Pick<ReadonlyMap<UpdateSource, unknown>, "size" | "keys">;
+  readonly sources: readonly UpdateSource[];
 }
 
 export interface DocumentListener {

@@ -4,9 +4,10 @@ import { growthOf } from "./checkpoint-policy.ts";
 /** What a document's log holds above its last checkpoint, while the document is in use and after. */
 export class LogGrowth {
   isLeaving = false;
-  #envelopes: number;
-  #bytes: number;
-  #checkpointBytes: number;
+  /** Envelopes and bytes of their payloads above the last checkpoint, and the bytes of that one. */
+  envelopes: number;
+  bytes: number;
+  checkpointBytes: number;
   #lastWriteMs: number;
   #dueSinceMs: number | undefined;
 
@@ -15,23 +16,23 @@ export class LogGrowth {
     checkpointBytes: number,
     nowMs: number,
   ) {
-    this.#envelopes = loaded.envelopes;
-    this.#bytes = loaded.bytes;
-    this.#checkpointBytes = checkpointBytes;
+    this.envelopes = loaded.envelopes;
+    this.bytes = loaded.bytes;
+    this.checkpointBytes = checkpointBytes;
     this.#lastWriteMs = nowMs;
   }
 
   add(envelopes: number, bytes: number, nowMs: number): void {
-    this.#envelopes += envelopes;
-    this.#bytes += bytes;
+    this.envelopes += envelopes;
+    this.bytes += bytes;
     this.#lastWriteMs = nowMs;
   }
 
   facts(hasParked: boolean): LogGrowthFacts {
     return {
-      envelopes: this.#envelopes,
-      bytes: this.#bytes,
-      checkpointBytes: this.#checkpointBytes,
+      envelopes: this.envelopes,
+      bytes: this.bytes,
+      checkpointBytes: this.checkpointBytes,
       lastWriteMs: this.#lastWriteMs,
       dueSinceMs: this.#dueSinceMs,
       hasParked,
@@ -41,21 +42,21 @@ export class LogGrowth {
 
   /** Notes since when a checkpoint has been called for. */
   isDue(policy: CheckpointPolicy, nowMs: number): boolean {
-    const isDue = growthOf(policy, this.facts(false)) >= 1;
+    const isDue = growthOf(policy, this) >= 1;
     if (isDue) this.#dueSinceMs ??= nowMs;
     return isDue;
   }
 
   /** So much has come that nobody waits for quiet any more. */
   isLate(policy: CheckpointPolicy): boolean {
-    return growthOf(policy, this.facts(false)) >= policy.lateFactor;
+    return growthOf(policy, this) >= policy.lateFactor;
   }
 
   /** A checkpoint covers what `before` told of, or none can be made of it: counting begins anew. */
   covered(before: LogGrowthFacts, checkpointBytes?: number): void {
-    this.#envelopes -= before.envelopes;
-    this.#bytes -= before.bytes;
+    this.envelopes -= before.envelopes;
+    this.bytes -= before.bytes;
     this.#dueSinceMs = undefined;
-    if (checkpointBytes !== undefined) this.#checkpointBytes = checkpointBytes;
+    if (checkpointBytes !== undefined) this.checkpointBytes = checkpointBytes;
   }
 }

@@ -14,15 +14,15 @@ export class LogSize {
 
   addUpdate({ runs, typeCount }: ParsedUpdate): void {
     this.types += typeCount;
-    for (const { structCount } of runs) this.structs += structCount;
+    for (let index = 0; index < runs.length; index++) this.structs += runs[index]!.structCount;
   }
 
-  reaches(limit: Pick<LogSize, "envelopes" | "bytes" | "structs" | "types">): boolean {
+  reaches(limit: Pick<LogSize, "envelopes" | "bytes" | "structs">, types: number): boolean {
     return (
       this.envelopes >= limit.envelopes ||
       this.bytes >= limit.bytes ||
       this.structs >= limit.structs ||
-      this.types >= limit.types
+      this.types >= types
     );
   }
 }

@@ -84,7 +84,7 @@ export class ParkingReview {
     const isTaken = change.parked !== undefined || change.replaced.length > 0;
     for (const id of change.replaced) outbox.release(id);
     if (change.parked) outbox.park(change.parked);
-    if (isTaken) this.#sink.pending().parkedBy.add(source);
+    if (isTaken) this.#sink.pending().noteParked(source);
     for (const entry of change.evicted) this.#evict(entry);
     this.#sink.onParked();
     return { isTaken };

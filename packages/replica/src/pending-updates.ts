@@ -1,6 +1,7 @@
 import type { Envelope, HeddleError, LaneDescriptor, LogFields } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
+import { BurstIndex } from "./burst-index.ts";
 import { RoundReferences } from "./round-references.ts";
 
 /** Whoever hands in updates: one connection, one tab. Compared by identity. */
@@ -105,27 +106,42 @@ const burstMax = { bytes: 1024 * 1024, types: 256 } as const;
 export class PendingUpdates {
   /** When the oldest of them was handed in. */
   receivedMs: number | undefined;
-  readonly bursts: UpdateBurst[] = [];
-  /** Index of the last burst of each source. */
-  readonly sources = new Map<UpdateSource, number>();
+  // Made with what is first in it: an empty array that is pushed to takes room for seventeen.
+  #bursts: UpdateBurst[] | undefined;
+  readonly #last = new BurstIndex();
   /** Made for the second source: until then nothing can stand before what it builds on. */
   #references: RoundReferences | undefined;
   /** Those whose updates are written in the same round, and shown to nobody yet. */
-  readonly parkedBy = new Set<UpdateSource>();
-  readonly #afterCommit: ((arrival: number) => void)[] = [];
+  #parkedBy: Set<UpdateSource> | undefined;
+  #afterCommit: ((arrival: number) => void)[] | undefined;
 
   get isEmpty(): boolean {
-    return this.bursts.length === 0;
+    return this.#bursts === undefined;
+  }
+
+  get bursts(): readonly UpdateBurst[] {
+    return this.#bursts ?? noBursts;
+  }
+
+  /** Whose updates these are. */
+  get sources(): readonly UpdateSource[] {
+    return this.#last.sources();
   }
 
   add(update: ParsedUpdate, source: UpdateSource): void {
-    const index = this.#burstFor(update, source);
-    const burst = this.bursts[index]!;
-    burst.updates.push(update);
-    burst.bytes += update.bytes.length;
-    burst.types += update.typeCount;
+    const { typeCount: types } = update;
+    const bytes = update.bytes.length;
+    let index = this.#joinedBy(update, source);
+    if (index === undefined) {
+      index = this.#begin({ source, updates: [update], bytes, types });
+      this.#last.set(source, index);
+    } else {
+      const burst = this.bursts[index]!;
+      burst.updates.push(update);
+      burst.bytes += bytes;
+      burst.types += types;
+    }
     this.#references?.note(update, index);
-    this.sources.set(source, index);
   }
 
   /** Envelopes are logged as they came: nothing joins them. */
@@ -134,35 +150,47 @@ export class PendingUpdates {
     const { length: bytes } = update?.bytes ?? new Uint8Array();
     const updates = update ? [update] : [];
     const burst = { source, updates, bytes, types: update?.typeCount ?? 0, sealed: [sealed] };
-    const index = this.bursts.push(burst) - 1;
+    const index = this.#begin(burst);
     if (update) this.#references?.note(update, index);
-    this.sources.set(source, index);
+    this.#last.set(source, index);
+  }
+
+  /** Something of `source` is parked with these. */
+  noteParked(source: UpdateSource): void {
+    (this.#parkedBy ??= new Set()).add(source);
   }
 
   /** Whether anything of `source` is written with these. */
   holds(source: UpdateSource): boolean {
-    return this.sources.has(source) || this.parkedBy.has(source);
+    return this.#last.lastOf(source) >= 0 || this.#parkedBy?.has(source) === true;
   }
 
   /** `task` is told the number of the commit group. */
   afterCommit(task: (arrival: number) => void): void {
-    this.#afterCommit.push(task);
+    if (this.#afterCommit) this.#afterCommit.push(task);
+    else this.#afterCommit = [task];
   }
 
   runAfterCommit(arrival: number): void {
-    for (const task of this.#afterCommit) task(arrival);
+    for (const task of this.#afterCommit ?? []) task(arrival);
   }
 
-  #burstFor(update: ParsedUpdate, source: UpdateSource): number {
-    const index = this.sources.get(source) ?? -1;
+  /** The burst that an update joins; `undefined` when it begins one. */
+  #joinedBy(update: ParsedUpdate, source: UpdateSource): number | undefined {
+    const index = this.#last.lastOf(source);
     const last = this.bursts[index];
     if (index < this.bursts.length - 1) this.#references ??= this.#referencesSoFar();
     const joins =
       last !== undefined &&
       hasRoom(last, update) &&
       (this.#references?.lastNeededBy(update) ?? -1) <= index;
-    if (joins) return index;
-    return this.bursts.push({ source, updates: [], bytes: 0, types: 0 }) - 1;
+    return joins ? index : undefined;
+  }
+
+  #begin(burst: UpdateBurst): number {
+    if (this.#bursts) return this.#bursts.push(burst) - 1;
+    this.#bursts = [burst];
+    return 0;
   }
 
   #referencesSoFar(): RoundReferences {
@@ -173,6 +201,8 @@ export class PendingUpdates {
     return references;
   }
 }
+
+const noBursts: readonly UpdateBurst[] = [];
 
 function hasRoom(burst: UpdateBurst, { bytes, typeCount }: ParsedUpdate): boolean {
   return burst.bytes + bytes.length <= burstMax.bytes && burst.types + typeCount <= burstMax.types;

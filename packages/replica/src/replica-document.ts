@@ -203,7 +203,7 @@ export class ReplicaDocument {
     this.#log.knowledge.learn(admitted);
     // Nobody here brought it.
     const source: UpdateSource = {};
-    this.#show([admitted], admitted.bytes, new Map([[source, 0]]));
+    this.#show([admitted], admitted.bytes, [source]);
     this.tail.adopted(admitted);
     if (this.tail.isDue) this.#host.requestAudit(this);
     this.#intake.learned(admitted);

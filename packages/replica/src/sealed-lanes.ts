@@ -12,7 +12,7 @@ import {
 } from "@heddle/core";
 
 import { payloadsOf } from "./burst-payloads.ts";
-import type { PendingUpdates, UpdateSource } from "./pending-updates.ts";
+import type { PendingUpdates, UpdateBurst, UpdateSource } from "./pending-updates.ts";
 
 /** What one round of a document writes. */
 export interface SealedRound {
@@ -22,6 +22,8 @@ export interface SealedRound {
   /** Of what is shown once it is on disk; what is held is logged and no more. */
   readonly shown: readonly Envelope[];
 }
+
+const noLanes: readonly LaneDescriptor[] = [];
 
 /** How far each lane of a document reaches, sealed here or taken in, on disk or on its way there. */
 export class SealedLanes {
@@ -64,6 +66,8 @@ export class SealedLanes {
 
   /** Seals what is not sealed yet, in the order in which it was accepted. */
   seal(writer: LaneWriter, updates: PendingUpdates): SealedRound {
+    const [first] = updates.bursts;
+    if (updates.bursts.length === 1 && !first!.sealed) return this.#sealOwn(writer, first!);
     const shown: Envelope[] = [];
     const envelopes: Envelope[] = [];
     const lanes: LaneDescriptor[] = [];
@@ -83,6 +87,16 @@ export class SealedLanes {
       }
     }
     return { envelopes, lanes, shown };
+  }
+
+  /** What nearly every round is: a few letters of one writer. */
+  #sealOwn(writer: LaneWriter, burst: UpdateBurst): SealedRound {
+    const payloads = payloadsOf(burst);
+    const envelopes = [this.#seal(writer, payloads[0]!, burst.source)];
+    for (let index = 1; index < payloads.length; index++) {
+      envelopes.push(this.#seal(writer, payloads[index]!, burst.source));
+    }
+    return { envelopes, lanes: noLanes, shown: envelopes };
   }
 
   #seal(writer: LaneWriter, payload: Uint8Array, source: UpdateSource): Envelope {

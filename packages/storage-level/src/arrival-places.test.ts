@@ -50,7 +50,7 @@ async function move(index: number, to: ArrivalPlace): Promise<void> {
   for await (const chunk of database.entries(envelopeKeys)) {
     const [key, record] = chunk[index]!;
     const moved = reserveEnvelope(key, readEnvelope(key, record).bytes);
-    placeEnvelope(moved, to);
+    placeEnvelope(moved, to.group, to.index);
     await database.write([moved]);
   }
   await database.close();

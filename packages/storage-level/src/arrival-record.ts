@@ -1,8 +1,8 @@
 import {
   arrivalRunsOf,
-  bytesOfId,
   concatBytes,
   documentId,
+  writeId,
   type ArrivalRun,
   type DocumentId,
   type Hash,
@@ -78,13 +78,17 @@ export function nextChain(
   return new Uint8Array(whole.subarray(0, chainBytes));
 }
 
+/** The encoder copies it. */
+const idScratch = new Uint8Array(16);
+
 export function encodeRuns(arrived: readonly Arrived[]): Uint8Array {
   const encoder = encoding.createEncoder();
   let end = 0;
   for (const { document, fromSeq, toSeq } of arrivalRunsOf(arrived)) {
     end += toSeq - fromSeq + 1;
     const last = arrived[end - 1]!;
-    encoding.writeUint8Array(encoder, bytesOfId(document));
+    writeId(document, idScratch, 0);
+    encoding.writeUint8Array(encoder, idScratch);
     encoding.writeVarUint(encoder, last.laneIx);
     encoding.writeVarUint(encoder, fromSeq);
     encoding.writeVarUint(encoder, toSeq - fromSeq);

@@ -47,15 +47,12 @@ export async function buildGroup(
   { logger, feedGroupsMax }: GroupTools,
 ): Promise<Group> {
   const tail = tailAfter(log, appends);
-  let index = 0;
-  for (const envelope of appends.flatMap(({ envelopes }) => envelopes)) {
-    placeEnvelope(envelope, { group: tail.next.number, index: index++ });
-  }
+  placeEnvelopes(appends, tail.next.number);
   const operations = appends.flatMap(({ puts }) => puts);
   const parking = appends.flatMap(({ parking }) => parking);
   operations.push(...(await parkingOperations(log, parking, tail.next.number, logger)));
-  const { vectors, isDirty } = lastWordOn(appends);
   const created = await createdBy(log, appends);
+  const { vectors, isDirty } = lastWordOn(appends, created.length > 0 ? undefined : log.dirty);
   for (const document of created) {
     if (!isDirty.has(document)) operations.push(...cleanOperations(log, document, new Map()));
   }
@@ -63,7 +60,6 @@ export async function buildGroup(
     operations.push(...(await positionOperations(log, document, vector, logger)));
   }
   for (const [document, dirty] of isDirty) {
-    // A document in constant use costs one marker for its whole session.
     if (!dirty) operations.push(...cleanOperations(log, document, vectors.get(document)!));
     else if (!log.dirty.has(document)) operations.push(...dirtyOperations(document));
   }
@@ -86,6 +82,16 @@ export async function buildGroup(
   };
 }
 
+/** By index: this runs once a group, and V8 allocates for each step of an iterator that it has not compiled. */
+function placeEnvelopes(appends: readonly PreparedAppend[], group: number): void {
+  let place = 0;
+  for (const { envelopes } of appends) {
+    for (let index = 0; index < envelopes.length; index++) {
+      placeEnvelope(envelopes[index]!, group, place++);
+    }
+  }
+}
+
 function tailAfter(
   { tail: before, hash }: OpenLog,
   appends: readonly PreparedAppend[],
@@ -104,15 +110,28 @@ function tailAfter(
   return { next, operations };
 }
 
-/** The vector that each document keeps, and whether it is dirty after all of `appends`. */
-function lastWordOn(appends: readonly PreparedAppend[]): {
+/**
+ * The vector that each document keeps, and whether it is dirty after all of `appends`.
+ *
+ * @param dirty documents that are so already, and may be left out as long as none becomes clean: a
+ * document in constant use costs one marker for its whole session.
+ */
+function lastWordOn(
+  appends: readonly PreparedAppend[],
+  dirty: ReadonlySet<DocumentId> | undefined,
+): {
   vectors: Map<DocumentId, VersionVector>;
   isDirty: Map<DocumentId, boolean>;
 } {
   const vectors = new Map<DocumentId, VersionVector>();
   const isDirty = new Map<DocumentId, boolean>();
+  const noneIsCleaned = appends.every((append) => append.vectors.length === 0);
   for (const append of appends) {
-    for (const { document } of append.arrived) isDirty.set(document, true);
+    const { arrived } = append;
+    for (let index = 0; index < arrived.length; index++) {
+      const { document } = arrived[index]!;
+      if (!(noneIsCleaned && dirty?.has(document))) isDirty.set(document, true);
+    }
     for (const { document, vector } of append.vectors) {
       vectors.set(document, vector);
       isDirty.set(document, false);

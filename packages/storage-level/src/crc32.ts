@@ -22,16 +22,20 @@ const table = Int32Array.from({ length: 256 }, (_, byte) => {
  */
 export function crc32(...parts: readonly Uint8Array[]): number {
   let crc = 0;
-  for (const part of parts) {
-    const isShort = part.length < nativeBytesMin || nativeCrc32 === undefined;
-    crc = isShort ? ownCrc32(part, crc) : nativeCrc32(part, crc);
-  }
+  for (const part of parts) crc = crc32Of(part, 0, part.length, crc);
   return crc;
 }
 
-export function ownCrc32(bytes: Uint8Array, before: number): number {
+/** Goes on from `before`, the sum of what comes first, with the bytes from `start` up to `end`. */
+export function crc32Of(bytes: Uint8Array, start: number, end: number, before: number): number {
+  const isShort = end - start < nativeBytesMin || nativeCrc32 === undefined;
+  if (isShort) return ownCrc32(bytes, before, start, end);
+  return nativeCrc32(bytes.subarray(start, end), before);
+}
+
+export function ownCrc32(bytes: Uint8Array, before: number, start = 0, end = bytes.length): number {
   let crc = ~before;
-  for (let index = 0; index < bytes.length; index++) {
+  for (let index = start; index < end; index++) {
     crc = table[(crc ^ bytes[index]!) & 0xff]! ^ (crc >>> 8);
   }
   return ~crc >>> 0;

@@ -32,7 +32,10 @@ export class EmptyPrefixes {
 
   /** To be called before they are written, and whether or not that succeeds. */
   note(operations: readonly Operation[]): void {
-    for (const { type, key } of operations) if (type === "put") this.#states[key[0] ?? 0] = used;
+    for (let index = 0; index < operations.length; index++) {
+      const { type, key } = operations[index]!;
+      if (type === "put") this.#states[key[0] ?? 0] = used;
+    }
   }
 
   async #look(prefix: number): Promise<void> {

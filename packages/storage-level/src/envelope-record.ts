@@ -43,9 +43,11 @@ export function reserveEnvelope(key: Uint8Array, bytes: Uint8Array): ReservedEnv
   return { type: "put", key, value: reserveRecord(placeBytes, bytes) };
 }
 
+/** Says where it stands; see {@link ArrivalPlace}. */
 export function placeEnvelope(
   { key, value }: ReservedEnvelope,
-  { group, index }: ArrivalPlace,
+  group: number,
+  index: number,
 ): void {
   const high = Math.floor(group / 2 ** 32);
   value[headerBytes] = high >>> 8;

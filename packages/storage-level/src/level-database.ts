@@ -157,12 +157,16 @@ export class LevelDatabase implements LogDatabase {
 
 function isLarge(operations: readonly Operation[]): boolean {
   let bytes = 0;
-  for (const operation of operations) if (operation.type === "put") bytes += operation.value.length;
+  for (let index = 0; index < operations.length; index++) {
+    const operation = operations[index]!;
+    if (operation.type === "put") bytes += operation.value.length;
+  }
   return bytes > chainedBytesMax;
 }
 
 function chain(batch: Batch, operations: readonly Operation[]): Batch {
-  for (const operation of operations) {
+  for (let index = 0; index < operations.length; index++) {
+    const operation = operations[index]!;
     if (operation.type === "put") batch.put(operation.key, operation.value);
     else batch.del(operation.key);
   }

@@ -1,5 +1,6 @@
 import {
   assert,
+  ByteArena,
   compareHlc,
   decodeCheckpointVector,
   isNumbered,
@@ -70,10 +71,13 @@ export function prepareAppend(
     puts.push(...putLane({ laneIx, openedAfter: lanes.openedAfter(laneIx) }, lane));
   }
   for (const entry of batch.documents ?? []) puts.push(putDocument(entry));
-  for (const { document, lane, seq, id, hlc, bytes } of batch.envelopes ?? []) {
+  const sealed = batch.envelopes ?? [];
+  // By index: see `placeEnvelopes`.
+  for (let index = 0; index < sealed.length; index++) {
+    const { document, lane, seq, id, hlc, bytes } = sealed[index]!;
     const laneIx = lanes.ixOf(lane)!;
     envelopes.push(reserveEnvelope(envelopeKey(document, laneIx, seq), bytes));
-    arrived.push({ document, lane, laneIx, seq, head: copyOf(id.subarray(0, headBytes)) });
+    arrived.push({ document, lane, laneIx, seq, head: headOf(id) });
     if (!lastHlc || compareHlc(hlc, lastHlc) > 0) lastHlc = hlc;
   }
   puts.push(...envelopes, ...refusalsOf(batch));
@@ -121,7 +125,9 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
     "a batch has a part",
   );
   const opened = new Set(batch.lanes?.map((lane) => lane.id));
-  for (const { lane, seq } of batch.envelopes ?? []) {
+  const { envelopes = [] } = batch;
+  for (let index = 0; index < envelopes.length; index++) {
+    const { lane, seq } = envelopes[index]!;
     const isKnown = lanes.isDescribed(lane) || opened.has(lane);
     assert(isKnown, "a lane is known before its first envelope");
     assert(seq >= 1, "sequences start at 1");
@@ -163,7 +169,7 @@ function coveredLanes(
 function adoptedEnds({ document, floors, checkpoint }: CheckpointAdoption, lanes: LaneAliases) {
   const { vector } = decodeCheckpointVector(checkpoint.vector);
   return [...floors].map(([lane, seq]): Arrived => {
-    const head = copyOf(vector.get(lane)!.head.subarray(0, headBytes));
+    const head = headOf(vector.get(lane)!.head);
     return { document, lane, laneIx: lanes.ixOf(lane)!, seq, head };
   });
 }
@@ -211,6 +217,15 @@ function copyOfVector({ document, vector }: DocumentVector): DocumentVector {
   return { document, vector: new Map(copies) };
 }
 
+/** They live until their group is put together. */
+const heads = new ByteArena();
+
+function headOf(id: Uint8Array): Uint8Array {
+  const head = heads.take(headBytes);
+  for (let index = 0; index < headBytes; index++) head[index] = id[index]!;
+  return head;
+}
+
 /** Not `slice()`: of a Buffer that would be the same memory. */
 function copyOf(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
@@ -218,7 +233,10 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 
 function bytesOf(puts: readonly Operation[], parking: readonly Parking[]): number {
   let bytes = 0;
-  for (const put of puts) bytes += put.type === "put" ? put.value.length : 0;
+  for (let index = 0; index < puts.length; index++) {
+    const put = puts[index]!;
+    if (put.type === "put") bytes += put.value.length;
+  }
   for (const { update } of parking) bytes += update?.update.length ?? 0;
   return bytes;
 }

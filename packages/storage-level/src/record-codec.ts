@@ -1,6 +1,6 @@
 import { ByteArena, HeddleError, HeddleErrorCode } from "@heddle/core";
 
-import { crc32 } from "./crc32.ts";
+import { crc32Of } from "./crc32.ts";
 import { describeKey, recordVersionOf } from "./key-kinds.ts";
 import { viewOf, writeUint32 } from "./uint32.ts";
 
@@ -31,11 +31,15 @@ export function reserveRecord(prefixBytes: number, payload: Uint8Array): Uint8Ar
 
 /** Completes a record that {@link reserveRecord} made, once its payload is whole. */
 export function closeRecord(key: Uint8Array, record: Uint8Array, version: number): void {
-  const payload = record.subarray(headerBytes);
   record[0] = magic;
   record[1] = version;
-  writeUint32(record, 2, payload.length);
-  writeUint32(record, 6, crc32(key, record.subarray(0, 6), payload));
+  writeUint32(record, 2, record.length - headerBytes);
+  writeUint32(record, 6, checksumOf(key, record));
+}
+
+function checksumOf(key: Uint8Array, record: Uint8Array): number {
+  const ofKey = crc32Of(key, 0, key.length, 0);
+  return crc32Of(record, headerBytes, record.length, crc32Of(record, 0, 6, ofKey));
 }
 
 /** Of a record that {@link openRecord} found whole. */
@@ -55,10 +59,7 @@ export function openRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
     throw damaged(key, "it does not start like a record");
   }
   if (view.getUint32(2) !== record.length - headerBytes) throw damaged(key, "its length differs");
-  const payload = record.subarray(headerBytes);
-  if (view.getUint32(6) !== crc32(key, record.subarray(0, 6), payload)) {
-    throw damaged(key, "its checksum differs");
-  }
+  if (view.getUint32(6) !== checksumOf(key, record)) throw damaged(key, "its checksum differs");
   const versionMax = recordVersionOf(key);
   if (view.getUint8(1) > versionMax) {
     throw new HeddleError(
@@ -66,7 +67,7 @@ export function openRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
       `${describeKey(key)} needs record version ${view.getUint8(1)}, this reads ${versionMax}`,
     );
   }
-  return payload;
+  return record.subarray(headerBytes);
 }
 
 export function damaged(key: Uint8Array, why: string, cause?: unknown): HeddleError {

@@ -139,7 +139,7 @@ const refusal = {
 };
 const place = { group: 2 ** 40 + 301, index: 70_000 };
 const placed = reserveEnvelope(envelopeKey(document, 3, 77), envelope);
-placeEnvelope(placed, place);
+placeEnvelope(placed, place.group, place.index);
 const [descriptor, alias] = putLane({ laneIx: 3, openedAfter: 299 }, lane);
 const [undescribed, undescribedAlias] = putUndescribedLane(
   { laneIx: 3, openedAfter: 299 },

@@ -385,7 +385,7 @@ export class LiveDocument implements AsyncDisposable {
   }
 
   #onCommit({ update, parts, sources }: DocumentCommit): void {
-    if ([...sources.keys()].every((source) => this.#submission.isOwn(source))) return;
+    if (sources.every((source) => this.#submission.isOwn(source))) return;
     try {
       const { observerError } = this.#shown.binding.apply(update, parts);
       if (observerError !== undefined) rethrowLater(observerError);
