@@ -79,3 +79,15 @@ export class BenchChild {
     await this.#ended;
   }
 }
+
+/** Runs a Node process to its end. @throws Error when it ends badly. */
+export async function run(options: ChildOptions): Promise<void> {
+  const [command, args] = pinnedNode(options.core, options.args);
+  const child = spawn(command, args, {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, NODE_ENV: "production", ...options.environment },
+  });
+  running.add(child);
+  const [status] = await once(child, "close").finally(() => running.delete(child));
+  if (status !== 0) throw new Error(`${options.name} ended with ${String(status)}`);
+}

@@ -1,4 +1,9 @@
-import { heddleRelay, heddleRelayPair, heddleRelayPruning } from "./heddle-relay.ts";
+import {
+  heddleRelay,
+  heddleRelayPair,
+  heddleRelayPruning,
+  heddleRelayRoomy,
+} from "./heddle-relay.ts";
 import { hocuspocus } from "./hocuspocus.ts";
 import { rawWs, rawWsBatched } from "./raw-ws.ts";
 import type { ServerKind } from "./server.ts";
@@ -10,6 +15,7 @@ export const stockServerId = yWebsocketServer.id;
 /** In the order in which a round runs them. */
 export const allServers: readonly ServerKind[] = [
   heddleRelay,
+  heddleRelayRoomy,
   heddleRelayPruning,
   heddleRelayPair,
   yWebsocketServer,

@@ -14,6 +14,18 @@ export const heddleRelay: ServerKind = {
     args: [command, "relay", "--host", "127.0.0.1", "--port", "0", "--data", folder, "--json"],
     readUrl: readListeningUrl,
   }),
+  compact: (folder) => [command, "compact", folder],
+};
+
+/** The same with room for more young objects between collections; see docs/operations.md. */
+export const heddleRelayRoomy: ServerKind = {
+  ...heddleRelay,
+  id: "heddle, semi-space 64 MB",
+  onlyRows: ["documents", "library"],
+  launch: async (folder) => {
+    const { args, readUrl } = await heddleRelay.launch(folder);
+    return { args: ["--max-semi-space-size=64", ...args], readUrl };
+  },
 };
 
 /** The same, where documents do not keep what checkpoints cover. */

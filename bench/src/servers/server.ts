@@ -16,6 +16,8 @@ export interface ServerKind {
   launch(folder: string): Promise<ServerLaunch>;
   /** A second server that keeps itself in agreement with the one at `url`: readers connect to it. */
   launchPeer?(folder: string, url: string): Promise<ServerLaunch>;
+  /** What Node is started with to have the folder of a stopped server compacted. */
+  readonly compact?: (folder: string) => readonly string[];
 }
 
 export interface ServerLaunch extends Pick<ChildOptions, "args" | "environment"> {
