@@ -8,6 +8,10 @@ interface AddressRecord {
   documents: TokenBucket | undefined;
   /** Milliseconds of making catch-ups. */
   catchUps: TokenBucket | undefined;
+  /** Frames of the heddle wire that ask for something. */
+  asks: TokenBucket | undefined;
+  /** Documents that its replicas opened and that were not here. */
+  peerDocuments: TokenBucket | undefined;
 }
 
 /**
@@ -80,10 +84,32 @@ export class AddressBook {
     record.catchUps.take(cpuMs, nowMs);
   }
 
+  /** For how long replicas of `address` should wait with the next frame, for what they have asked. */
+  asksDebtMs(address: string, nowMs: number): number {
+    return this.#records.get(address)?.asks?.debtMs(nowMs) ?? 0;
+  }
+
+  chargeAsks(address: string, count: number, nowMs: number): void {
+    const record = this.#records.get(address);
+    if (record === undefined) return;
+    const { peerAsksPerAddressPerSecond: perSecond, peerAsksPerAddressBurst: burst } = this.#limits;
+    record.asks ??= new TokenBucket({ perSecond, burst }, nowMs);
+    record.asks.take(count, nowMs);
+  }
+
+  /** Whether a replica of `address` may open one more document that is not here; counts it if so. */
+  tryOpenNew(address: string, nowMs: number): boolean {
+    const record = this.#records.get(address);
+    if (record === undefined) return true;
+    const burst = this.#limits.peerDocumentsPerAddressPerHour;
+    record.peerDocuments ??= new TokenBucket({ perSecond: burst / 3_600, burst }, nowMs);
+    return record.peerDocuments.tryTake(1, nowMs);
+  }
+
   forgetIdle(nowMs: number): void {
     for (const [address, record] of this.#records) {
-      const { connections, upgrades, requests, documents, catchUps } = record;
-      const buckets = [upgrades, requests, documents, catchUps];
+      const { connections, upgrades, requests, documents, catchUps, asks, peerDocuments } = record;
+      const buckets = [upgrades, requests, documents, catchUps, asks, peerDocuments];
       const isIdle = connections === 0 && buckets.every((bucket) => bucket?.isFull(nowMs) ?? true);
       if (isIdle) this.#records.delete(address);
     }
@@ -94,8 +120,15 @@ export class AddressBook {
     if (this.#records.size >= this.#limits.addressesMax) return undefined;
     const { upgradesPerAddressPerSecond: perSecond, upgradesPerAddressBurst: burst } = this.#limits;
     const upgrades = new TokenBucket({ perSecond, burst }, nowMs);
-    const unused = { requests: undefined, documents: undefined, catchUps: undefined };
-    const record = { connections: 0, upgrades, ...unused };
+    const record: AddressRecord = {
+      connections: 0,
+      upgrades,
+      requests: undefined,
+      documents: undefined,
+      catchUps: undefined,
+      asks: undefined,
+      peerDocuments: undefined,
+    };
     this.#records.set(address, record);
     return record;
   }

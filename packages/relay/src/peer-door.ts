@@ -3,17 +3,23 @@ import type { PeerHost } from "@heddle/replica";
 import { subprotocol, type Connection } from "@heddle/sync";
 import { WebSocketServer } from "ws";
 
+import type { AddressBook } from "./address-book.ts";
 import { isTokenRight, readToken } from "./admission.ts";
 import { connectionOf, heddleSocketOptions } from "./connection-of.ts";
 import type { FrontDoor, Knock, Stranger } from "./front-door.ts";
-import type { RelayCounters } from "./relay-counters.ts";
-import type { RelayLimit } from "./relay-limits.ts";
+import type { DocumentCreations } from "./document-creations.ts";
+import { PeerMeter } from "./peer-meter.ts";
+import { countLimit, type RelayCounters } from "./relay-counters.ts";
+import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
 import type { RelayAccess } from "./relay-options.ts";
 
 export interface PeerDoorOptions {
   readonly peers: PeerHost;
   readonly environment: Environment;
   readonly counters: RelayCounters;
+  readonly limits: RelayLimits;
+  readonly addresses: AddressBook;
+  readonly creations: DocumentCreations;
   readonly access: RelayAccess;
   readonly door: Pick<FrontDoor, "refuse">;
   /** The ceiling that keeps newcomers out at present. */
@@ -51,14 +57,30 @@ export class PeerDoor {
 
   /** Somebody who was let in, over whatever they came. */
   accept(connection: Connection, { id, address }: Stranger): void {
-    const { peers, environment, counters } = this.#options;
+    const { peers, environment, counters, limits, addresses } = this.#options;
     counters.peersAccepted++;
-    peers.connect(connection, "acceptor", {
+    const metering = { environment, counters, limits, addresses };
+    const metered =
+      address === undefined ? connection : new PeerMeter(connection, { ...metering, address });
+    peers.connect(metered, "acceptor", {
+      mayOpenNew: () => this.#mayOpenNew(address),
       onLive: () => environment.logger.debug("peer.live", { connection: id }),
       onEnded: ({ code }) => {
         environment.logger.info("peer.ended", { connection: id, address, code });
       },
     });
+  }
+
+  #mayOpenNew(address: string | undefined): boolean {
+    const { addresses, counters, creations, environment, limits } = this.#options;
+    if (creations.count >= limits.documentsMax) {
+      countLimit(counters, "documentsMax");
+      return false;
+    }
+    if (address === undefined) return true;
+    if (addresses.tryOpenNew(address, environment.clock.monotonicMs())) return true;
+    countLimit(counters, "peerDocumentsPerAddressPerHour");
+    return false;
   }
 }
 

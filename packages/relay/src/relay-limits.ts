@@ -60,6 +60,17 @@ const defaultBounds = {
   bytesPerSecondMin: 32 * kiB,
   stallMsMax: 30_000,
 
+  // What one replica sends on the heddle wire; it speaks for all who are behind it.
+  peerBytesPerSecond: 16 * miB,
+  peerBytesBurst: 128 * miB,
+  peerFramesPerSecond: 2_000,
+  peerFramesBurst: 20_000,
+  /** Frames that ask for something, of all replicas of one address. */
+  peerAsksPerAddressPerSecond: 500,
+  peerAsksPerAddressBurst: 20_000,
+  /** Documents that are opened and not here. */
+  peerDocumentsPerAddressPerHour: 10_000,
+
   // What waits to be sent.
   /** Above it, live traffic for that connection is dropped, and made up for once it has read. */
   sendBufferBytesMax: 4 * miB,

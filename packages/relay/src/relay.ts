@@ -276,10 +276,9 @@ export class Relay {
   }
 
   #newPeerDoor(peers: PeerHost): PeerDoor {
-    const { environment, access = {} } = this.#options;
-    const { counters } = this;
+    const { access = {} } = this.#options;
     const overloadedBy = () => this.#load.exceeded;
-    return new PeerDoor({ peers, environment, access, counters, door: this.#door, overloadedBy });
+    return new PeerDoor({ ...this.#context, peers, access, door: this.#door, overloadedBy });
   }
 
   #newHttpDoor(peerDoor: PeerDoor): HttpDoor {

@@ -62,14 +62,15 @@ export class OpenDocuments {
 
   /**
    * The link of a session to a document, which is loaded and opened first where it has to be.
-   * `failed` is called instead of `then` when there will be none: the document cannot be read now, or
-   * the session has too many.
+   * `failed` is called instead of `then` when there will be none: the document cannot be read now, the
+   * session has too many, or it is new here and the peer that opens it may bring no more.
    */
   link(
     session: PeerSession,
     entry: DocumentEntry,
     then: (link: DocumentLink) => void = () => {},
     failed: () => void = () => {},
+    isOpenedByPeer = false,
   ): void {
     const document: OpenDocument = this.#documents.get(entry.id) ?? {
       isLoading: false,
@@ -80,6 +81,10 @@ export class OpenDocuments {
     const ready = (exchange: DocumentExchange | undefined) => {
       if (!session.isLive) return;
       if (exchange === undefined) return failed();
+      if (isOpenedByPeer && this.#isOver(session, document, exchange)) {
+        this.#unused.add(entry.id);
+        return failed();
+      }
       const known = document.links.get(session);
       const link = known ?? this.#makeLink(session, exchange);
       if (link === undefined) return failed();
@@ -112,6 +117,15 @@ export class OpenDocuments {
       this.#unused.delete(id);
       if (!isUsed) this.#documents.delete(id);
     }
+  }
+
+  /** Nobody here has it or wants it, and the peer may bring no more of such. */
+  #isOver(session: PeerSession, document: OpenDocument, { ledger }: DocumentExchange): boolean {
+    const { options, counters } = this.#context;
+    if (document.links.size > 0 || ledger.durable.size > 0) return false;
+    if (options.mayOpenNew?.(session.key) ?? true) return false;
+    counters.documentsPutOff++;
+    return true;
   }
 
   #makeLink(session: PeerSession, exchange: DocumentExchange): DocumentLink | undefined {

@@ -341,7 +341,8 @@ export class Replication implements SessionHost {
     then: (link: DocumentLink) => void,
     failed: () => void,
   ): void {
-    this.#documents.link(session, entry, then, failed);
+    const isOpenedByPeer = !this.#wanted.has(entry.id);
+    this.#documents.link(session, entry, then, failed, isOpenedByPeer);
   }
 
   takes(document: DocumentId): boolean {
@@ -366,6 +367,7 @@ export class Replication implements SessionHost {
   }
 
   #emit(effect: SyncEffect): void {
+    if (effect.type === "keepCursor" && !this.#keepsCursor(effect.store)) return;
     this.#effects.push(effect);
     if (effect.type === "keepCursor") this.#cursors.set(effect.store, effect.cursor);
     if (effect.type !== "event") return;
@@ -375,6 +377,13 @@ export class Replication implements SessionHost {
       event.name === "document.adopted" ||
       event.name === "lane.forked";
     if (isNews) this.#followers.offer(event.entry);
+  }
+
+  /** Stores are invented at no cost: with those beyond the bound, documents are compared anew each time. */
+  #keepsCursor(store: StoreId): boolean {
+    if (this.#cursors.has(store) || this.#cursors.size < this.#limits.cursorsMax) return true;
+    this.counters.cursorsDropped++;
+    return false;
   }
 
   #makeContext(): SyncContext {

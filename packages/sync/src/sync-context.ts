@@ -14,7 +14,13 @@ import type { Outbox } from "./outbox.ts";
 import type { RefusedLanes } from "./refused-lanes.ts";
 import type { ReorderBuffer } from "./reorder-buffer.ts";
 import type { SyncCounters } from "./sync-counters.ts";
-import type { Incarnation, RequestName, SyncEffect, SyncRequests } from "./sync-effects.ts";
+import type {
+  Incarnation,
+  PeerKey,
+  RequestName,
+  SyncEffect,
+  SyncRequests,
+} from "./sync-effects.ts";
 import type { SyncLimits } from "./sync-limits.ts";
 import type { VerifiedLanes } from "./verified-lanes.ts";
 
@@ -49,6 +55,11 @@ export interface ReplicationOptions {
    * very many documents does not: its clients know what they have.
    */
   readonly hasOutbox?: boolean;
+  /**
+   * Whether a peer may open one more document of which nothing is here. Asked once for each OPEN of one;
+   * after a no the document is not exchanged, and the peer, which hears nothing, asks again later.
+   */
+  readonly mayOpenNew?: (peer: PeerKey) => boolean;
   readonly limits?: Partial<SyncLimits>;
 }
 

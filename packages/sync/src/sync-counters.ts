@@ -24,6 +24,10 @@ export interface SyncCounters {
   partsDropped: number;
   /** Times that a document was to be exchanged and the store could not read it. */
   documentsUnreadable: number;
+  /** Times that a peer opened a document that is new here and was to bring no more of such now. */
+  documentsPutOff: number;
+  /** Cursors of stores beyond `cursorsMax`, not kept. */
+  cursorsDropped: number;
   refsUnknown: number;
   refsForgotten: number;
   ephemeralsSent: number;
@@ -63,6 +67,8 @@ export function newSyncCounters(): SyncCounters {
     positionsAsked: 0,
     partsDropped: 0,
     documentsUnreadable: 0,
+    documentsPutOff: 0,
+    cursorsDropped: 0,
     refsUnknown: 0,
     refsForgotten: 0,
     ephemeralsSent: 0,

@@ -1,4 +1,4 @@
-import { Replication } from "@heddle/sync";
+import { Replication, type PeerKey } from "@heddle/sync";
 
 import { readKeptOutbox } from "./kept-outbox.ts";
 import type { PeerHostOptions } from "./peer-host-options.ts";
@@ -12,6 +12,7 @@ import type { PeerNotes } from "./peer-notes.ts";
 export async function openMachine(
   options: PeerHostOptions,
   notes: PeerNotes,
+  mayOpenNew: (peer: PeerKey) => boolean,
 ): Promise<Replication> {
   const { store, replica, environment, signer, limits } = options;
   const { role, engine, adopt, follow, hasOutbox } = options;
@@ -33,6 +34,7 @@ export async function openMachine(
     adopt,
     follow,
     hasOutbox,
+    mayOpenNew,
     ...(limits && { limits }),
   };
   return new Replication(machineOptions, cursors, kept);

@@ -7,6 +7,8 @@ export interface SessionListener {
   onLive?(): void;
   /** Told once, with what ended it: this side, the peer or the transport. */
   onEnded?(end: SessionEnd): void;
+  /** Whether the peer may open one more document of which nothing is here. Yes where it is not said. */
+  mayOpenNew?(): boolean;
 }
 
 export interface SessionEnd {
@@ -42,6 +44,10 @@ export class PeerConnections {
 
   send(key: PeerKey, bytes: Uint8Array): void {
     this.#sessions.get(key)?.connection.send(bytes);
+  }
+
+  mayOpenNew(key: PeerKey): boolean {
+    return this.#sessions.get(key)?.listener.mayOpenNew?.() ?? true;
   }
 
   live(key: PeerKey): void {

@@ -170,7 +170,9 @@ export class PeerHost {
 
   async #start(): Promise<void> {
     const generation = ++this.#generation;
-    const machine = await openMachine(this.#options, this.#notes);
+    const machine = await openMachine(this.#options, this.#notes, (peer) =>
+      this.#connections.mayOpenNew(peer),
+    );
     if (generation !== this.#generation || this.#isStopped) return;
     this.#machine = machine;
     for (const entry of this.#wanted.entries) machine.want(entry, this.#nowMs);
