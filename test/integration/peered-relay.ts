@@ -1,7 +1,7 @@
 import { webSocketTransport } from "@heddle/client";
 import { MemoryDisk, type LogStore } from "@heddle/core";
 import { Relay, type RelayOptions } from "@heddle/relay";
-import { PeerHost, PeerSet, Replica } from "@heddle/replica";
+import { PeerHost, PeerSet, Replica, type ReplicaOptions } from "@heddle/replica";
 import { ephemeralDeviceKey, nodeVerifier } from "@heddle/replica/node";
 import { PeerRole } from "@heddle/sync";
 import { WebSocket } from "ws";
@@ -26,10 +26,11 @@ export class PeeredRelay implements AsyncDisposable {
   static async start(
     options: Partial<RelayOptions> = {},
     disk: MemoryDisk | LogStore = new MemoryDisk(),
+    extras: Partial<ReplicaOptions> = {},
   ): Promise<PeeredRelay> {
     const store = disk instanceof MemoryDisk ? await memoryStore(disk) : disk;
     const parts = { store, environment, signer: ephemeralDeviceKey(), engine: "test" };
-    const replica = await Replica.open({ ...parts, idleMs: 50 });
+    const replica = await Replica.open({ ...parts, idleMs: 50, ...extras });
     const settings = {
       role: PeerRole.relay,
       adopt: true,

@@ -103,9 +103,8 @@ export class AdminServer {
         context.header("WWW-Authenticate", "Bearer");
         return context.text("The admin token is missing or wrong.\n", 401);
       }
-      return context.body(await this.#metrics.text(), 200, {
-        "Content-Type": this.#metrics.contentType,
-      });
+      const { text, contentType } = await this.#metrics.page(context.req.header("accept"));
+      return context.body(text, 200, { "Content-Type": contentType });
     });
     app.notFound((context) => context.text("Ask for /healthz, /readyz or /metrics.\n", 404));
     app.onError((error, context) => {

@@ -1,6 +1,13 @@
-import type { Clock } from "@heddle/core";
+import { toHex, type Clock } from "@heddle/core";
 import type { CommitRound, ReplicaTelemetry } from "@heddle/replica";
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import {
+  collectDefaultMetrics,
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  type Metric,
+} from "prom-client";
 
 import { EventLoopLag } from "./event-loop-lag.ts";
 import { readMetrics, type ReadMetric } from "./metric-table.ts";
@@ -17,6 +24,8 @@ const latencyBuckets = [
  */
 export class RelayMetrics implements ReplicaTelemetry, Disposable {
   readonly #registry = new Registry();
+  /** The same metrics for who asks for OpenMetrics, which has exemplars. */
+  readonly #openMetrics = new Registry();
   readonly #clock: Clock;
   readonly #lag = new EventLoopLag();
   readonly #accept = this.#latency("accept", "From the oldest message of a round to its seal.");
@@ -40,6 +49,10 @@ export class RelayMetrics implements ReplicaTelemetry, Disposable {
     this.#registry.registerMetric(this.#readyGauge());
     this.#registry.registerMetric(lagGauge(this.#lag));
     collectDefaultMetrics({ register: this.#registry });
+    this.#openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+    for (const metric of this.#registry.getMetricsAsArray()) {
+      this.#openMetrics.registerMetric(metric as unknown as Metric);
+    }
   }
 
   /** Until it is called, everything reads as zero and the relay counts as starting. */
@@ -55,35 +68,49 @@ export class RelayMetrics implements ReplicaTelemetry, Disposable {
     return readinessOf(this.#observed, this.#isDraining, this.#clock.nowMs());
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  /** Prometheus text format. */
-  async text(): Promise<string> {
-    return await this.#registry.metrics();
+  /** In the Prometheus text format; in that of OpenMetrics, with exemplars, for who accepts it. */
+  async page(accept = ""): Promise<{ readonly contentType: string; readonly text: string }> {
+    const isOpen = accept.includes("application/openmetrics-text");
+    const registry = isOpen ? this.#openMetrics : this.#registry;
+    return { contentType: registry.contentType, text: await registry.metrics() };
   }
 
   onRound(round: CommitRound): void {
-    const { receivedMs, sealedMs, syncedMs, envelopes, bytes } = round;
-    if (receivedMs !== undefined) this.#accept.observe((sealedMs - receivedMs) / 1_000);
-    this.#sync.observe((syncedMs - sealedMs) / 1_000);
+    const { receivedMs, sealedMs, syncedMs, envelopes, bytes, correlationId } = round;
+    const exemplarLabels = correlationId ? { trace_id: toHex(correlationId) } : undefined;
+    const observe = (histogram: Histogram, ms: number): void => {
+      const value = ms / 1_000;
+      histogram.observe({ labels: {}, value, ...(exemplarLabels && { exemplarLabels }) });
+    };
+    if (receivedMs !== undefined) observe(this.#accept, sealedMs - receivedMs);
+    observe(this.#sync, syncedMs - sealedMs);
     if (envelopes === 0) return;
     this.#logBytes.inc(bytes);
     // Frames are corked for the rest of the tick; this runs after the task that lets them go.
     process.nextTick(() => {
-      this.#broadcast.observe((this.#clock.monotonicMs() - syncedMs) / 1_000);
+      observe(this.#broadcast, this.#clock.monotonicMs() - syncedMs);
     });
   }
 
   [Symbol.dispose](): void {
     this.#lag[Symbol.dispose]();
     this.#registry.clear();
+    this.#openMetrics.clear();
   }
 
   #latency(area: string, help: string): Histogram {
     const name = `heddle_${area}_seconds`;
-    return new Histogram({ name, help, buckets: latencyBuckets, registers: [this.#registry] });
+    // Registered by hand: the library takes no exemplars for a registry that cannot show them.
+    const enableExemplars = true;
+    const histogram = new Histogram({
+      name,
+      help,
+      buckets: latencyBuckets,
+      registers: [],
+      enableExemplars,
+    });
+    this.#registry.registerMetric(histogram);
+    return histogram;
   }
 
   #register({ name, help, type, label, read }: ReadMetric): void {

@@ -7,6 +7,7 @@ import type {
   LaneId,
   LaneWriter,
   LogBatch,
+  Logger,
   LogStore,
   ParkedUpdate,
   QuarantinedUpdate,
@@ -16,11 +17,13 @@ import type {
 import type { ReplicaCounters } from "./replica-counters.ts";
 import type { DocumentRound } from "./document-outbox.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
+import { traceFieldsOf, visibleReason } from "./edit-trace.ts";
 import type { CommitRound, ReplicaTelemetry } from "./telemetry.ts";
 
 export interface CommitterOptions {
   readonly store: LogStore;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly counters: ReplicaCounters;
   readonly telemetry: ReplicaTelemetry | undefined;
   /** Opens the lane of this process; called once, before the first seal. */
@@ -128,6 +131,7 @@ export class Committer {
     counters.rounds++;
     counters.envelopes += round.envelopes;
     telemetry?.onRound(round);
+    this.#trace(rounds, writer, round);
     this.#options.observer()?.onStored({
       arrival,
       lane: writer.descriptor,
@@ -136,19 +140,63 @@ export class Committer {
       }),
     });
   }
+
+  /** Says of each envelope with a correlation id that it is on this disk, wherever it was written. */
+  #trace(
+    rounds: readonly DocumentRound[],
+    { descriptor }: LaneWriter,
+    { receivedMs, sealedMs, syncedMs, correlationId: anyId }: CommitRound,
+  ): void {
+    if (anyId === undefined) return;
+    const { clock, logger, telemetry } = this.#options;
+    const tookMs = syncedMs - (receivedMs ?? sealedMs);
+    for (const { document, envelopes } of rounds) {
+      for (const envelope of envelopes) {
+        const { correlationId, reason, lane, seq } = envelope;
+        if (correlationId === undefined) continue;
+        const isOwn = lane === descriptor.id;
+        const name = isOwn ? "heddle.commit" : "heddle.receive";
+        logger.debug(isOwn ? "edit.committed" : "edit.received", {
+          document,
+          lane,
+          seq,
+          ...traceFieldsOf(envelope),
+        });
+        telemetry?.onTraced?.({
+          name,
+          correlationId,
+          reason: reason && visibleReason(reason),
+          document,
+          lane,
+          seq,
+          endedAtMs: clock.nowMs(),
+          tookMs,
+        });
+      }
+    }
+  }
 }
 
 function totalsOf(
   rounds: readonly DocumentRound[],
-): Pick<CommitRound, "receivedMs" | "envelopes" | "bytes"> {
-  const totals = { receivedMs: undefined as number | undefined, envelopes: 0, bytes: 0 };
+): Pick<CommitRound, "receivedMs" | "envelopes" | "bytes" | "correlationId"> {
+  const totals = {
+    receivedMs: undefined as number | undefined,
+    envelopes: 0,
+    bytes: 0,
+    correlationId: undefined as Uint8Array | undefined,
+  };
   // By index, here and below: a thousand documents a round, and few enough rounds that V8 has compiled
   // no iterator away, each step of which is an object then.
   for (let index = 0; index < rounds.length; index++) {
     const { receivedMs = Infinity, envelopes } = rounds[index]!;
     if (receivedMs < (totals.receivedMs ?? Infinity)) totals.receivedMs = receivedMs;
     totals.envelopes += envelopes.length;
-    for (let of = 0; of < envelopes.length; of++) totals.bytes += envelopes[of]!.payload.length;
+    for (let of = 0; of < envelopes.length; of++) {
+      const envelope = envelopes[of]!;
+      totals.bytes += envelope.payload.length;
+      totals.correlationId = envelope.correlationId ?? totals.correlationId;
+    }
   }
   return totals;
 }

@@ -69,5 +69,7 @@ export * from "./replica.ts";
 export { stateCacheBytesMax } from "./state-cache.ts";
 export * from "./state-folder.ts";
 export * from "./telemetry.ts";
+export type { TracedStep } from "./edit-trace.ts";
+export * from "./open-telemetry.ts";
 export type { SubmitOutcome } from "./update-intake.ts";
 export * from "./walk-log.ts";

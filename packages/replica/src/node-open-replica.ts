@@ -20,9 +20,7 @@ export interface StoreOpener {
   open(environment: Environment): Promise<LogStore>;
 }
 
-export interface OpenReplicaOptions extends Partial<
-  Omit<ReplicaOptions, "store" | "environment" | "telemetry">
-> {
+export interface OpenReplicaOptions extends Partial<Omit<ReplicaOptions, "store" | "environment">> {
   /** One that is opened here is closed with the replica; one that is handed in open is not. */
   readonly store: StoreOpener | LogStore;
   /** Default: silent. */

@@ -11,7 +11,7 @@ import type { ReplicaOptions } from "./replica-options.ts";
 import { Replica } from "./replica.ts";
 
 /** What a replica is embedded with, wherever it runs: all that is the platform's is handed in. */
-export interface LiveReplicaParts extends Partial<Omit<ReplicaOptions, "telemetry">> {
+export interface LiveReplicaParts extends Partial<ReplicaOptions> {
   readonly environment: Environment;
   /** Handed in open. */
   readonly store: LogStore;

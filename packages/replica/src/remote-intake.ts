@@ -23,6 +23,7 @@ import {
 } from "@heddle/document";
 import type { AcceptedRun, RunVerdict } from "@heddle/sync";
 
+import { traceFieldsOf } from "./edit-trace.ts";
 import type { LoadedLog } from "./load-document.ts";
 import type { SealedUpdate, UpdateSource } from "./pending-updates.ts";
 import { RemoteTrials } from "./remote-trials.ts";
@@ -224,7 +225,8 @@ export class RemoteIntake {
     this.#log.heldEnvelopes++;
     this.#sink.outbox.recall({ id, lane, seq, reason, validatorVersion, atMs: clock.nowMs() });
     this.#host.counters.recalled++;
-    logger.warn("envelope.recalled", { document: this.#log.entry.id, envelope: id, reason });
+    const fields = { document: this.#log.entry.id, envelope: id, reason };
+    logger.warn("envelope.recalled", { ...fields, ...traceFieldsOf(envelope) });
     return { isHeld: true };
   }
 }

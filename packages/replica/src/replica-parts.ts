@@ -57,6 +57,7 @@ export function newCommitter(
   return new Committer({
     store,
     clock: environment.clock,
+    logger: environment.logger,
     counters,
     telemetry,
     openLane: async () => {

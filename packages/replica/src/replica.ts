@@ -43,6 +43,7 @@ import {
 } from "./replica-options.ts";
 import { newAuditor, newCheckpointer, newCommitter, type SharedParts } from "./replica-parts.ts";
 import { StateCache } from "./state-cache.ts";
+import type { ReplicaTelemetry } from "./telemetry.ts";
 import { TrialQueue } from "./trial-queue.ts";
 
 /** Somebody who passes on what is on disk. Called in the order of commit groups. */
@@ -124,6 +125,11 @@ export class Replica {
 
   get state(): ReplicaState {
     return this.#state;
+  }
+
+  /** Who is told how long things take, and what becomes of edits with a correlation id. */
+  get telemetry(): ReplicaTelemetry | undefined {
+    return this.#options.telemetry;
   }
 
   /** Documents in memory. */

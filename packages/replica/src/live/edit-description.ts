@@ -1,23 +1,44 @@
-import { HeddleError, HeddleErrorCode, limits } from "@heddle/core";
+import { fromHex, HeddleError, HeddleErrorCode, limits } from "@heddle/core";
 import type { EditContext } from "@heddle/document";
 
 /** What an application says about a transaction. */
 export interface EditDescription {
   /** Why, in its own words; at most `limits.reasonBytesMax` bytes of UTF-8. */
   readonly reason?: string;
-  /** What else belongs to it; at most `limits.correlationIdBytesMax` bytes. */
-  readonly correlationId?: Uint8Array;
+  /**
+   * What else belongs to it, at every replica: up to `limits.correlationIdBytesMax` bytes, or a W3C
+   * `traceparent`, whose trace id (16 bytes) is kept.
+   */
+  readonly correlationId?: Uint8Array | string;
   /** Of the Yjs transaction, for observers and `UndoManager`. It stays on this side. */
   readonly origin?: unknown;
 }
 
-/** @throws HeddleError `HEDDLE_CONFIG_INVALID` when something is longer than an envelope takes. */
-export function editContext({ reason, correlationId }: EditDescription): EditContext | undefined {
-  if (reason === undefined && correlationId === undefined) return undefined;
+/**
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` when something is longer than an envelope takes, or a text
+ * is no `traceparent`.
+ */
+export function editContext({
+  reason,
+  correlationId: given,
+}: EditDescription): EditContext | undefined {
+  if (reason === undefined && given === undefined) return undefined;
+  const correlationId = typeof given === "string" ? traceIdOf(given) : given;
   const bytes = reason === undefined ? undefined : new TextEncoder().encode(reason);
   assertLength("reason", bytes, limits.reasonBytesMax);
   assertLength("correlation id", correlationId, limits.correlationIdBytesMax);
   return { reason: bytes, correlationId: correlationId?.slice() };
+}
+
+/** `00-<32 hexadecimal digits>-<16>-<2>`; neither id may be all zeros. */
+function traceIdOf(traceparent: string): Uint8Array {
+  const [, traceId] =
+    /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.exec(traceparent) ?? [];
+  const bytes = traceId === undefined ? undefined : fromHex(traceId);
+  if (bytes !== undefined) return bytes;
+  const message =
+    "a correlation id in text has to be a W3C traceparent; give bytes for anything else";
+  throw new HeddleError(HeddleErrorCode.configInvalid, message);
 }
 
 function assertLength(what: string, bytes: Uint8Array | undefined, lengthMax: number): void {

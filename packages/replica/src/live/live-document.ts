@@ -14,6 +14,7 @@ import type { Copies } from "../peers/replication-waits.ts";
 import type { DocumentCommit } from "../document-host.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
+import { visibleReason } from "../edit-trace.ts";
 import { editContext, type EditDescription } from "./edit-description.ts";
 import type { QueuedEdits } from "./edit-queue.ts";
 import { EditSubmission } from "./edit-submission.ts";
@@ -184,10 +185,27 @@ export class LiveDocument implements AsyncDisposable {
    * One transaction, with what the application says about it: written into its envelope for good, and
    * readable by everybody who reads the log. Inside another transaction it belongs to that one.
    *
-   * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the reason or the id is too long.
+   * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the reason or the id is too long, or is no `traceparent`.
    */
   transact<Result>(edit: () => Result, about: EditDescription = {}): Result {
-    return this.#shown.binding.transact(edit, editContext(about), about.origin ?? null);
+    const { clock } = this.#environment;
+    const context = editContext(about);
+    const startedMs = clock.monotonicMs();
+    const result = this.#shown.binding.transact(edit, context, about.origin ?? null);
+    const { correlationId, reason } = context ?? {};
+    if (correlationId) {
+      this.#replica?.telemetry?.onTraced?.({
+        name: "heddle.transact",
+        correlationId,
+        reason: reason && visibleReason(reason),
+        document: this.#document?.entry.id,
+        lane: undefined,
+        seq: undefined,
+        endedAtMs: clock.nowMs(),
+        tookMs: clock.monotonicMs() - startedMs,
+      });
+    }
+    return result;
   }
 
   /** Takes in what a peer says about who is there. */
