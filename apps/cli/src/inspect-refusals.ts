@@ -1,4 +1,6 @@
 import { isReleased, toHex, type DocumentId, type LogStore, type RefusalNote } from "@heddle/core";
+import { readForkedLanes, type LaneBranch } from "@heddle/replica";
+import { nodeHash } from "@heddle/replica/node";
 
 import type { CommandIo } from "./command-io.ts";
 import { visibleText } from "./visible-text.ts";
@@ -9,6 +11,16 @@ export interface Refusals {
   readonly quarantine: readonly RefusalDetails[];
   /** Envelopes that stay in the log and are skipped. */
   readonly recalled: readonly (RefusalDetails & { readonly lane: string; readonly seq: number })[];
+  /** Lanes that were written twice: what is here of both histories. */
+  readonly forked: readonly ForkDetails[];
+}
+
+interface ForkDetails {
+  readonly lane: string;
+  readonly device: string;
+  readonly seq: number;
+  readonly at: string;
+  readonly branches: readonly LaneBranch[];
 }
 
 interface RefusalDetails {
@@ -30,7 +42,11 @@ interface RefusalDetails {
 export async function readRefusals(store: LogStore, document: DocumentId): Promise<Refusals> {
   const quarantine = await store.readQuarantine(document);
   const recalled = await store.readRecalls(document);
+  const forked = await readForkedLanes({ store, environment: { hash: nodeHash } }, document);
   return {
+    forked: forked.map(({ lane, device, seq, foundAtMs, branches }) => {
+      return { lane, device, seq, at: new Date(foundAtMs).toISOString(), branches };
+    }),
     quarantine: quarantine.map((refused) => {
       return Object.assign(detailsOf(refused), {
         bytes: refused.size,
@@ -45,7 +61,17 @@ export async function readRefusals(store: LogStore, document: DocumentId): Promi
   };
 }
 
-export function printRefusals({ quarantine, recalled }: Refusals, io: CommandIo): void {
+export function printRefusals({ quarantine, recalled, forked }: Refusals, io: CommandIo): void {
+  for (const { lane, device, seq, at, branches } of forked) {
+    io.out(
+      `    forked lane ${lane} of device ${device}, written twice from ${seq} on, found at ${at}`,
+    );
+    for (const { id, isLogged, envelopes, bytes } of branches) {
+      const where = isLogged ? "in the log" : "beside it";
+      io.out(`      branch ${id}: ${envelopes} envelopes, ${bytes} bytes, ${where}`);
+    }
+    if (branches.length === 0) io.out("      branches too large to be kept");
+  }
   for (const { id, at, bytes, reason, principal, source, isKept, released } of quarantine) {
     const from = source === undefined ? "" : ` from source ${source}`;
     const kept = isKept ? "" : " (not kept)";

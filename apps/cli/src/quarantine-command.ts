@@ -15,6 +15,8 @@ import {
   type QuarantinedUpdate,
   type RecalledEnvelope,
 } from "@heddle/core";
+import { mergeParsed, parseStored } from "@heddle/document";
+import { readBranch, readForkedLanes } from "@heddle/replica";
 import { nodeEnvironment, nodeHash } from "@heddle/replica/node";
 import { markerName, openLevelStore } from "@heddle/storage-level";
 
@@ -39,7 +41,10 @@ export interface QuarantineExportOptions {
   readonly out: string;
 }
 
-/** `heddle quarantine list <data>`: everything that any document was spared, released or not. */
+/**
+ * `heddle quarantine list <data>`: everything that any document was spared, released or not, and both
+ * histories of lanes that were written twice.
+ */
 export async function quarantineList(
   data: string,
   options: QuarantineListOptions,
@@ -48,7 +53,8 @@ export async function quarantineList(
   return withStore(data, io, async (store) => {
     for await (const { id, name } of store.readDocuments()) {
       const refusals = await readRefusals(store, id);
-      if (refusals.quarantine.length + refusals.recalled.length === 0) continue;
+      const { quarantine, recalled, forked } = refusals;
+      if (quarantine.length + recalled.length + forked.length === 0) continue;
       if (options.json) io.out(JSON.stringify({ name, id, ...refusals }));
       else {
         io.out(visibleText(name));
@@ -101,7 +107,10 @@ export async function quarantineRelease(
   });
 }
 
-/** `heddle quarantine export <data> <id>`: the Yjs V1 update as it is kept, in a file of its own. */
+/**
+ * `heddle quarantine export <data> <id>`: the Yjs V1 update as it is kept, in a file of its own; of a
+ * branch of a forked lane all of its updates, merged into one.
+ */
 export async function quarantineExport(
   data: string,
   id: string,
@@ -110,12 +119,8 @@ export async function quarantineExport(
 ): Promise<number> {
   return withStore(data, io, async (store) => {
     const document = idOf(options.doc);
-    const one = find(await refusedOf(store, document), id);
-    const update = isEnvelope(one) ? await payloadOf(store, document, one) : one.update;
-    if (update === undefined) {
-      const message = `of ${one.id} only the note is kept, and not the bytes`;
-      throw new HeddleError(HeddleErrorCode.configInvalid, message);
-    }
+    const update =
+      (await branchOf(store, document, id)) ?? (await refusedBytes(store, document, id));
     // Never over a file that is there: whoever gave the name twice would lose the first one.
     const file = await openNew(options.out);
     try {
@@ -126,6 +131,34 @@ export async function quarantineExport(
     io.out(`${update.length} bytes in ${options.out}`);
     return 0;
   });
+}
+
+/** A branch of a forked lane, by its id or the beginning of it; `undefined` when there is none. */
+async function branchOf(
+  store: LogStore,
+  document: DocumentId,
+  id: string,
+): Promise<Uint8Array | undefined> {
+  const reading = { store, environment: { hash: nodeHash } };
+  for (const fork of await readForkedLanes(reading, document)) {
+    const [branch, another] = fork.branches.filter((each) => each.id.startsWith(id.toLowerCase()));
+    if (branch === undefined || another !== undefined || id.length < 8) continue;
+    const updates = await readBranch(reading, fork, branch.id);
+    return mergeParsed((updates ?? []).map((update) => parseStored(update)));
+  }
+  return undefined;
+}
+
+async function refusedBytes(
+  store: LogStore,
+  document: DocumentId,
+  id: string,
+): Promise<Uint8Array> {
+  const one = find(await refusedOf(store, document), id);
+  const update = isEnvelope(one) ? await payloadOf(store, document, one) : one.update;
+  if (update !== undefined) return update;
+  const message = `of ${one.id} only the note is kept, and not the bytes`;
+  throw new HeddleError(HeddleErrorCode.configInvalid, message);
 }
 
 async function openNew(name: string): Promise<FileHandle> {

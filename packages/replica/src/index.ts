@@ -32,6 +32,7 @@ export type {
   TriedEnvelope,
 } from "./log-trials.ts";
 export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
+export * from "./peers/forked-lanes.ts";
 export { forwardPresence } from "./peers/forward-presence.ts";
 export * from "./peers/live-peers.ts";
 export * from "./peers/peer-dialer.ts";

@@ -8,7 +8,10 @@ export function isShown({ branchA, branchB }: Omit<ForkProof, "lane">): boolean 
   return branchA.length > 0 && branchB.length > 0;
 }
 
-/** The shortest proof in two runs: from one seq at which they differ to the next signature of each. */
+/** Beyond what proves anything, this much of a branch is kept: for who has only the other one. */
+const branchBytesMax = 64 * 1024;
+
+/** The proof in two runs: from one seq at which they differ, as far as they are signed and not long. */
 export function proofOf(
   lane: LaneDescriptor,
   ours: readonly Envelope[],
@@ -29,7 +32,14 @@ export function proofOf(
 
 function branchFrom(run: readonly Envelope[], seq: number): Envelope[] | undefined {
   const start = run.findIndex((envelope) => envelope.seq === seq);
-  const end = run.findIndex(({ signature }, index) => index >= start && signature !== undefined);
-  const isShort = end >= 0 && end - start < wireLimits.envelopesPerBranchMax;
-  return isShort ? run.slice(start, end + 1) : undefined;
+  const branch = run.slice(start, start + wireLimits.envelopesPerBranchMax);
+  let bytes = 0;
+  let end: number | undefined;
+  for (const [index, envelope] of branch.entries()) {
+    const follows = envelope.lane === branch[0]!.lane && envelope.seq === seq + index;
+    bytes += envelope.bytes.length;
+    if (!follows || (end !== undefined && bytes > branchBytesMax)) break;
+    if (envelope.signature !== undefined) end = index + 1;
+  }
+  return end === undefined ? undefined : branch.slice(0, end);
 }

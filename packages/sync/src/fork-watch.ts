@@ -15,6 +15,7 @@ import { isShown, proofOf } from "./fork-proof.ts";
 import { NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { ForkProof } from "./sync-effects.ts";
+import { wireLimits } from "./wire-limits.ts";
 
 /**
  * Forks of one document: a lane that was written twice, by a copied image or a thief of a key.
@@ -27,7 +28,10 @@ import type { ForkProof } from "./sync-effects.ts";
 export class ForkWatch {
   readonly #context: SyncContext;
   readonly #exchange: DocumentExchange;
+  /** Where the histories differ at the latest. */
   readonly #suspected = new Map<LaneId, number>();
+  /** Lanes of which a peer was asked for more than that, to see where they part. */
+  readonly #searched = new Set<LaneId>();
 
   constructor(context: SyncContext, exchange: DocumentExchange) {
     this.#context = context;
@@ -39,7 +43,9 @@ export class ForkWatch {
     if (this.#exchange.ledger.isFrozen(lane) || seq < 1) return;
     this.#suspected.set(lane, seq);
     const documentRef = link.ourRef;
-    link.session.send({ name: "pull", documentRef, lane, fromSeq: seq, toSeq: seq });
+    const fromSeq = this.#searched.has(lane) ? seq : this.#earliest(lane, seq);
+    this.#searched.add(lane);
+    link.session.send({ name: "pull", documentRef, lane, fromSeq, toSeq: seq });
   }
 
   /** Looks whether a run of a suspected lane differs from what is on our disk. */
@@ -48,14 +54,26 @@ export class ForkWatch {
     const firstSeq = run[0]!.seq;
     const suspectedSeq = this.#suspected.get(lane.id);
     if (suspectedSeq === undefined || firstSeq > ledger.durableSeq(lane.id)) return;
-    this.#suspected.delete(lane.id);
+    const isLast = run.at(-1)!.seq >= suspectedSeq;
+    if (isLast) this.#suspected.delete(lane.id);
     const document = ledger.entry.id;
     const above = new Map([[lane.id, firstSeq - 1]]);
     const bytesMax = this.#context.limits.readBytesMax;
     this.#context.request("read", { document, above, lane: lane.id, bytesMax }, (ours) => {
       const proof = proofOf(lane, ours.envelopes, run);
       if (proof) this.#verify(proof, link);
+      else if (isLast) this.#searched.delete(lane.id);
     });
+  }
+
+  /**
+   * As far back as a proof may reach: what it shows of a branch is kept by whoever has the other one. The
+   * peer may have dropped that; asked again, it is asked for what is known to differ.
+   */
+  #earliest(lane: LaneId, seq: number): number {
+    const floor = this.#exchange.ledger.floors.get(lane) ?? 0;
+    const earliest = Math.max(floor + 1, seq - wireLimits.envelopesPerBranchMax + 1, 1);
+    return Math.min(earliest, seq);
   }
 
   /** A peer says that a lane is forked, and shows it. @throws HeddleError when it cannot be read. */
@@ -117,6 +135,11 @@ export class ForkWatch {
     const { id } = proof.lane;
     if (ledger.isFrozen(id)) return;
     this.#context.counters.forks++;
+    for (const branch of [proof.branchA, proof.branchB]) {
+      const here = ledger.idAt(id, branch[0]!.seq);
+      const isHere = here !== undefined && equalBytes(here, branch[0]!.id);
+      if (!isHere) this.#context.counters.forkEnvelopesKept += branch.length;
+    }
     this.#exchange.takeBack(id);
     ledger.freeze(proof);
     const document = ledger.entry.id;

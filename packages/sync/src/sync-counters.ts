@@ -15,6 +15,8 @@ export interface SyncCounters {
   signaturesBad: number;
   unsigned: number;
   forks: number;
+  /** Envelopes of the branches that are not in the log here, kept as proof. */
+  forkEnvelopesKept: number;
   acksUnproven: number;
   /** CURSOR and MARK that are not what their check says. */
   feedPositionsDamaged: number;
@@ -61,6 +63,7 @@ export function newSyncCounters(): SyncCounters {
     signaturesBad: 0,
     unsigned: 0,
     forks: 0,
+    forkEnvelopesKept: 0,
     acksUnproven: 0,
     feedPositionsDamaged: 0,
     naksDamaged: 0,

@@ -3,6 +3,7 @@ import type { Connection, KeptRefusal, OutboxSize, PeerKey, SyncEvent } from "@h
 
 import type { EventListeners } from "../live/event-listeners.ts";
 import type { DialerChange, DialerState } from "./dialer-state.ts";
+import { readBranch, readForkedLanes, type ForkedLane } from "./forked-lanes.ts";
 import type { PeerHost } from "./peer-host.ts";
 import type { PeerPresence } from "./peer-presence.ts";
 import type { PeerSet } from "./peer-set.ts";
@@ -100,6 +101,21 @@ export class LivePeers {
   /** Speaks with a peer that came by itself. */
   accept(connection: Connection): void {
     this.#parts.host.connect(connection, "acceptor");
+  }
+
+  /**
+   * Lanes of a document that were written twice, and what is here of both histories: nothing of either
+   * is thrown away.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*`.
+   */
+  forks(document: DocumentId): Promise<readonly ForkedLane[]> {
+    return readForkedLanes(this.#parts.reading, document);
+  }
+
+  /** The Yjs updates of one branch; see {@link readBranch}. */
+  exportBranch(fork: ForkedLane, id: string): Promise<readonly Uint8Array[] | undefined> {
+    return readBranch(this.#parts.reading, fork, id);
   }
 
   /** What the platform knows of the network: offline nothing is dialed, and nothing fails. */

@@ -266,6 +266,10 @@ export class PeerHost {
     if (event.name === "lane.replicated" && this.#machine) {
       this.#waits.review(this.#machine, event.document);
     }
+    if (event.name === "lane.taken") {
+      const { document, lane } = event;
+      this.#options.environment.logger.error("lane.taken", { document, lane });
+    }
     if (event.name === "lane.taken" || event.name === "lane.forked") {
       this.#options.replica.endLane(event.lane);
     }

@@ -1,6 +1,8 @@
 import {
   decodeEnvelope,
   isHeddleError,
+  limits,
+  toHex,
   type DocumentId,
   type Environment,
   type KeptFork,
@@ -81,14 +83,20 @@ export class PeerNotes {
   }
 
   keepFork(document: DocumentId, { lane, branchA, branchB }: ForkProof): void {
+    const { clock, logger } = this.#options.environment;
+    const bytes = [...branchA, ...branchB].reduce((sum, each) => sum + each.bytes.length, 0);
+    // Whoever signs two such envelopes must not stop the store. Frozen all the same.
+    const isKept = bytes <= limits.forkBytesMax;
     const fork: KeptFork = {
       document,
       lane,
       seq: branchA[0]!.seq,
-      branchA: branchA.map(({ bytes }) => bytes),
-      branchB: branchB.map(({ bytes }) => bytes),
-      foundAtMs: this.#options.environment.clock.nowMs(),
+      branchA: isKept ? branchA.map((envelope) => envelope.bytes) : [],
+      branchB: isKept ? branchB.map((envelope) => envelope.bytes) : [],
+      foundAtMs: clock.nowMs(),
     };
+    const device = toHex(lane.devicePublicKey);
+    logger.error("lane.forked", { document, lane: lane.id, seq: fork.seq, device, isKept });
     this.#append({ forks: [fork] });
   }
 

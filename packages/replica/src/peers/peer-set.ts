@@ -70,7 +70,9 @@ export class PeerSet {
       transport,
       environment,
       onConnected: ({ connection, live, ended }) => {
-        const key = host.connect(connection, "initiator", {
+        // It may have ended before there is a key: the host may not be ready.
+        let key: PeerKey | undefined = undefined;
+        key = host.connect(connection, "initiator", {
           onLive: () => live(),
           onEnded: ({ closeCode }) => {
             if (key !== undefined) this.#keys.delete(key);
