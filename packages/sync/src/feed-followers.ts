@@ -1,5 +1,6 @@
 import { equalBytes, type DocumentEntry, type DocumentId } from "@heddle/core";
 
+import type { DocumentLink } from "./document-link.ts";
 import { checkOf } from "./feed-position.ts";
 import type { OpenDocuments } from "./open-documents.ts";
 import type { PeerSession } from "./peer-session.ts";
@@ -12,6 +13,8 @@ interface Following {
   readonly waiting: DocumentEntry[];
   /** Those that are being loaded: nobody knows yet what the peer lacks of them. */
   readonly opening: Set<DocumentId>;
+  /** Those that were opened last, until neither side lacks anything of them. */
+  readonly comparing: Set<DocumentLink>;
   markedArrival: number;
   /** The changes since its cursor are known. */
   isListed: boolean;
@@ -42,6 +45,7 @@ export class FeedFollowers {
     const following: Following = {
       waiting: [],
       opening: new Set(),
+      comparing: new Set(),
       markedArrival: -1,
       isListed: false,
     };
@@ -70,6 +74,12 @@ export class FeedFollowers {
       following.waiting.push(entry);
       this.#openMore(session, following);
     }
+  }
+
+  /** The peer said something: what it was asked about may be settled, and makes room for more. */
+  heard(session: PeerSession): void {
+    const following = this.#following.get(session);
+    if (following && following.waiting.length > 0) this.#openMore(session, following);
   }
 
   /** Documents that a session was not asked about yet. */
@@ -109,12 +119,16 @@ export class FeedFollowers {
   #openMore(session: PeerSession, following: Following): void {
     if (!session.isLive) return;
     const { openingDocumentsMax } = this.#context.limits;
-    let unsettled = [...session.links.values()].filter((link) => !link.isSettled).length;
-    while (following.waiting.length > 0 && unsettled < openingDocumentsMax) {
-      const entry = following.waiting.shift()!;
-      following.opening.add(entry.id);
-      this.#documents.link(session, entry, () => following.opening.delete(entry.id));
-      unsettled++;
+    const { waiting, opening, comparing } = following;
+    // Of all that are open there may be very many; of these there are no more than are opened at a time.
+    for (const link of comparing) if (link.isSettled) comparing.delete(link);
+    while (waiting.length > 0 && opening.size + comparing.size < openingDocumentsMax) {
+      const entry = waiting.shift()!;
+      opening.add(entry.id);
+      this.#documents.link(session, entry, (link) => {
+        opening.delete(entry.id);
+        comparing.add(link);
+      });
     }
   }
 }

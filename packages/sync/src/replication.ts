@@ -130,7 +130,12 @@ export class Replication implements SessionHost {
   }
 
   receive(peer: PeerKey, bytes: Uint8Array, nowMs: number): void {
-    this.#input(nowMs, () => this.#sessions.get(peer)?.receive(bytes));
+    this.#input(nowMs, () => {
+      const session = this.#sessions.get(peer);
+      if (session === undefined) return;
+      session.receive(bytes);
+      this.#followers.heard(session);
+    });
   }
 
   /** The transport of a session is gone. */
