@@ -140,6 +140,11 @@ export class SimWorld {
 
   #isQuiet(): boolean {
     const isSettled = this.replicas.every(({ replication }) => replication?.isSettled);
+    // Who has nobody to speak with lacks nothing that it knows of. Of a fork it hears when it has dialed.
+    const areMet = this.replicas.every((replica) => {
+      return replica.options.targets.every((target) => replica.isConnectedTo(target));
+    });
+    if (this.checker.isCloned && !areMet) return false;
     if (!isSettled) return false;
     const [first, ...others] = this.replicas.map((replica) => this.#vectorsOf(replica));
     return others.every((vectors) => vectors === first);
