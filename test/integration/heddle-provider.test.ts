@@ -130,8 +130,10 @@ describe("HeddleProvider and a relay", () => {
     const [paper, list] = [open("paper", { store }), open("list", { store })];
     const other = open("paper");
     await vi.waitFor(() => expect([paper.synced, list.synced]).toEqual([true, true]), wait);
+    const status: string[] = [];
+    paper.on("status", (event) => status.push(event.status));
     paper.disconnect();
-    expect(paper.wsconnected).toBe(false);
+    expect([paper.wsconnected, paper.synced, status]).toEqual([false, false, ["disconnected"]]);
     other.doc.getText("text").insert(0, "unseen");
     await other.whenRelayed();
     list.doc.getText("text").insert(0, "listed");

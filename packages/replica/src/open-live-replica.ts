@@ -19,6 +19,8 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
   readonly verifier: Verifier;
   /** Peers to keep a connection to, in the order of no preference: all of them. None: no peers at all. */
   readonly peers?: readonly PeerTarget[] | undefined;
+  /** False: nobody is dialed before {@link LivePeers.setOnline}. Default true. */
+  readonly isOnline?: boolean;
   /** Bring over everything that peers have, and not only the documents that were opened here. */
   readonly follow?: boolean;
   /** Take any document that a peer opens, too. */
@@ -35,19 +37,23 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
  * @throws HeddleError `HEDDLE_STORAGE_*` as the store does; then nothing is released.
  */
 export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveReplica> {
-  const { verifier, peers: targets, follow = false, release, ...rest } = parts;
+  const { verifier, peers: targets, isOnline = true, follow = false, release, ...rest } = parts;
   const { adopt = follow, role = PeerRole.replica } = rest;
   const { environment } = rest;
   const own = { ...rest, engine: rest.engine ?? "heddle" };
   const replica = await Replica.open(own);
   const meeting = { ...own, replica, verifier, follow, adopt, role };
-  const peers = targets && (await meet(meeting, targets));
+  const peers = targets && (await meet(meeting, targets, isOnline));
   return new LiveReplica({ replica, environment, release, peers });
 }
 
 type Meeting = Omit<PeerHostOptions, "hasOutbox" | "onEvent">;
 
-async function meet(meeting: Meeting, targets: readonly PeerTarget[]): Promise<LivePeers> {
+async function meet(
+  meeting: Meeting,
+  targets: readonly PeerTarget[],
+  isOnline: boolean,
+): Promise<LivePeers> {
   const { environment, store } = meeting;
   const events = new EventListeners<PeerEvents>();
   const host = await PeerHost.open({
@@ -61,6 +67,7 @@ async function meet(meeting: Meeting, targets: readonly PeerTarget[]): Promise<L
     targets,
     onChange: (peer, change) => events.emit("connection", { ...change, peer }),
   });
+  if (!isOnline) set.setOnline(false);
   set.start();
   return new LivePeers({ host, set, events, reading: { store, environment } });
 }

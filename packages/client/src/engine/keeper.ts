@@ -78,7 +78,6 @@ export class Keeper implements EngineSide {
         this.#steer();
       }),
     );
-    this.#steer();
     if (options.tabs !== undefined) this.#meetTabs(options.tabs);
   }
 
@@ -99,6 +98,8 @@ export class Keeper implements EngineSide {
         signer,
         verifier: platform.verifier,
         peers: [{ name: relayName, transport: link }],
+        // Whoever wants a connection says so; a dial that is given up at once would be noise.
+        isOnline: false,
         // Tabs open what they show.
         adopt: options.tabs !== undefined,
         release,

@@ -144,13 +144,11 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   connect(): void {
-    this.shouldConnect = true;
-    this.#steer();
+    this.#steer(true);
   }
 
   disconnect(): void {
-    this.shouldConnect = false;
-    this.#steer();
+    this.#steer(false);
   }
 
   /** Saves what was typed, and lets go. What could not be saved is in the log and in `failed`. */
@@ -245,8 +243,15 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     const status = this.#statusName;
     if (status === before || this.#stock) return;
     if (status !== "connected") this.#setSynced(false);
+    else this.#renewPresence();
     this.emit("status", [{ status }]);
     this.#teller.now();
+  }
+
+  /** A new clock, so that those who were told of our leaving with the old connection take us again. */
+  #renewPresence(): void {
+    const { awareness } = this;
+    if (awareness.getLocalState() !== null) awareness.setLocalState(awareness.getLocalState());
   }
 
   get #statusName(): "connecting" | "connected" | "disconnected" {
@@ -296,8 +301,9 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.emit(state, [error]);
   }
 
-  #steer(): void {
+  #steer(shouldConnect: boolean): void {
     const before = this.#statusName;
+    this.shouldConnect = shouldConnect;
     if (this.shouldConnect) this.#stock?.connect();
     else this.#stock?.disconnect();
     this.#live.setShared(this.shouldConnect && this.#stock === undefined);

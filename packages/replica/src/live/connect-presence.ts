@@ -87,7 +87,10 @@ class LivePresence implements PresencePart {
   onPresenceEnded(from: PresenceSource): void {
     const clients = [...this.#broughtBy].filter(([, by]) => by === from).map(([client]) => client);
     for (const client of clients) this.#broughtBy.delete(client);
-    removeAwarenessStates(this.#live.awareness, clients, this);
+    const { awareness } = this.#live;
+    removeAwarenessStates(awareness, clients, this);
+    // Who is brought again is brought with the same clock, and would be taken for old news.
+    for (const client of clients) awareness.meta.delete(client);
   }
 }
 

@@ -80,3 +80,23 @@ test("what is no presence is counted and goes nowhere, and what is no news goes 
   expect(presence.refused).toBe(1);
   end();
 });
+
+test("[CLT-7] the parts of this process hear of each client once, from where it came", async () => {
+  const { presence, say, end } = newStar();
+  const heard: unknown[] = [];
+  presence.join(
+    {
+      onPresence: (_document, _update, from) => heard.push(from),
+      onPresenceDue: () => undefined,
+      onPresenceEnded: (from) => heard.push(["ended", from]),
+    },
+    notes,
+  );
+  say(1, whole(named("Ada")));
+  await delivered();
+  presence.onEvent({ name: "session.closed", peer: 1, code: "HEDDLE_SESSION_CLOSED" });
+  await delivered();
+  // A goodbye that came twice would make the clock of the client known again, and its return no news.
+  expect(heard).toEqual([1, ["ended", 1]]);
+  end();
+});

@@ -88,7 +88,7 @@ class PresenceForwarder implements PresencePart {
   }
 
   #send(document: DocumentId, update: Uint8Array, except: PresenceSource): void {
-    this.#presence.send(this, document, update, { except });
+    this.#presence.send(this, document, update, { except, isForPeers: true });
   }
 
   #encode(document: DocumentId, clients: number[]): Uint8Array {

@@ -8,6 +8,8 @@ export type PresenceSource = PeerKey | PresencePart;
 export interface PresenceChoice {
   readonly only?: PresenceSource | undefined;
   readonly except?: PresenceSource | undefined;
+  /** The parts of this process have heard it from where it came. */
+  readonly isForPeers?: boolean;
 }
 
 /** A part of this process that shows presence: the rooms of a relay, or a live document. */
@@ -96,10 +98,11 @@ export class PeerPresence {
     from: PresencePart,
     document: DocumentId,
     update: Uint8Array,
-    { only, except }: PresenceChoice,
+    { only, except, isForPeers = false }: PresenceChoice,
   ): void {
     // Who has left has been told of as gone.
-    for (const part of this.#parts.has(from) ? this.#partsOf(document) : []) {
+    const isOfHere = this.#parts.has(from) && !isForPeers;
+    for (const part of isOfHere ? this.#partsOf(document) : []) {
       const isMeant = part !== from && part !== except && (only === undefined || part === only);
       if (isMeant) part.onPresence(document, update, from);
     }
