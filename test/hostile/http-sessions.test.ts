@@ -44,7 +44,8 @@ async function honestPairWorks(it: PeeredRelay, word: string): Promise<void> {
 }
 
 test("[RLY-11][RLY-19] many sessions from one address: so many, at such a rate, and gone when unused", async () => {
-  const limits = { connectionsPerAddressMax: 5, upgradesPerAddressBurst: 12, httpIdleMs: 300 };
+  const knocking = { upgradesPerAddressPerSecond: 1, upgradesPerAddressBurst: 12 };
+  const limits = { connectionsPerAddressMax: 5, ...knocking, httpIdleMs: 2_000 };
   await using it = await PeeredRelay.start({ trustProxy: true, limits });
   const knocks = await Promise.all(
     Array.from({ length: 40 }, () => ask(it, wire, { method: "POST" })),
@@ -91,7 +92,7 @@ test("[RLY-13][RLY-19] half-sent bodies, by the byte or claimed to be giant, end
 });
 
 test("[RLY-11][RLY-19] polling without end and asking for sessions that are not there run into a rate", async () => {
-  const limits = { requestsPerAddressPerSecond: 20, requestsPerAddressBurst: 100 };
+  const limits = { requestsPerAddressPerSecond: 1, requestsPerAddressBurst: 100 };
   await using it = await PeeredRelay.start({ trustProxy: true, limits });
   const session = await openSession(it);
   const seen = new Map<number, number>();

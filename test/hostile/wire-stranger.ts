@@ -33,7 +33,7 @@ export class WireStranger implements Disposable {
     this.#socket = socket;
   }
 
-  /** In a session, as if through a proxy that says `address`. */
+  /** In a session (a relay follows whoever is in one: CURSOR is what it says first), as if through a proxy that says `address`. */
   static async greet(url: string, address: string): Promise<WireStranger> {
     const socket = new WebSocket(url, [subprotocol], from(address));
     const stranger = new WireStranger(socket);
@@ -47,7 +47,7 @@ export class WireStranger implements Disposable {
       stranger.#onMessage(new Uint8Array(data), handshake),
     );
     socket.on("open", () => socket.send(handshake.helloBytes));
-    await until(() => stranger.has("auth") || stranger.closeReason !== undefined, "a greeting");
+    await until(() => stranger.has("cursor") || stranger.closeReason !== undefined, "a greeting");
     return stranger;
   }
 
