@@ -66,8 +66,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "believe any signature",
     file: "sync/dist/document-exchange.js",
-    find: "if (isGood)\n                this.#context.lanes.add(lane);",
-    replace: "if (isGood || true)\n                this.#context.lanes.add(lane);",
+    find: "if (isGood)\n                this.#verified(pending);",
+    replace: "if (isGood || true)\n                this.#verified(pending);",
+    scenario: "damaged",
+  },
+  {
+    name: "leave out what a run follows, though the peer asked for it",
+    file: "sync/dist/link-pusher.js",
+    find: "this.#inFull.add(lane);",
+    replace: "void lane;",
     scenario: "damaged",
   },
   {

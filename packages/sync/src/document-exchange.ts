@@ -17,13 +17,19 @@ import { nakCheck, NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { AdoptAnswer, OfferedCheckpoint, StoreAnswer } from "./sync-effects.ts";
 
+/** A run that a peer pushed. */
+export interface OfferedRun {
+  readonly run: readonly Envelope[];
+  /** What its first envelope follows was filled in here, and may be wrong. */
+  readonly isPlaced: boolean;
+  /** Gives its credit back; to be called when the run is stored or dropped. */
+  readonly release: () => void;
+}
+
 /** A run between its arrival and the disk. */
-interface PendingRun {
+interface PendingRun extends OfferedRun {
   readonly link: DocumentLink;
   readonly lane: LaneDescriptor;
-  readonly run: readonly Envelope[];
-  /** To be called when the run is stored or dropped. */
-  readonly release: () => void;
   isVerified: boolean;
   isDropped: boolean;
 }
@@ -75,13 +81,9 @@ export class DocumentExchange {
     this.#changed();
   }
 
-  /** A run that a peer pushed; not empty. `release` gives its credit back. */
-  offer(
-    link: DocumentLink,
-    lane: LaneDescriptor,
-    pushed: readonly Envelope[],
-    release: () => void,
-  ): void {
+  /** A run that a peer pushed; not empty. */
+  offer(link: DocumentLink, lane: LaneDescriptor, offered: OfferedRun): void {
+    const { run: pushed, isPlaced, release } = offered;
     const { counters } = this.#context;
     const run = pushed.slice(0, pushed.findLastIndex(({ signature }) => signature) + 1);
     counters.envelopesReceived += pushed.length;
@@ -91,7 +93,8 @@ export class DocumentExchange {
       return release();
     }
     if (run.length === 0) return release();
-    this.forkWatch.compare(link, lane, run);
+    // Only what the peer said itself is evidence.
+    if (!isPlaced) this.forkWatch.compare(link, lane, run);
     const { fresh, duplicates, gap, forkSeq } = this.ledger.compare(run);
     counters.duplicates += duplicates;
     if (lane.id === this.#context.writtenLane && fresh.length + (gap ? 1 : 0) > 0) {
@@ -108,10 +111,31 @@ export class DocumentExchange {
     }
     if (forkSeq === undefined) link.receivedFromPeer(lane.id, run.at(-1)!.seq);
     if (fresh.length === 0 || fresh.at(-1)!.signature === undefined) {
-      if (duplicates > 0) link.sendAcks([lane.id]);
+      if (duplicates > 0) link.acks.add([lane.id]);
       return release();
     }
-    this.#accept({ link, lane, run: fresh, release, isVerified: false, isDropped: false });
+    this.#accept({
+      link,
+      lane,
+      run: fresh,
+      isPlaced,
+      release,
+      isVerified: false,
+      isDropped: false,
+    });
+  }
+
+  /** A run came that does not say what it follows, and nobody here knows: it has to come again. */
+  unplaced(
+    link: DocumentLink,
+    lane: LaneId,
+    { firstSeq, lastSeq }: { readonly firstSeq: number; readonly lastSeq: number },
+  ): void {
+    if (this.ledger.isFrozen(lane)) return this.nak(link, lane, firstSeq, NakCode.forked);
+    link.receivedFromPeer(lane, lastSeq);
+    if (firstSeq > this.ledger.acceptedSeq(lane)) return this.gaps.found(link, lane, lastSeq);
+    const documentRef = link.ourRef;
+    link.session.send({ name: "pull", documentRef, lane, fromSeq: firstSeq, toSeq: lastSeq });
   }
 
   /** Presence that a peer sent: passed on when all that came before it is stored. */
@@ -193,7 +217,7 @@ export class DocumentExchange {
     this.#runsAccepted++;
     const isLaneNew = known === undefined;
     this.#context.request("verifyRun", { lane, isLaneNew, run }, (isGood) => {
-      if (isGood) this.#context.lanes.add(lane);
+      if (isGood) this.#verified(pending);
       else this.#refuse(pending);
       pending.isVerified = true;
       this.#storeVerified();
@@ -205,15 +229,27 @@ export class DocumentExchange {
     const { id } = this.ledger.entry;
     const early = this.#context.reorderBuffer.take(id, lane, this.ledger.acceptedSeq(lane) + 1);
     if (!early) return;
-    this.offer(early.origin, early.lane, early.run, () => {});
+    const { origin, lane: ofEarly, run } = early;
+    this.offer(origin, ofEarly, { run, isPlaced: false, release: () => {} });
     // It may have been overtaken, and what follows is still here.
     this.#drainBuffer(lane);
   }
 
-  #refuse({ link, lane, run, isDropped }: PendingRun): void {
+  #verified({ link, lane, isPlaced }: PendingRun): void {
+    this.#context.lanes.add(lane);
+    if (!isPlaced) link.placing.verified(lane.id);
+  }
+
+  #refuse({ link, lane, run, isPlaced, isDropped }: PendingRun): void {
     if (isDropped) return;
-    this.#context.counters.signaturesBad++;
     this.takeBack(lane.id);
+    if (isPlaced) {
+      // Its author may have gone on from another envelope than the one here: that is a fork, not a forgery.
+      this.#context.counters.runsUnplaced++;
+      link.placing.failed(lane.id);
+      return this.unplaced(link, lane.id, { firstSeq: run[0]!.seq, lastSeq: run.at(-1)!.seq });
+    }
+    this.#context.counters.signaturesBad++;
     this.nak(link, lane.id, run[0]!.seq, NakCode.badSignature);
     // Either side may have the wrong idea of the lane's number: both begin anew, or the peer forges.
     link.session.close(HeddleErrorCode.frameMalformed);
@@ -280,7 +316,7 @@ export class DocumentExchange {
       }
     }
     this.#context.counters.envelopesStored += stored.length;
-    for (const [link, lanes] of toAck) link.sendAcks(lanes);
+    for (const [link, lanes] of toAck) link.acks.add(lanes);
     if (stored.length === 0) return;
     const { entry } = this.ledger;
     const event = { name: "document.received", entry, envelopes: stored } as const;

@@ -2,6 +2,7 @@ import {
   acceptEnvelope,
   compareBytes,
   logDigest,
+  noEnvelopeId,
   type DocumentEntry,
   type Envelope,
   type EnvelopeId,
@@ -81,6 +82,13 @@ export class DocumentLedger {
   idAt(lane: LaneId, seq: number): EnvelopeId | undefined {
     const durable = this.#durable.get(lane);
     return durable?.seq === seq ? durable.head : this.#recent.get(lane)?.get(seq);
+  }
+
+  /** Id that the envelope at `seq` names as the one before, if it is at hand. */
+  idBefore(lane: LaneId, seq: number): EnvelopeId | undefined {
+    if (seq === 1) return noEnvelopeId;
+    const accepted = this.#accepted.get(lane);
+    return accepted?.seq === seq - 1 ? accepted.head : this.idAt(lane, seq - 1);
   }
 
   /** Up to here everything is held or on its way to disk. */

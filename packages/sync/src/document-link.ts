@@ -10,12 +10,14 @@ import {
 import type { DocumentExchange } from "./document-exchange.ts";
 import { HaveFlag, type AckedPosition, type WirePosition } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
+import { LinkAcks } from "./link-acks.ts";
 import { LinkDigests } from "./link-digests.ts";
 import { LinkPresence } from "./link-presence.ts";
 import { LinkPusher } from "./link-pusher.ts";
 import { isPermanentNak, nakCheck, NakCode } from "./nak-code.ts";
 import { headBytes, PeerPositions, type SuspectLane } from "./peer-positions.ts";
 import { fullJitter } from "./retry-policy.ts";
+import { RunPlacing } from "./run-placing.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { PeerKey } from "./sync-effects.ts";
 import { wireLimits } from "./wire-limits.ts";
@@ -55,6 +57,8 @@ export class DocumentLink {
   readonly ourRef: number;
   readonly positions: PeerPositions;
   readonly presence: LinkPresence;
+  readonly acks: LinkAcks;
+  readonly placing: RunPlacing;
   /** The peer has said OPEN. */
   isOpenedByPeer = false;
   readonly #context: SyncContext;
@@ -86,6 +90,8 @@ export class DocumentLink {
     this.#digests = new LinkDigests(context, this);
     this.#pusher = new LinkPusher(context, this);
     this.presence = new LinkPresence(context, this);
+    this.placing = new RunPlacing(ledger);
+    this.acks = new LinkAcks(context, (lanes) => this.#sendAcks(lanes));
   }
 
   get document(): DocumentId {
@@ -189,6 +195,7 @@ export class DocumentLink {
     // What the peer is proven to have, and we have no more: it asks about a fork, and we cannot tell.
     const isGone = fromSeq <= (ledger.floors.get(lane) ?? 0);
     if (isGone && this.positions.confirmedSeq(lane) >= fromSeq) return;
+    this.#pusher.pulled(lane);
     if (this.positions.sendAgain(lane, fromSeq)) this.session.wantsToPush(this);
   }
 
@@ -209,7 +216,7 @@ export class DocumentLink {
   }
 
   /** Says how far lanes that the peer pushed are on our disk. */
-  sendAcks(lanes: Iterable<LaneId>): void {
+  #sendAcks(lanes: Iterable<LaneId>): void {
     const positions: AckedPosition[] = [];
     for (const lane of lanes) {
       const durable = this.exchange.ledger.durable.get(lane);
@@ -276,6 +283,7 @@ export class DocumentLink {
 
   /** Asks again when too long nothing came of it. */
   tick(): void {
+    this.acks.tick();
     this.#digests.tick(this.isSettled);
     if (this.isSettled || this.#context.nowMs < this.#dueMs) return;
     this.#attempts++;
@@ -284,6 +292,11 @@ export class DocumentLink {
     if (!this.isOpenedByPeer) return this.open();
     // What it answers with is answered with forks, too.
     this.sendHave(HaveFlag.ask | HaveFlag.digestOnly);
+  }
+
+  /** Somebody waits for the peer to have what it was sent. */
+  askAck(): void {
+    if (this.positions.isHeard && this.positions.missingCount > 0) this.#pusher.askAck();
   }
 
   /** Reads what the peer lacks and pushes it. */
@@ -298,7 +311,10 @@ export class DocumentLink {
 
   #scheduleRetry(): void {
     const { limits, nowMs, options } = this.#context;
-    const bounds = { delayMsMin: limits.retryMsMin, delayMsMax: limits.retryMsMax };
+    const { isHeard, isBehind } = this.positions;
+    // Where only an acknowledgement is missing, it may be gathering others.
+    const patienceMs = isHeard && !isBehind ? limits.ackEveryMs : 0;
+    const bounds = { delayMsMin: limits.retryMsMin + patienceMs, delayMsMax: limits.retryMsMax };
     this.#dueMs = nowMs + fullJitter(this.#attempts + 1, bounds, options.random);
   }
 }

@@ -16,6 +16,7 @@ interface Following {
   /** Those that were opened last, until neither side lacks anything of them. */
   readonly comparing: Set<DocumentLink>;
   markedArrival: number;
+  markedMs: number;
   /** The changes since its cursor are known. */
   isListed: boolean;
 }
@@ -29,6 +30,8 @@ export class FeedFollowers {
   readonly #context: SyncContext;
   readonly #documents: OpenDocuments;
   readonly #following = new Map<PeerSession, Following>();
+  #seenArrival = -1;
+  #changedMs = -Infinity;
 
   constructor(context: SyncContext, documents: OpenDocuments) {
     this.#context = context;
@@ -47,6 +50,7 @@ export class FeedFollowers {
       opening: new Set(),
       comparing: new Set(),
       markedArrival: -1,
+      markedMs: -Infinity,
       isListed: false,
     };
     this.#following.set(session, following);
@@ -87,16 +91,27 @@ export class FeedFollowers {
     return this.#following.get(session)?.waiting.length ?? 0;
   }
 
-  /** Tells followers how far they have everything, once they do. */
+  /**
+   * Tells followers how far they have everything, once they do: the first time at once, afterwards when
+   * nothing has changed for a while. A cursor is where to begin, and a little too early is early enough.
+   */
   tick(): void {
-    const { lastArrival, options } = this.#context;
+    const { lastArrival, options, nowMs, limits } = this.#context;
+    if (lastArrival !== this.#seenArrival) {
+      this.#seenArrival = lastArrival;
+      this.#changedMs = nowMs;
+    }
+    const isAtRest = nowMs - this.#changedMs >= limits.markRestMs;
     for (const [session, following] of this.#following) {
       this.#openMore(session, following);
       const { isListed, waiting, opening, markedArrival } = following;
       const isOffered = isListed && waiting.length === 0 && opening.size === 0;
-      const isDone = isOffered && isSettledWith(session);
-      if (!isDone || markedArrival === lastArrival) continue;
+      if (markedArrival === lastArrival || !isOffered) continue;
+      const isDue = nowMs - following.markedMs >= limits.markEveryMs;
+      const isWorthwhile = markedArrival < 0 || isAtRest || isDue;
+      if (!isWorthwhile || !isSettledWith(session)) continue;
       following.markedArrival = lastArrival;
+      following.markedMs = nowMs;
       const incarnation = options.incarnations.at(-1)!.nonce;
       const check = checkOf(options.hash, { incarnation, arrival: lastArrival });
       session.send({ name: "mark", incarnation, arrival: lastArrival, check });

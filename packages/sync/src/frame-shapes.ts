@@ -75,6 +75,12 @@ export interface WireAttestation {
   readonly signature: Uint8Array;
 }
 
+/** Bits of `push.flags`. */
+export const PushFlag = {
+  /** Acknowledge this, and what came before it, as soon as it is on disk. */
+  ask: 1,
+} as const;
+
 /** Bits of `have.flags`. */
 export const HaveFlag = {
   /** The sender wants to be told the same. */
@@ -191,8 +197,9 @@ export const frameShapes = {
     documentRef: ref(1),
     laneRef: ref(2),
     firstSeq: uint(3),
-    prev: bytes(4, 32),
+    prev: maybeBytes(4, 32),
     envelopes: list(5, wireLimits.envelopesPerPushMax, byteString),
+    flags: uint(6, 255),
   },
   part: {
     transfer: uint(1),

@@ -185,6 +185,16 @@ test("[WIR-1] golden bytes of fields that frames were given after their first go
   const position = { incarnation, arrival: 300 };
   const mark = { name: "mark", ...position, check: checkOf(testHash, position) } as const;
   expect(toHex(encodeFrame(mark))).toBe(`040310${"07".repeat(16)}04ac0241089cb1f79b24148267`);
+  const push = {
+    name: "push",
+    documentRef: 0,
+    laneRef: 0,
+    firstSeq: 300,
+    prev: undefined,
+    envelopes: [Uint8Array.of(9)],
+    flags: 1,
+  } as const;
+  expect(toHex(encodeFrame(push))).toBe("0a06ac020b030101090c01");
 });
 
 test("[WIR-1] every frame has golden bytes", () => {

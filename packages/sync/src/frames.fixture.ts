@@ -72,7 +72,14 @@ const bodies = {
   lane: { laneRef: ref, descriptor: bytesUpTo(300) },
   have: { documentRef: ref, digest: bytesOf(32), flags: small, positions, checkpoint: maybe(32) },
   pull: { documentRef: ref, lane, fromSeq: number, toSeq: number },
-  push: { documentRef: ref, laneRef: ref, firstSeq: number, prev: bytesOf(32), envelopes: packed },
+  push: {
+    documentRef: ref,
+    laneRef: ref,
+    firstSeq: number,
+    prev: maybe(32),
+    envelopes: packed,
+    flags: small,
+  },
   part: {
     transfer: number,
     totalBytes: fc.nat({ max: wireLimits.joinedBytesMax }),

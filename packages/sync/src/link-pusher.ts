@@ -2,6 +2,7 @@ import type { Envelope, LaneDescriptor, LaneId } from "@heddle/core";
 
 import { CheckpointSender } from "./checkpoint-sender.ts";
 import type { DocumentLink } from "./document-link.ts";
+import { PushFlag } from "./frame-shapes.ts";
 import { packEnvelope } from "./packed-envelope.ts";
 import type { SyncContext } from "./sync-context.ts";
 import { wireLimits } from "./wire-limits.ts";
@@ -11,6 +12,10 @@ export class LinkPusher {
   readonly checkpoints: CheckpointSender;
   readonly #context: SyncContext;
   readonly #link: DocumentLink;
+  /** Up to where the peer was sent each lane on this session, without a gap at the end. */
+  readonly #sentSeqs = new Map<LaneId, number>();
+  /** Lanes that the peer asked for: what comes next says what it follows. */
+  readonly #inFull = new Set<LaneId>();
   #isReading = false;
   #lastPushMs = -Infinity;
 
@@ -23,6 +28,24 @@ export class LinkPusher {
   /** What was pushed last has arrived by now, or never will. */
   get isQuiet(): boolean {
     return this.#context.nowMs - this.#lastPushMs >= this.#context.limits.retryMsMin;
+  }
+
+  /** The peer asks for a lane, maybe because it could not tell what the last run of it follows. */
+  pulled(lane: LaneId): void {
+    this.#inFull.add(lane);
+  }
+
+  /** Asks the peer to acknowledge what it was sent, and has not yet because more may come. */
+  askAck(): void {
+    this.#link.session.send({
+      name: "push",
+      documentRef: this.#link.ourRef,
+      laneRef: 0,
+      firstSeq: 0,
+      prev: undefined,
+      envelopes: [],
+      flags: PushFlag.ask,
+    });
   }
 
   /** Reads what the peer lacks and pushes it. Does nothing when there is nothing to do. */
@@ -66,12 +89,27 @@ export class LinkPusher {
       documentRef: this.#link.ourRef,
       laneRef,
       firstSeq: first.seq,
-      prev: first.prev,
-      envelopes: run.map(packEnvelope),
+      prev: this.#isKnownBefore(first) ? undefined : first.prev,
+      envelopes: run.map((envelope) => packEnvelope(envelope, lane)),
+      flags: this.#context.isAwaited(this.#link.document) ? PushFlag.ask : 0,
     });
-    positions.sent(lane.id, run.at(-1)!.seq);
+    const { seq } = run.at(-1)!;
+    positions.sent(lane.id, seq);
+    this.#sentSeqs.set(lane.id, seq);
+    this.#inFull.delete(lane.id);
     this.#lastPushMs = this.#context.nowMs;
     this.#context.counters.envelopesSent += run.length;
+  }
+
+  /**
+   * The peer can tell by itself which id an envelope names as the one before: it was sent that one just
+   * now, or has proven to hold it. Where it cannot after all, because a frame was lost, it asks.
+   */
+  #isKnownBefore({ lane, seq }: Envelope): boolean {
+    if (this.#inFull.has(lane)) return false;
+    const before = seq - 1;
+    const isSent = this.#sentSeqs.get(lane) === before;
+    return isSent || this.#link.positions.confirmedSeq(lane) === before;
   }
 }
 

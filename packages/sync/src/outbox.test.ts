@@ -49,6 +49,7 @@ test("[WIR-18] acknowledgements are kept together: at most one write a second fo
     }
     await pass(writer, peer, 1_000, undefined, 100);
   }
+  await pass(writer, peer, 2_000, undefined, 100);
   const kept = writer.kept.filter(({ type }) => type === "keepAcks");
   expect(kept.length).toBeGreaterThan(5);
   expect(kept.length).toBeLessThan(25);

@@ -6,14 +6,15 @@ import { FixtureLane, testHash } from "./environment.fixture.ts";
 import { packEnvelope, unpackEnvelopes } from "./packed-envelope.ts";
 
 async function signedRun(length: number) {
-  const envelopes = await (await FixtureLane.open(7)).run(length);
-  const { space, document, lane } = envelopes[0]!;
-  return { place: { space, document, lane }, envelopes };
+  const writer = await FixtureLane.open(7);
+  const envelopes = await writer.run(length);
+  const { space, document } = envelopes[0]!;
+  return { place: { space, document, lane: writer.descriptor }, envelopes };
 }
 
 test("[WIR-4] a packed run is put back together byte for byte, and its ids with it", async () => {
   const { place, envelopes } = await signedRun(4);
-  const packed = envelopes.map(packEnvelope);
+  const packed = envelopes.map((envelope) => packEnvelope(envelope, place.lane));
   const read = unpackEnvelopes(testHash, place, { firstSeq: 1, prev: noEnvelopeId, packed });
   expect(read).toEqual(envelopes);
   const bytes = envelopes.reduce((sum, envelope) => sum + envelope.bytes.length, 0);
@@ -23,7 +24,7 @@ test("[WIR-4] a packed run is put back together byte for byte, and its ids with 
 
 test("[WIR-4] another place, order or content gives other ids: nothing is taken on trust", async () => {
   const { place, envelopes } = await signedRun(3);
-  const packed = envelopes.map(packEnvelope);
+  const packed = envelopes.map((envelope) => packEnvelope(envelope, place.lane));
   const idsOf = (run: Parameters<typeof unpackEnvelopes>[2]) => {
     return unpackEnvelopes(testHash, place, run).map(({ id }) => toHex(id));
   };
@@ -38,7 +39,7 @@ test("[WIR-4] another place, order or content gives other ids: nothing is taken 
 
 test("[WIR-2] bytes that are no packed envelope are refused with a code", async () => {
   const { place, envelopes } = await signedRun(1);
-  const packed = packEnvelope(envelopes[0]!);
+  const packed = packEnvelope(envelopes[0]!, place.lane);
   const inputs = fc.oneof(
     fc.uint8Array({ maxLength: 60 }),
     fc.nat({ max: packed.length - 1 }).map((length) => packed.subarray(0, length)),

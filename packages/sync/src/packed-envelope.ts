@@ -3,6 +3,7 @@ import {
   bytesOfId,
   concatBytes,
   decodeEnvelope,
+  equalBytes,
   malformed,
   readFields,
   writeBytesField,
@@ -11,16 +12,20 @@ import {
   type Envelope,
   type EnvelopeId,
   type Hash,
-  type LaneId,
+  type LaneDescriptor,
   type SpaceId,
 } from "@heddle/core";
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 
+import { partsOfShortForm, shortForm, shortFormMin, type EnvelopeParts } from "./short-envelope.ts";
+
 /**
  * An envelope without what a PUSH says once for all of its envelopes: space, document, lane, seq and
  * prev, 100 bytes of some 200. These are tags 3 to 7 and stand together, so packing cuts them out and
- * unpacking puts them back; all other bytes travel as they are, because hashes cover them.
+ * unpacking puts them back. The rest travels as it is, or where its first byte is 64 or more in the
+ * short form; a version of an envelope is lower. Either way it is put together byte for byte, because
+ * hashes cover bytes.
  */
 const firstTag = 3;
 const lastTag = 7;
@@ -29,17 +34,25 @@ const versionBytes = 2;
 export interface PushPlace {
   readonly space: SpaceId;
   readonly document: DocumentId;
-  readonly lane: LaneId;
+  readonly lane: Pick<LaneDescriptor, "id" | "openedAt">;
 }
 
-export function packEnvelope(envelope: Envelope): Uint8Array {
+export function packEnvelope(envelope: Envelope, lane: PushPlace["lane"]): Uint8Array {
+  const short = shortForm(envelope, lane.openedAt);
+  const { space, document, seq, prev } = envelope;
+  if (short !== undefined) {
+    const parts = partsOfShortForm(short, lane.openedAt);
+    const put = putTogether(parts, { space, document, lane }, seq, prev);
+    // Fields that this version skips have no place in the short form.
+    if (equalBytes(put, envelope.bytes)) return short;
+  }
   const { start, end } = placeFieldsIn(envelope.bytes);
   assert(start < end, "an envelope says its place");
   return concatBytes([envelope.bytes.subarray(0, start), envelope.bytes.subarray(end)]);
 }
 
 /**
- * Puts a run of packed envelopes back together, each naming the one before.
+ * Puts a run of packed envelopes back together, each naming the one before. `firstSeq` is 1 at least.
  *
  * @throws HeddleError as `decodeEnvelope` does.
  */
@@ -52,38 +65,39 @@ export function unpackEnvelopes(
     readonly packed: readonly Uint8Array[];
   },
 ): Envelope[] {
-  if (run.firstSeq < 1) throw malformed("push", "sequences start at 1");
   const envelopes: Envelope[] = [];
   let prev = run.prev;
   for (const [index, packed] of run.packed.entries()) {
-    const seq = run.firstSeq + index;
-    const envelope = decodeEnvelope(hash, unpacked(packed, place, seq, prev));
+    const parts = partsOf(packed, place);
+    const bytes = putTogether(parts, place, run.firstSeq + index, prev);
+    const envelope = decodeEnvelope(hash, bytes);
     envelopes.push(envelope);
     prev = envelope.id;
   }
   return envelopes;
 }
 
-function unpacked(
-  packed: Uint8Array,
+function partsOf(packed: Uint8Array, { lane }: PushPlace): EnvelopeParts {
+  if (packed.length < versionBytes) throw malformed("push", "an envelope is empty");
+  if (packed[0]! >= shortFormMin) return partsOfShortForm(packed, lane.openedAt);
+  const { start, end } = placeFieldsIn(packed);
+  if (start !== end) throw malformed("push", "an envelope says its place twice");
+  return { head: packed.subarray(0, start), tail: packed.subarray(start) };
+}
+
+function putTogether(
+  { head, tail }: EnvelopeParts,
   { space, document, lane }: PushPlace,
   seq: number,
   prev: EnvelopeId,
 ): Uint8Array {
-  if (packed.length < versionBytes) throw malformed("push", "an envelope is empty");
-  const { start, end } = placeFieldsIn(packed);
-  if (start !== end) throw malformed("push", "an envelope says its place twice");
   const encoder = encoding.createEncoder();
   writeBytesField(encoder, firstTag, bytesOfId(space));
   writeBytesField(encoder, 4, bytesOfId(document));
-  writeBytesField(encoder, 5, bytesOfId(lane));
+  writeBytesField(encoder, 5, bytesOfId(lane.id));
   writeUintField(encoder, 6, seq);
   writeBytesField(encoder, lastTag, prev);
-  return concatBytes([
-    packed.subarray(0, start),
-    encoding.toUint8Array(encoder),
-    packed.subarray(start),
-  ]);
+  return concatBytes([head, encoding.toUint8Array(encoder), tail]);
 }
 
 /** Where the fields of the place lie, or would lie. */

@@ -65,6 +65,7 @@ export class Replication implements SessionHost {
   readonly #stores: StoreSessions;
   readonly #refusedLanes: RefusedLanes;
   readonly #progress: SyncProgressReports;
+  readonly #awaited = new Set<DocumentId>();
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
   readonly #cursors = new Map<string, FeedCursor>();
   readonly #answers = new Map<RequestId, (answer: never) => void>();
@@ -155,6 +156,15 @@ export class Replication implements SessionHost {
       for (const session of this.#sessions.values()) {
         if (session.isLive) this.#documents.link(session, entry);
       }
+    });
+  }
+
+  /** Whether somebody waits for peers to have the document: they are asked to say so at once. */
+  setAwaited(document: DocumentId, isAwaited: boolean, nowMs: number): void {
+    this.#input(nowMs, () => {
+      if (!isAwaited) return void this.#awaited.delete(document);
+      this.#awaited.add(document);
+      for (const link of this.#context.linksOf(document)) link.askAck();
     });
   }
 
@@ -422,6 +432,7 @@ export class Replication implements SessionHost {
       get writtenLane() {
         return writtenLane();
       },
+      isAwaited: (document) => this.#awaited.has(document),
       emit: (effect) => this.#emit(effect),
       request: (type, ask, then) => {
         const id = this.#nextRequest++;

@@ -3,6 +3,7 @@ import {
   documentIdOf,
   HeddleError,
   HeddleErrorCode,
+  malformed,
   parseDocumentName,
   type DocumentEntry,
   type DocumentId,
@@ -10,7 +11,7 @@ import {
 
 import type { DocumentLink } from "./document-link.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
-import { RefKind } from "./frame-shapes.ts";
+import { PushFlag, RefKind } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
 import { unpackEnvelopes } from "./packed-envelope.ts";
 import type { SessionLanes } from "./session-lanes.ts";
@@ -158,21 +159,26 @@ export class SessionDocuments {
   }
 
   #onPush(link: DocumentLink, push: FrameOf<"push">, release: () => void): void {
-    const lane = this.#lanes.peersLane(push.laneRef);
+    const { laneRef, firstSeq, envelopes: packed, flags } = push;
+    if ((flags & PushFlag.ask) !== 0) link.acks.asked();
+    if (packed.length === 0) return release();
+    const lane = this.#lanes.peersLane(laneRef);
     if (lane === undefined) {
       this.#context.counters.refsUnknown++;
-      this.#session.send({ name: "unknownRef", kind: RefKind.lane, ref: push.laneRef });
+      this.#session.send({ name: "unknownRef", kind: RefKind.lane, ref: laneRef });
       return release();
     }
-    if (push.envelopes.length === 0) return release();
+    if (firstSeq < 1) throw malformed("push", "sequences start at 1");
+    const prev = push.prev ?? link.placing.idBefore(lane.id, firstSeq);
+    if (prev === undefined) {
+      this.#context.counters.runsUnplaced++;
+      link.exchange.unplaced(link, lane.id, { firstSeq, lastSeq: firstSeq + packed.length - 1 });
+      return release();
+    }
     const { hash, space } = this.#context.options;
-    const place = { space, document: link.document, lane: lane.id };
-    const run = unpackEnvelopes(hash, place, {
-      firstSeq: push.firstSeq,
-      prev: push.prev,
-      packed: push.envelopes,
-    });
-    link.exchange.offer(link, lane, run, release);
+    const place = { space, document: link.document, lane };
+    const run = unpackEnvelopes(hash, place, { firstSeq, prev, packed });
+    link.exchange.offer(link, lane, { run, isPlaced: push.prev === undefined, release });
   }
 }
 

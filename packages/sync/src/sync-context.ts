@@ -87,6 +87,8 @@ export interface SyncContext {
   readonly lastArrival: number;
   /** A commit group with this number is on disk. */
   arrived(arrival: number): void;
+  /** Somebody here waits for peers to have the document. */
+  isAwaited(document: DocumentId): boolean;
   /** Links of all live sessions to a document. */
   linksOf(document: DocumentId): readonly DocumentLink[];
   /** Descriptors whose signature was verified. */

@@ -14,6 +14,8 @@ export interface SyncCounters {
   incomplete: number;
   signaturesBad: number;
   unsigned: number;
+  /** Runs that left out what they follow, which is not known here: asked for in full. */
+  runsUnplaced: number;
   forks: number;
   /** Envelopes of the branches that are not in the log here, kept as proof. */
   forkEnvelopesKept: number;
@@ -62,6 +64,7 @@ export function newSyncCounters(): SyncCounters {
     incomplete: 0,
     signaturesBad: 0,
     unsigned: 0,
+    runsUnplaced: 0,
     forks: 0,
     forkEnvelopesKept: 0,
     acksUnproven: 0,

@@ -38,6 +38,11 @@ export const syncLimits = {
   ephemeralBytesWaitingMax: 1024 * 1024,
   /** Presence of one document that waits to be shown here. */
   ephemeralsHeldMax: 256,
+  /** While more of a document comes from a peer, it is acknowledged once in so long. */
+  ackEveryMs: 1_000,
+  /** A follower hears MARK when nothing changed here for so long, and as often as that while it does. */
+  markRestMs: 2_000,
+  markEveryMs: 30_000,
   /** Acknowledgements of a document are kept once in so long, and when it has settled. */
   keepAckMs: 1_000,
   /** A document is at rest after so long; then, and no more often than that, digests are compared. */

@@ -150,7 +150,11 @@ export class PeerHost {
     if (this.#machine === undefined) {
       throw new HeddleError(HeddleErrorCode.storageClosed, "the store is not ready");
     }
-    await this.#waits.add(this.#machine, document, copies);
+    const replicated = this.#waits.add(this.#machine, document, copies);
+    if (this.#waits.has(document)) {
+      this.#input((machine) => machine.setAwaited(document, true, this.#nowMs));
+    }
+    await replicated;
   }
 
   /** Offers what a peer has refused again, to one store or to all that refused it. */
@@ -175,6 +179,7 @@ export class PeerHost {
     );
     if (generation !== this.#generation || this.#isStopped) return;
     this.#machine = machine;
+    for (const document of this.#waits.documents) machine.setAwaited(document, true, this.#nowMs);
     for (const entry of this.#wanted.entries) machine.want(entry, this.#nowMs);
     for (const round of this.#missed.splice(0)) this.#onStored(round);
     this.#effects.drain();
@@ -265,6 +270,8 @@ export class PeerHost {
     if (event.name === "session.live") this.#connections.live(event.peer);
     if (event.name === "lane.replicated" && this.#machine) {
       this.#waits.review(this.#machine, event.document);
+      const isAwaited = this.#waits.has(event.document);
+      if (!isAwaited) this.#machine.setAwaited(event.document, false, this.#nowMs);
     }
     if (event.name === "lane.taken") {
       const { document, lane } = event;

@@ -17,6 +17,15 @@ interface Wait {
 export class ReplicationWaits {
   readonly #waits = new Set<Wait>();
 
+  get documents(): ReadonlySet<DocumentId> {
+    return new Set([...this.#waits].map(({ document }) => document));
+  }
+
+  /** Somebody waits for others to have the document. */
+  has(document: DocumentId): boolean {
+    return [...this.#waits].some((wait) => wait.document === document);
+  }
+
   /** Resolves when everything of ours in the document, as of now, has so many copies elsewhere. */
   add(machine: Replication, document: DocumentId, copies: Copies): Promise<void> {
     const tops = machine.ownTops(document);
