@@ -75,7 +75,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "sync/dist/link-pusher.js",
     find: "this.#inFull.add(lane);",
     replace: "void lane;",
-    scenario: "damaged",
+    scenario: "clones",
+    fromSeed: 160,
   },
   {
     name: "forget to give credit back",

@@ -133,7 +133,10 @@ export class DocumentExchange {
   ): void {
     if (this.ledger.isFrozen(lane)) return this.nak(link, lane, firstSeq, NakCode.forked);
     link.receivedFromPeer(lane, lastSeq);
-    if (firstSeq > this.ledger.acceptedSeq(lane)) return this.gaps.found(link, lane, lastSeq);
+    if (firstSeq > this.ledger.acceptedSeq(lane)) {
+      this.#context.counters.gaps++;
+      return this.gaps.found(link, lane, lastSeq);
+    }
     const documentRef = link.ourRef;
     link.session.send({ name: "pull", documentRef, lane, fromSeq: firstSeq, toSeq: lastSeq });
   }

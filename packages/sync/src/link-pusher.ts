@@ -56,7 +56,8 @@ export class LinkPusher {
     this.#isReading = true;
     const above = new Map<LaneId, number>();
     for (const lane of exchange.ledger.durable.keys()) above.set(lane, positions.aboveSeq(lane));
-    const ask = { document, above, bytesMax: this.#context.limits.readBytesMax };
+    const upTo = positions.unsent;
+    const ask = { document, above, upTo, bytesMax: this.#context.limits.readBytesMax };
     this.#context.request("read", ask, ({ envelopes, lanes }) => {
       this.#isReading = false;
       if (!session.isLive) return;
@@ -106,7 +107,7 @@ export class LinkPusher {
    * now, or has proven to hold it. Where it cannot after all, because a frame was lost, it asks.
    */
   #isKnownBefore({ lane, seq }: Envelope): boolean {
-    if (this.#inFull.has(lane)) return false;
+    if (this.#context.options.saysPrev || this.#inFull.has(lane)) return false;
     const before = seq - 1;
     const isSent = this.#sentSeqs.get(lane) === before;
     return isSent || this.#link.positions.confirmedSeq(lane) === before;

@@ -60,6 +60,8 @@ export interface ReplicationOptions {
    * after a no the document is not exchanged, and the peer, which hears nothing, asks again later.
    */
   readonly mayOpenNew?: (peer: PeerKey) => boolean;
+  /** Say in every PUSH what it follows, as a peer may that knows less of its readers. Default false. */
+  readonly saysPrev?: boolean;
   readonly limits?: Partial<SyncLimits>;
 }
 

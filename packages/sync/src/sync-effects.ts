@@ -85,6 +85,8 @@ export interface SyncRequests {
       readonly above: ReadonlyMap<LaneId, number>;
       /** Only this lane. */
       readonly lane?: LaneId;
+      /** Lanes of which there is more, and how far at least: whoever has that at hand need not look further. */
+      readonly upTo?: ReadonlyMap<LaneId, number>;
       readonly bytesMax: number;
     };
     readonly answer: {

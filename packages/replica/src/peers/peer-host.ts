@@ -30,6 +30,7 @@ import {
 import type { PeerHostOptions } from "./peer-host-options.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { PeerPresence } from "./peer-presence.ts";
+import { RecentEnvelopes } from "./recent-envelopes.ts";
 import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { ServedCheckpoints } from "./serve-checkpoint.ts";
 import { WantedDocuments } from "./wanted-documents.ts";
@@ -51,6 +52,7 @@ export class PeerHost {
   });
   readonly #options: PeerHostOptions;
   readonly #lanes: KnownLanes;
+  readonly #recent = new RecentEnvelopes();
   readonly #notes: PeerNotes;
   readonly #checkpoints: ServedCheckpoints;
   readonly #connections = new PeerConnections();
@@ -77,6 +79,7 @@ export class PeerHost {
     this.#effects = new MachineEffects({
       ...options,
       lanes: this.#lanes,
+      recent: this.#recent,
       notes: this.#notes,
       checkpoints: this.#checkpoints,
       connections: this.#connections,
@@ -194,6 +197,7 @@ export class PeerHost {
     if (this.#machine) this.#ended = sumOf(this.#ended, this.#machine.counters);
     this.#machine = undefined;
     this.#checkpoints.clear();
+    this.#recent.clear();
     this.#connections.closeAll(code);
   }
 
@@ -219,6 +223,7 @@ export class PeerHost {
       return;
     }
     machine.writes(lane.id);
+    if (!this.#isIdle(machine)) this.#recent.add(round);
     // Who keeps no outbox need not know what is written while nobody is there.
     if (!this.#options.hasOutbox && this.#isIdle(machine)) return machine.storedUnseen(arrival);
     this.#input(() => {
@@ -295,7 +300,10 @@ export class PeerHost {
       this.#input((machine) => machine.tick(this.#nowMs));
       const isOver = this.#machine === undefined || this.#isIdle(this.#machine);
       if (!isOver) this.#cancelTick ??= this.#scheduleTick();
-      else this.#checkpoints.clear();
+      else {
+        this.#checkpoints.clear();
+        this.#recent.clear();
+      }
     });
   }
 }

@@ -19,6 +19,7 @@ import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
 import type { PeerNotes } from "./peer-notes.ts";
 import { readForPeer } from "./read-for-peer.ts";
+import type { RecentEnvelopes } from "./recent-envelopes.ts";
 import type { ServedCheckpoints } from "./serve-checkpoint.ts";
 
 export interface PeerRequestTools {
@@ -28,6 +29,7 @@ export interface PeerRequestTools {
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly lanes: KnownLanes;
+  readonly recent: RecentEnvelopes;
   readonly notes: PeerNotes;
   readonly checkpoints: ServedCheckpoints;
 }
@@ -42,7 +44,7 @@ export async function answerPeerRequest(
   tools: PeerRequestTools,
   request: SyncRequest,
 ): Promise<unknown> {
-  const { store, environment, signer, verifier, lanes, checkpoints } = tools;
+  const { store, environment, signer, verifier, lanes, recent, checkpoints } = tools;
   const { hash } = environment;
   switch (request.type) {
     case "sign":
@@ -61,7 +63,7 @@ export async function answerPeerRequest(
     case "changes":
       return changedEntries(store, request.after);
     case "read":
-      return readForPeer({ store, hash, signer, lanes }, request);
+      return readForPeer({ store, hash, signer, lanes, recent }, request);
     case "store":
       return take(tools, request);
     case "readCheckpoint":

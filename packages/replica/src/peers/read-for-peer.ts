@@ -12,12 +12,15 @@ import {
 } from "@heddle/core";
 
 import type { KnownLanes } from "./known-lanes.ts";
+import type { RecentEnvelopes } from "./recent-envelopes.ts";
 
 export interface PeerReading {
   readonly store: LogStore;
   readonly hash: Hash;
   readonly signer: Signer;
   readonly lanes: KnownLanes;
+  /** Looked at before the disk. */
+  readonly recent?: RecentEnvelopes;
 }
 
 export interface PeerRange {
@@ -25,6 +28,8 @@ export interface PeerRange {
   /** Seqs after which to begin; lanes that are missing begin at their floor. */
   readonly above: ReadonlyMap<LaneId, number>;
   readonly lane?: LaneId;
+  /** Of lanes that have more: how far, at least. Without it only the disk can say. */
+  readonly upTo?: ReadonlyMap<LaneId, number>;
   /** About so many bytes. */
   readonly bytesMax: number;
 }
@@ -46,8 +51,11 @@ const signedMax = { envelopes: 48, bytes: 64 * 1024 } as const;
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
 export async function readForPeer(reading: PeerReading, range: PeerRange): Promise<ReadForPeer> {
-  const { document, above, lane, bytesMax } = range;
+  const { document, above, lane, upTo, bytesMax } = range;
   const stretches = new Stretches(reading);
+  const recent = upTo && reading.recent?.read({ document, above, upTo, bytesMax });
+  for (const envelope of recent ?? []) await stretches.add(envelope);
+  if (recent) return stretches.end();
   let bytes = 0;
   for await (const chunk of reading.store.readLogByArrival(document, { above, lane })) {
     for (const stored of chunk) {

@@ -13,6 +13,8 @@ export interface SimPlan {
   readonly syncMsMax: number;
   readonly reorderEnvelopesMax: number;
   readonly creditBytes: number;
+  /** Nothing is left out of a PUSH that the reader could tell. */
+  readonly saysPrev: boolean;
   /** Of checkpoints to be followed by dropping the log below. */
   readonly prunesRatio: number;
   readonly chances: Readonly<Record<SimAction, number>>;
@@ -65,5 +67,6 @@ export function planFor(random: SimRandom): SimPlan {
       checkpoint: rarely(0.5, 0.08),
     },
     prunesRatio: 0.7,
+    saysPrev: random.chance(0.5),
   };
 }

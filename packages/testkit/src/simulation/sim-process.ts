@@ -57,7 +57,7 @@ export class SimProcess implements SimAuthorProcess {
     store: SimStore,
     clone: SimWriter | undefined,
   ) {
-    const { random, limits, engine, checker } = around;
+    const { random, limits, saysPrev, engine, checker } = around;
     const { isRelay, targets } = replica.options;
     this.#around = around;
     this.#replica = replica;
@@ -77,6 +77,7 @@ export class SimProcess implements SimAuthorProcess {
       adopt: true,
       follow: true,
       history: "prune" as const,
+      saysPrev,
       limits,
     };
     const kept = { acks: [...store.acks.values()], own: store.runsOf(replica.signer) };

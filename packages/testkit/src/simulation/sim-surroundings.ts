@@ -19,5 +19,6 @@ export interface SimSurroundings {
   readonly verifier: Verifier;
   readonly engine: SimEngineFactory;
   readonly limits: Partial<SyncLimits>;
+  readonly saysPrev: boolean;
   replica(name: string): SimReplica | undefined;
 }

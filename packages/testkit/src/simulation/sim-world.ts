@@ -59,6 +59,7 @@ export class SimWorld {
       checker: this.checker,
       verifier: realSignatures ? testVerifier : hashVerifier,
       engine,
+      saysPrev: plan.saysPrev,
       limits: {
         reorderEnvelopesMax: plan.reorderEnvelopesMax,
         creditBytes: plan.creditBytes,
