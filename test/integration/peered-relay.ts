@@ -44,9 +44,13 @@ export class PeeredRelay implements AsyncDisposable {
     return new PeeredRelay(store, replica, peers, relay);
   }
 
-  /** How many peers it knows where it stands with, on its disk. */
-  async countCursors(): Promise<number> {
-    return (await this.#store.readCursors()).length;
+  /** The other has said, and it is kept here, that nothing is missing up to its last change. */
+  async followsUpTo(other: PeeredRelay): Promise<boolean> {
+    const cursors = await this.#store.readCursors();
+    const last = await other.#store.readLastArrival();
+    return cursors.some(({ store, arrival }) => {
+      return store === other.#store.storeId && arrival === last;
+    });
   }
 
   get url(): string {

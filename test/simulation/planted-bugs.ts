@@ -94,7 +94,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "forget what is written while a document is being loaded",
     file: "sync/dist/open-documents.js",
-    find: "open?.waiting.push(then);",
+    find: "open?.waiting.push((exchange) => exchange && then(exchange));",
     replace: "open?.waiting.push(() => {});",
   },
   {
@@ -155,14 +155,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "this.#suspected.set(lane, seq);",
     replace: "void seq;",
     scenario: "clones",
-  },
-  {
-    name: "tell of a fork only where its document is open",
-    file: "sync/dist/replication.js",
-    find: 'event.name === "lane.forked"',
-    replace: "false",
-    scenario: "clones",
-    fromSeed: 401_790,
   },
   {
     name: "take one's own lane from a twin",

@@ -66,6 +66,8 @@ export class SimWorld {
         pushBytesMax: 2 * 1024,
         checkpointChunkBytes: 512,
         checkpointEnvelopesMin: 8,
+        // A cursor that is said late hides what is wrong with it.
+        markRestMs: 0,
       },
       replica: (name) => this.#replicas.get(name),
     };
