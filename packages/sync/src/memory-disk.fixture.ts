@@ -59,10 +59,16 @@ export class MemoryDisk {
     return copy;
   }
 
+  /** As the host reads it: of what all peers that are known have, no envelope is read. */
   keptOutbox(): KeptOutbox {
     const logs = [...this.documents.values()].flatMap(({ log }) => log);
+    const isWithAll = ({ document, lane, seq }: Envelope): boolean => {
+      const stores = [...this.cursors.keys()];
+      const ackedBy = (store: string) => this.acks.get(store + document + lane)?.seq ?? 0;
+      return stores.length > 0 && stores.every((store) => ackedBy(store) >= seq);
+    };
     const own = logs
-      .filter(({ lane }) => this.own.has(lane))
+      .filter((envelope) => this.own.has(envelope.lane) && !isWithAll(envelope))
       .map(({ document, lane, seq, bytes, hlc }) => {
         const [fromSeq, toSeq] = [seq, seq];
         return { document, lane, fromSeq, toSeq, bytes: bytes.length, writtenMs: hlc.wallMs };

@@ -80,6 +80,22 @@ test("[WIR-18] of another incarnation acknowledgements count again once the peer
   expect(writer.replication.replicatedBy(id, quiet.descriptor.id, 4).stores).toBe(1);
 });
 
+test("[WIR-18] what peers were known to have at a start is kept over their next incarnations, and the starts after", async () => {
+  let [writer, peer] = [new MemoryHost(1), reader()];
+  for (let life = 1; life <= 4; life++) {
+    const lane = await FixtureLane.open(10 + life, testEntry("written in each life"));
+    connect(writer, peer, life);
+    await writer.write(lane, 3);
+    await exchange(writer, peer);
+    await pass(writer, peer, 5_000);
+    expect(writer.replication.outboxTo(storeOf(peer))).toEqual(new Map());
+    disconnect(writer, peer, life);
+    await writer.drain();
+    [writer, peer] = [restarted(writer), restarted(peer)];
+    expect(writer.replication.outboxTo(storeOf(peer))).toEqual(new Map());
+  }
+});
+
 test("[WIR-18] the word of a store that was rolled back is void, and what it lost is sent again", async () => {
   const lane = await FixtureLane.open(1);
   const [writer, peer] = [new MemoryHost(1), reader()];

@@ -48,6 +48,8 @@ export class Outbox {
   readonly own = new OwnEnvelopes();
   readonly #context: SyncContext;
   readonly #stores = new Map<StoreId, PeerStore>();
+  /** Lanes of ours that somebody has acknowledged: of what all have, {@link own} is not told at a start. */
+  readonly #ackedLanes = new Set<LaneId>();
   /** What is to be kept, by document; and when it was kept last. */
   readonly #dirty = new Map<DocumentId, Map<StoreId, Set<LaneId>>>();
   readonly #keptMs = new Map<DocumentId, number>();
@@ -58,6 +60,7 @@ export class Outbox {
     for (const { store, incarnation, isRelay, document, lane, seq, head } of kept.acks ?? []) {
       const peer = this.#storeOf(store, incarnation, isRelay);
       acksIn(peer.acks, document).set(lane, { seq, head });
+      this.#ackedLanes.add(lane);
     }
   }
 
@@ -116,13 +119,16 @@ export class Outbox {
   /** Proven to be on the peer's disk. */
   confirmed(hello: FrameOf<"hello">, proven: ProvenPosition): void {
     const peer = this.#presentOf(hello);
-    if (peer && this.own.isOwn(proven.lane)) this.#reached(hello.store, peer, proven);
+    const isOurs = this.own.isOwn(proven.lane) || this.#ackedLanes.has(proven.lane);
+    if (peer && isOurs) this.#reached(hello.store, peer, proven);
   }
 
   /** The first word of a peer in a session about a document: what it says is all that it has. */
   restated(hello: FrameOf<"hello">, document: DocumentId, heldSeq: (lane: LaneId) => number): void {
     const { store } = hello;
     const peer = this.#presentOf(hello);
+    // Whatever of these is not proven now is not to be believed after a restart either.
+    for (const lane of peer?.unsure.get(document)?.keys() ?? []) this.#mark(store, document, lane);
     peer?.unsure.delete(document);
     if (peer?.greeting !== hello) return;
     const acks: Acks = peer.acks.get(document) ?? new Map();
@@ -167,8 +173,8 @@ export class Outbox {
     this.#keep(document);
   }
 
-  /** Nothing more is going to be known: what is, is worth keeping now. */
-  end(): void {
+  /** A session is over, or all are: what is known now is worth keeping now. */
+  keepAll(): void {
     for (const document of this.#dirty.keys()) this.#keep(document);
   }
 

@@ -242,7 +242,7 @@ export class Replication implements SessionHost {
   stop(code: HeddleErrorCode, nowMs: number): void {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.close(code);
-      this.#outbox.end();
+      this.#outbox.keepAll();
     });
   }
 
@@ -348,6 +348,7 @@ export class Replication implements SessionHost {
     this.#context.emit({ type: "event", event });
     this.#documents.unlink(session);
     this.#stores.ended(session);
+    this.#outbox.keepAll();
   }
 
   onOpen(

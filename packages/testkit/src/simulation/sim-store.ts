@@ -162,9 +162,18 @@ export class SimStore {
       const descriptor = this.lanes.get(lane);
       return descriptor !== undefined && equalBytes(descriptor.devicePublicKey, devicePublicKey);
     };
+    // As a host reads them: of what all peers that are known have, no envelope is read.
+    const acked = new Map<string, number[]>();
+    for (const { document, lane, seq } of this.acks.values()) {
+      acked.set(document + lane, [...(acked.get(document + lane) ?? []), seq]);
+    }
+    const isWithAll = ({ document, lane, seq }: Envelope): boolean => {
+      const seqs = acked.get(document + lane) ?? [];
+      return seqs.length > 0 && seqs.length >= this.cursors.size && Math.min(...seqs) >= seq;
+    };
     const logs = [...this.documents.values()].flatMap(({ log }) => log);
     return logs
-      .filter(({ lane }) => isOwn(lane))
+      .filter((envelope) => isOwn(envelope.lane) && !isWithAll(envelope))
       .map(({ document, lane, seq, bytes, hlc }) => {
         const [fromSeq, toSeq] = [seq, seq];
         return { document, lane, fromSeq, toSeq, bytes: bytes.length, writtenMs: hlc.wallMs };
