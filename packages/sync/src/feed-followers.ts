@@ -15,6 +15,8 @@ interface Following {
   readonly opening: Set<DocumentId>;
   /** Those that were opened last, until neither side lacks anything of them. */
   readonly comparing: Set<DocumentLink>;
+  /** Some document could not be opened, so it cannot be said that the peer has everything. */
+  isIncomplete: boolean;
   markedArrival: number;
   markedMs: number;
   /** The changes since its cursor are known. */
@@ -49,6 +51,7 @@ export class FeedFollowers {
       waiting: [],
       opening: new Set(),
       comparing: new Set(),
+      isIncomplete: false,
       markedArrival: -1,
       markedMs: -Infinity,
       isListed: false,
@@ -104,8 +107,8 @@ export class FeedFollowers {
     const isAtRest = nowMs - this.#changedMs >= limits.markRestMs;
     for (const [session, following] of this.#following) {
       this.#openMore(session, following);
-      const { isListed, waiting, opening, markedArrival } = following;
-      const isOffered = isListed && waiting.length === 0 && opening.size === 0;
+      const { isListed, isIncomplete, waiting, opening, markedArrival } = following;
+      const isOffered = isListed && !isIncomplete && waiting.length === 0 && opening.size === 0;
       if (markedArrival === lastArrival || !isOffered) continue;
       const isDue = nowMs - following.markedMs >= limits.markEveryMs;
       const isWorthwhile = markedArrival < 0 || isAtRest || isDue;
@@ -140,10 +143,16 @@ export class FeedFollowers {
     while (waiting.length > 0 && opening.size + comparing.size < openingDocumentsMax) {
       const entry = waiting.shift()!;
       opening.add(entry.id);
-      this.#documents.link(session, entry, (link) => {
+      const opened = (link: DocumentLink): void => {
         opening.delete(entry.id);
         comparing.add(link);
-      });
+      };
+      // It must not keep the others waiting.
+      const failed = (): void => {
+        opening.delete(entry.id);
+        following.isIncomplete = true;
+      };
+      this.#documents.link(session, entry, opened, failed);
     }
   }
 }
