@@ -68,6 +68,24 @@ describe("error fence", () => {
     expect(level.openings).toBe(openings);
   };
 
+  it("[STO-10] a note that could not be written leaves no gap in the journal", async () => {
+    const note = (detail: string) => store.note({ event: "damage-found", atMs: 1, detail });
+    await note("first");
+    level.writeFaults.push("fails");
+    const failed = [note("second"), note("third")];
+    expect((await Promise.allSettled(failed)).map(({ status }) => status)).toEqual([
+      "rejected",
+      "rejected",
+    ]);
+    await reopenAfter(100, "open");
+    await note("fourth");
+    const journal = (await store.readJournal()).map(({ number, detail }) => [number, detail]);
+    expect(journal).toEqual([
+      [1, "first"],
+      [2, "fourth"],
+    ]);
+  });
+
   it("[STO-4] fails what is in flight and what waits, then everything at once", async () => {
     level.writeFaults.push("fails");
     const first = append();

@@ -26,8 +26,10 @@ export class StoreNotes {
   readonly #environment: Environment;
   readonly #reads: GuardedReads;
   readonly #commits: GroupCommit<PreparedAppend>;
-  /** Of the last entry in the journal. */
+  /** Of the last entry that was given a number. */
   #journalNumber: number;
+  /** Of the last entry that is on disk for certain. */
+  #writtenNumber: number;
 
   constructor(
     environment: Environment,
@@ -39,6 +41,7 @@ export class StoreNotes {
     this.#reads = reads;
     this.#commits = commits;
     this.#journalNumber = journalNumber;
+    this.#writtenNumber = journalNumber;
   }
 
   /** Oldest first. */
@@ -93,6 +96,14 @@ export class StoreNotes {
   }
 
   async #write(operations: readonly Operation[]): Promise<void> {
-    await this.#commits.add(prepareNotes(operations));
+    const number = this.#journalNumber;
+    try {
+      await this.#commits.add(prepareNotes(operations));
+      this.#writtenNumber = number;
+    } catch (error) {
+      // All that waited failed with it. A gap in the journal would look like an entry that was lost.
+      this.#journalNumber = this.#writtenNumber;
+      throw error;
+    }
   }
 }
