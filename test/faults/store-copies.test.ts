@@ -100,6 +100,23 @@ test("[STO-11] a damaged backup is refused, and a folder with something in it le
   expect(await runHeddle("restore", target!, copy!)).toMatchObject({ status: 2 });
 });
 
+test("[STO-11] a backup of a store that has lost its newest groups is made, and says so", async () => {
+  await using place = await StoreFolder.makeQuick();
+  const text = new TypedText("backup of a loss", "notes");
+  const [data, target] = ["data", "backup"].map((name) => path.join(place.folder, name));
+  await inStore(data!, (store) => text.type(store, words(50, "a")));
+  const names = await readdir(path.join(data!, logFolderName));
+  const log = names
+    .filter((name) => name.endsWith(".log"))
+    .toSorted()
+    .at(-1)!;
+  await truncate(path.join(data!, logFolderName, log), 2_000);
+  const { status, out } = await runHeddle("backup", data!, target!, "--json");
+  const { ok, findings } = JSON.parse(out) as { ok: boolean; findings: { what: string }[] };
+  expect({ status, ok }).toEqual({ status: 1, ok: false });
+  expect(findings.map(({ what }) => what)).toContainEqual(expect.stringContaining("groups-lost"));
+});
+
 test("[STO-11] a backup of a damaged store is made, and says what is wrong with it", async () => {
   await using place = await StoreFolder.make();
   const text = new TypedText("backup of damage", "notes");

@@ -22,7 +22,7 @@ import { snapshotLog } from "./snapshot-log.ts";
 import { newFolder } from "./new-folder.ts";
 import { backupListName, logFolderName } from "./store-layout.ts";
 import { markerName, readMarker } from "./store-marker.ts";
-import { writeWitness } from "./witness.ts";
+import { readWitness, writeWitness } from "./witness.ts";
 
 const backupFormat = 1;
 
@@ -74,17 +74,22 @@ export async function backupStore(
     const marker = await readMarker(folder);
     if (marker?.state !== "ready") throw corrupt(`${folder} holds no store that was ever ready`);
     await copyFile(join(folder, markerName), join(partial, markerName));
+    // Stays with the store that it is of; it knows how far the copy has to reach.
+    const witness = await readWitness(folder);
     await snapshotLog(join(folder, logFolderName), join(partial, logFolderName), "copy");
     for (const name of alsoFiles) await copyIfThere(join(folder, name), join(partial, name));
-    const { findings, totals } = await runVerification({ folder: partial, way: "symlink" });
+    const { findings, totals } = await runVerification({
+      folder: partial,
+      way: "symlink",
+      witness,
+    });
     const files = await listFiles(partial);
     const { lastGroup } = totals;
     const backup: Backup = { storeId: marker.storeId, takenAtMs, lastGroup, files };
     await syncFiles(partial, files);
     await replaceFile(join(partial, backupListName), encodeBackup(backup));
     await made.finish();
-    // The witness stays with the store that it is of.
-    return { backup, totals, findings: findings.filter(({ part }) => part !== "witness") };
+    return { backup, totals, findings };
   } catch (cause) {
     await made.discard();
     throw storageError(cause, "the backup could not be made");

@@ -14,7 +14,7 @@ import { logFolderName } from "./store-layout.ts";
 import { snapshotLog, type SnapshotWay } from "./snapshot-log.ts";
 import type { VerifyJob, VerifyMessage } from "./verify-program.ts";
 import { encodeFound } from "./witness-message.ts";
-import { readWitness } from "./witness.ts";
+import { readWitness, type FoundWitness } from "./witness.ts";
 
 export interface VerificationOptions {
   /** Data folder of a store. */
@@ -23,6 +23,8 @@ export interface VerificationOptions {
   readonly way: SnapshotWay;
   /** Where the snapshot is made and removed; without it in the system's temporary folder. */
   readonly snapshotFolder?: string;
+  /** In place of the one in `folder`. */
+  readonly witness?: FoundWitness;
   readonly bytesPerSecond?: number;
   /** Compared with the device on record. */
   readonly deviceFile?: DeviceFile;
@@ -44,7 +46,7 @@ export async function runVerification(options: VerificationOptions): Promise<Ver
   const snapshot = options.snapshotFolder ?? (await mkdtemp(join(tmpdir(), "heddle-verify-")));
   try {
     await rm(snapshot, { recursive: true, force: true });
-    const witness = encodeFound(await readWitness(folder));
+    const witness = encodeFound(options.witness ?? (await readWitness(folder)));
     try {
       await snapshotLog(join(folder, logFolderName), snapshot, options.way);
     } catch (error) {
