@@ -5,9 +5,11 @@ import { toHex } from "@heddle/core";
 import {
   compactStore,
   logFolderName,
+  openLevelDatabase,
   openLevelStore,
   quarantineFolderName,
   readWitness,
+  verifyFolder,
   writeWitness,
   type LevelLogStore,
 } from "@heddle/storage-level";
@@ -233,4 +235,41 @@ async function makeOwn({ folder }: StoreFolder, changes: object = {}): Promise<v
   const found = await readWitness(folder);
   if (found.found !== "whole") throw new Error(`the witness is ${found.found}`);
   await writeWitness(folder, { ...found.witness, ...changes });
+}
+
+test("[STO-9] an opening that dies once LevelDB has dropped a damaged end leaves word of it", async () => {
+  for (const fromEnd of [4_000, 20]) {
+    await using times = await twoTimes(`died ${fromEnd}`);
+    const { later } = times;
+    await makeOwn(later, { number: 0, chain: new Uint8Array(16) });
+    const log = await newestLog(later);
+    const bytes = await readFile(log);
+    bytes[bytes.length - fromEnd]! ^= 0x10;
+    await writeFile(log, bytes);
+    await openAndDie(later.folder);
+    const { findings } = await verifyFolder(later.folder, { hash: testHash });
+    const reason = fromEnd === 20 ? "log-damaged" : "groups-lost";
+    expect(findings.map(({ what }) => what)).toContainEqual(expect.stringContaining(reason));
+    const store = await openLevelStore(later.folder, { environment: testEnvironment("again") });
+    expect(store.opening.rollback).toMatchObject({ reason });
+    const journal = (await store.readJournal()).map(({ event }) => event);
+    expect(journal).toEqual(["log-set-aside", "store-rolled-back"]);
+    await store.openingTold();
+    await store.close();
+    const last = await openLevelStore(later.folder, { environment: testEnvironment("last") });
+    expect(last.opening.rollback).toBeUndefined();
+    await last.close();
+  }
+});
+
+/** As a process that is killed once LevelDB has opened the log, and before anything was written to it. */
+async function openAndDie(folder: string): Promise<void> {
+  const opening = openLevelStore(folder, {
+    environment: testEnvironment("dies"),
+    openDatabase: async (log, options) => {
+      await (await openLevelDatabase(log, options)).close();
+      throw new Error("killed");
+    },
+  });
+  await expect(opening).rejects.toThrow("killed");
 }

@@ -25,9 +25,11 @@ export async function assessRollback(
   found: FoundWitness,
   history: OpenedHistory,
 ): Promise<StoreRollback | undefined> {
-  const { tail, lastGroup = 0, hasDamagedLog = false } = history;
-  const witnessed = found.found === "whole" && found.witness.storeId === history.storeId;
-  const known = Math.max(lastGroup, witnessed ? found.witness.number : 0);
+  const { tail, lastGroup = 0 } = history;
+  const isOwn = found.found === "whole" && found.witness.storeId === history.storeId;
+  const { number = 0, dropping } = isOwn ? found.witness : {};
+  const known = Math.max(lastGroup, number, dropping?.lastGroup ?? 0);
+  const hasDamagedLog = history.hasDamagedLog || dropping !== undefined;
   if (known > tail.number) return { reason: "groups-lost", groupsLost: known - tail.number };
   const rollback = await compareWithWitness(found, history);
   // What a witness cannot tell is then no reason to say less.

@@ -11,6 +11,10 @@ import { copyAside, moveAside, type Aside } from "./quarantine-folder.ts";
 import { readLiveLogs, type LiveLogs } from "./read-live-logs.ts";
 import { logFolderName } from "./store-layout.ts";
 import { checkUnnamedFiles } from "./unnamed-files.ts";
+import { readWitness, writeWitness } from "./witness.ts";
+
+/** Of logs that were set aside, kept in the witness until an opening comes to its end. */
+const detailsMax = 100;
 
 /**
  * Looks at LevelDB's files before it does (ADR-0064): LevelDB deletes what its manifest does not name,
@@ -35,9 +39,30 @@ export async function checkBeforeOpen(
     logger.error("store.log_set_aside", { file: name, error: why, copy });
     notes.push({ event: "log-set-aside", atMs, detail: `${name}: ${why}; copied to ${copy}` });
   }
+  if (damaged.length > 0) await keepWhatIsDropped(folder, lastGroup, notes);
   const leftovers: Aside[] = [];
   for (const name of unreadable) leftovers.push(await moveAside(folder, name, atMs));
   return { notes, damages, lastGroup, hasDamagedLog: damaged.length > 0, leftovers };
+}
+
+/**
+ * LevelDB rewrites its log without what it cannot read, before anything of this opening is written: were
+ * it to end there, nobody would know later. Without a whole witness the opening is a rollback anyway.
+ */
+async function keepWhatIsDropped(
+  folder: string,
+  lastGroup: number,
+  notes: readonly JournalEntry[],
+): Promise<void> {
+  const found = await readWitness(folder);
+  if (found.found !== "whole") return;
+  const { witness, isOriginal } = found;
+  const before = witness.dropping ?? { lastGroup: 0, details: [] };
+  const dropping = {
+    lastGroup: Math.max(before.lastGroup, lastGroup),
+    details: [...before.details, ...notes.map(({ detail }) => detail)].slice(-detailsMax),
+  };
+  await writeWitness(folder, { ...witness, dropping }, isOriginal);
 }
 
 export interface JudgedFiles extends Omit<LiveLogs, "lastSequence"> {

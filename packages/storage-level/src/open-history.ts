@@ -12,6 +12,7 @@ import {
   putIncarnation,
   putJournalEntry,
   readIncarnation,
+  type JournalEntry,
   type StoredIncarnation,
 } from "./history-records.ts";
 import type { FolderCheck } from "./folder-check.ts";
@@ -22,7 +23,7 @@ import { numberOfKey, openingOfKey } from "./parts-of-key.ts";
 import { arrivalKey } from "./record-keys.ts";
 import { forgetAllPeers } from "./peer-operations.ts";
 import { emptyTail, putMark } from "./records.ts";
-import type { Witness, WitnessPlace } from "./witness-record.ts";
+import type { DroppedLog, Witness, WitnessPlace } from "./witness-record.ts";
 
 export interface OpenedStoreHistory {
   /** Nonce of this opening. */
@@ -70,7 +71,7 @@ export async function openHistory(
     }),
     ...(tail.number === log.mark.number ? [] : [putMark(tail)]),
   ];
-  for (const note of check.notes)
+  for (const note of notesOf(found.dropping, check, atMs))
     operations.push(putJournalEntry({ ...note, number: ++journalNumber }));
   if (rollback) {
     const { reason, groupsLost } = rollback;
@@ -97,6 +98,22 @@ interface FoundRollback {
   readonly rollback?: StoreRollback | undefined;
   /** What an earlier opening found and could tell nobody. */
   readonly untold?: StoreRollback | undefined;
+  /** What an earlier opening saw in a log, and did not come to say anywhere. */
+  readonly dropping?: DroppedLog | undefined;
+}
+
+/** Of this opening, and of earlier ones that did not come to write theirs. */
+function notesOf(
+  dropped: DroppedLog | undefined,
+  { notes }: FolderCheck,
+  atMs: number,
+): JournalEntry[] {
+  const own = new Set(notes.map(({ detail }) => detail));
+  const others = (dropped?.details ?? []).filter((detail) => !own.has(detail));
+  return [
+    ...others.map((detail): JournalEntry => ({ event: "log-set-aside", atMs, detail })),
+    ...notes,
+  ];
 }
 
 async function findRollback(
@@ -111,8 +128,8 @@ async function findRollback(
   const incarnations = await readableIncarnations(database, logger);
   const chainOf = (number: number): Promise<Uint8Array | undefined> => chainAt(database, number);
   const history = { storeId, tail, incarnations, chainOf, ...check };
-  const untold = found.found === "whole" ? found.witness.untold : undefined;
-  return { rollback: await assessRollback(found, history), untold };
+  const { untold, dropping } = found.found === "whole" ? found.witness : {};
+  return { rollback: await assessRollback(found, history), untold, dropping };
 }
 
 async function readableIncarnations(

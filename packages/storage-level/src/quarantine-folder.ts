@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rename, unlink } from "node:fs/promises";
+import { copyFile, mkdir, open, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import { storageError } from "./level-errors.ts";
@@ -10,7 +10,18 @@ export type Aside = string;
 
 /** Copies `name` of the log to the quarantine of the data folder `folder`. */
 export function copyAside(folder: string, name: string, atMs: number): Promise<Aside> {
-  return putAside(folder, name, atMs, copyFile);
+  return putAside(folder, name, atMs, copyToDisk);
+}
+
+/** LevelDB may remove what was copied right afterwards. */
+async function copyToDisk(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  const file = await open(to, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Moves it there: LevelDB writes over a file whose number it gives again. */

@@ -139,7 +139,11 @@ async function checkWitness(
     findings.damage("witness", "the opening of which the witness is cannot be found in the log");
   }
   await checkChain({ database, findings }, witness, "witness");
-  return witness.number;
+  const { number, dropping } = witness;
+  for (const detail of dropping?.details ?? []) {
+    findings.damage("history", `an opening that did not end lost a log: ${detail}`);
+  }
+  return Math.max(number, dropping?.lastGroup ?? 0);
 }
 
 async function checkChain(

@@ -25,6 +25,16 @@ export interface Witness extends LogMark {
   readonly restored: boolean;
   /** What an opening found, until one of them was of use to somebody who could be told (STO-9). */
   readonly untold?: StoreRollback | undefined;
+  /** Kept while LevelDB drops what it cannot read of its log: an opening that ends there leaves it behind. */
+  readonly dropping?: DroppedLog | undefined;
+}
+
+/** What was seen in damaged logs of LevelDB before it was given them (STO-9). */
+export interface DroppedLog {
+  /** The last commit group in them, past what is damaged; 0 for none. */
+  readonly lastGroup: number;
+  /** For the journal. */
+  readonly details: readonly string[];
 }
 
 export type FoundWitness =
@@ -46,7 +56,7 @@ const witnessFormat = 1;
 
 /** @param file what tells this file from a copy of it. */
 export function encodeWitness(witness: Witness, file: string): string {
-  const { storeId, incarnation, number, chain, writtenAtMs, restored, untold } = witness;
+  const { storeId, incarnation, number, chain, writtenAtMs, restored, untold, dropping } = witness;
   const fields = {
     format: witnessFormat,
     storeId,
@@ -56,6 +66,7 @@ export function encodeWitness(witness: Witness, file: string): string {
     writtenAt: new Date(writtenAtMs).toISOString(),
     restored,
     ...(untold && { untold }),
+    ...(dropping && { dropping }),
     file,
   };
   return encodeChecked(fields);
@@ -79,7 +90,9 @@ export function parseWitness(json: string): { witness: Witness; file: unknown } 
   }
   const restored = fields["restored"] === true;
   const untold = rollbackOf(fields["untold"]);
-  const witness = { storeId, incarnation, number, chain, writtenAtMs, restored, untold };
+  const dropping = droppedLogOf(fields["dropping"]);
+  const place = { storeId, incarnation, number, chain, writtenAtMs };
+  const witness = { ...place, restored, untold, ...(dropping && { dropping }) };
   return { witness, file: fields["file"] };
 }
 
@@ -88,6 +101,12 @@ function rollbackOf(value: unknown): StoreRollback | undefined {
   const { reason, groupsLost } = Object(value) as Record<string, unknown>;
   const known = rollbackReasons.find((name) => name === reason);
   return known && { reason: known, groupsLost: Number(groupsLost) };
+}
+
+function droppedLogOf(value: unknown): DroppedLog | undefined {
+  const { lastGroup, details } = Object(value) as Record<string, unknown>;
+  if (!Array.isArray(details)) return undefined;
+  return { lastGroup: Number(lastGroup), details: details.map(String) };
 }
 
 const bytesOfNonce = 16;

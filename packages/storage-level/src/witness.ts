@@ -33,11 +33,19 @@ export async function readWitness(folder: string): Promise<FoundWitness> {
   }
 }
 
-/** @throws HeddleError `HEDDLE_STORAGE_FULL` or `HEDDLE_STORAGE_IO`. */
-export async function writeWitness(folder: string, witness: Witness): Promise<void> {
+/**
+ * @param isOriginal false for a folder that was copied, and still has to say so.
+ * @throws HeddleError `HEDDLE_STORAGE_FULL` or `HEDDLE_STORAGE_IO`.
+ */
+export async function writeWitness(
+  folder: string,
+  witness: Witness,
+  isOriginal = true,
+): Promise<void> {
   try {
     await replaceFile(join(folder, witnessName), async (file) => {
-      return encodeWitness(witness, identityOf(await file.stat({ bigint: true })));
+      const identity = isOriginal ? identityOf(await file.stat({ bigint: true })) : "another file";
+      return encodeWitness(witness, identity);
     });
   } catch (cause) {
     throw storageError(cause, "the witness could not be written");
