@@ -1,6 +1,6 @@
 import path from "node:path";
 
-import type { LaneDescriptor } from "@heddle/core";
+import { toHex, type LaneDescriptor } from "@heddle/core";
 import {
   compactStore,
   logFolderName,
@@ -54,6 +54,29 @@ describe("a repaired store, when of the damaged one", () => {
     const { id } = text.document;
     expect(documents).toMatchObject([{ id, name: id, isNameLost: true, missing: [] }]);
     expect(await savedText(data, text)).toBe(text.text);
+  });
+
+  test("[STO-11] the only record that names an empty document is gone: it is missed, and what waits in it kept", async () => {
+    await using place = await StoreFolder.makeQuick();
+    const { data } = await written(place);
+    const environment = testEnvironment("empty", { timers: "real" });
+    const [empty, waiting] = ["empty", "waiting"].map((name) => testDocument(environment, name));
+    const update = { id: "ab".repeat(16), update: Uint8Array.of(1, 2), parkedAtMs: 1 };
+    await inStore(data, async (store) => {
+      await store.append({ documents: [empty!, waiting!] });
+      await store.append({ park: [{ document: waiting!.id, update }] });
+    });
+    for (const { id } of [empty!, waiting!]) {
+      const isRecord = (key: Uint8Array) => key[0] === letter("D") && toHex(key.subarray(1)) === id;
+      await change(data, isRecord, undefined);
+    }
+    const { ok, documents } = await repair(data);
+    expect(ok).toBe(false);
+    const lost = documents.filter(({ isNameLost }) => isNameLost).map(({ id }) => id);
+    expect(lost).toEqual([empty!.id, waiting!.id].toSorted());
+    await inStore(`${data}-repaired`, async (store) => {
+      expect(await store.readParked(waiting!.id)).toMatchObject([update]);
+    });
   });
 
   test("[STO-11] an envelope below a checkpoint is gone: the document stands on that", async () => {

@@ -8,11 +8,15 @@ import { openLevelDatabase, type LogDatabase } from "./level-database.ts";
 import { forkKeys, refusedKeys } from "./peer-keys.ts";
 import { readFork, readRefused } from "./peer-records.ts";
 import {
+  checkpointKeys,
+  dirtyKeys,
   documentKeys,
   envelopeKeys,
   envelopeKeysOf,
+  floorKeys,
   parkedKeys,
   quarantineKeys,
+  vectorKeys,
 } from "./key-ranges.ts";
 import { documentOfKey, isQuarantineUpdateKey } from "./parts-of-key.ts";
 import { readParkedRecord } from "./records.ts";
@@ -130,6 +134,9 @@ export class SalvagedStore implements AsyncDisposable {
   }
 }
 
+/** Each of them is written with or after the record of its document, which may be the one that is lost. */
+const ofDocuments = [documentKeys, vectorKeys, dirtyKeys, parkedKeys, checkpointKeys, floorKeys];
+
 interface Salvaged {
   readonly found: Pick<SalvagedStore, "findings" | "damages" | "records" | "history" | "documents">;
   readonly tools: SalvageTools;
@@ -146,7 +153,9 @@ async function salvage(
   await salvageSetAside(join(folder, quarantineFolderName), database, findings);
   const names = new SalvagedNames(staged);
   const documents = new Set<DocumentId>();
-  for await (const [[key]] of database.entries(documentKeys)) documents.add(documentOfKey(key));
+  for (const range of ofDocuments) {
+    for await (const [[key]] of database.entries(range)) documents.add(documentOfKey(key));
+  }
   await findDocuments(database, documents);
   const witness = await readWitness(folder);
   const history = await readSalvagedHistory(
