@@ -259,6 +259,9 @@ test("[STO-9] an opening that dies once LevelDB has dropped a damaged end leaves
     const last = await openLevelStore(later.folder, { environment: testEnvironment("last") });
     expect(last.opening.rollback).toBeUndefined();
     await last.close();
+    const mended = await verifyFolder(later.folder, { hash: testHash });
+    const what = expect.stringContaining(`rolled back (${reason})`);
+    expect(mended.findings).toMatchObject([{ severity: "notice", part: "history", what }]);
   }
 });
 

@@ -1,11 +1,13 @@
 import { toHex, type LaneId, type StoreId } from "@heddle/core";
 
 import type { DeviceFile } from "./device-file.ts";
+import type { Report } from "./finding.ts";
 import {
   readDeviceRecord,
   readIncarnation,
   readJournalEntry,
   readRepairRequest,
+  type StoredIncarnation,
 } from "./history-records.ts";
 import type { Entry } from "./level-database.ts";
 import { readAck, readCursor, readFork, readRefused } from "./peer-records.ts";
@@ -111,7 +113,9 @@ export async function verifyRecords(
   onStage("documents");
   const documents = await verifyDocuments(counting, lanes, groups);
   onStage("history");
-  await verifyDense(counting, incarnationKeys, openingOfKey, readIncarnation);
+  await verifyDense(counting, incarnationKeys, openingOfKey, (key, record) => {
+    noteRollback(counting.report, readIncarnation(key, record));
+  });
   await verifyDense(counting, journalKeys, numberOfKey, readJournalEntry);
   onStage("notes");
   await verifyEach(counting, parkedKeys, readParkedRecord);
@@ -139,6 +143,14 @@ export async function verifyRecords(
     envelopes,
     tail: groups.tail ?? emptyTail,
   };
+}
+
+/** What was lost before is not found again by looking at what is left; it is for whoever reads this to know. */
+function noteRollback(report: Report, { opening, openedAtMs, rollback }: StoredIncarnation): void {
+  if (rollback === undefined || rollback === "restored" || rollback === "copied") return;
+  const at = new Date(openedAtMs).toISOString();
+  const what = `opening ${opening}, at ${at}, found the store rolled back (${rollback})`;
+  report({ severity: "notice", part: "history", what });
 }
 
 async function verifyStoreId(
