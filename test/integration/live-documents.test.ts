@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { openReplica as openClientReplica } from "@heddle/client";
 import {
   documentIdOf,
   HeddleErrorCode,
@@ -12,7 +13,7 @@ import {
 import { Relay } from "@heddle/relay";
 import { openReplica } from "@heddle/replica/node";
 import { levelStore } from "@heddle/storage-level";
-import { collectLog } from "@heddle/testkit";
+import { collectLog, RecordedLog } from "@heddle/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { environment } from "./relay-under-test.ts";
@@ -39,6 +40,25 @@ test("[LIV-6] what was saved is there when the replica is opened again, by the s
   const document = await replica.open("notes");
   expect(document.ydoc.getText("text").toJSON()).toBe("one two three ");
   expect(document.status).toMatchObject({ state: "saved", unsaved: 0 });
+});
+
+test.each([
+  ["@heddle/replica/node", openReplica],
+  ["@heddle/client", openClientReplica],
+])("[LIV-6] another device key than before is told, by the replica of %s", async (_from, open) => {
+  const keys: (string | undefined)[] = [];
+  for (let opening = 1; opening <= 3; opening++) {
+    const logger = new RecordedLog();
+    const replica = await open({ store: levelStore(folder), logger });
+    await replica.close();
+    const changed = logger.lines.find(({ event }) => event === "store.device_changed");
+    keys.push(changed && String(changed.fields?.["now"]));
+    if (opening === 1) await rm(path.join(folder, "device-key.pem"));
+  }
+  expect(keys).toEqual([undefined, expect.stringMatching(/^[0-9a-f]{64}$/), undefined]);
+  const store = await levelStore(folder).open(environment);
+  expect((await store.readJournal()).map(({ event }) => event)).toEqual(["device-changed"]);
+  await store.close();
 });
 
 test("[LIV-2] two live documents of one name share the log on disk", async () => {

@@ -7,6 +7,7 @@ import {
   type PeerTarget,
 } from "@heddle/replica";
 
+import { deviceSigner } from "./device-signer.ts";
 import type { ReplicaStore } from "./platform/platform.ts";
 import { webSocketTransport, type WebSocketTransportOptions } from "./web-socket-transport.ts";
 
@@ -41,7 +42,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
   const store = await given.open(environment);
   const release = (): Promise<void> => store.close();
   try {
-    const signer = rest.signer ?? (await platform.deviceKey(given));
+    const signer = rest.signer ?? (await deviceSigner(given, store));
     const { verifier } = platform;
     const parts = { ...rest, environment, store, signer, verifier, release };
     return await openLiveReplica({ ...parts, peers: targets });

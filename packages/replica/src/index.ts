@@ -21,6 +21,7 @@ export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";
 export { LiveDocument, type LiveDocumentOptions, type LiveHome } from "./live/live-document.ts";
 export * from "./live/live-events.ts";
 export { LiveReplica, type LiveReplicaOptions } from "./live/live-replica.ts";
+export { noteDevice, type DeviceRecord } from "./device-record.ts";
 export { type LiveReplicaParts, openLiveReplica } from "./open-live-replica.ts";
 export { loadDocument, type LoadedLog } from "./load-document.ts";
 export { defaultAuditBudget, type AuditBudget } from "./audit-budget.ts";

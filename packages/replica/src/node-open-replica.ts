@@ -1,7 +1,8 @@
 import path from "node:path";
 
-import type { Environment, Logger, LogStore } from "@heddle/core";
+import type { Environment, Logger, LogStore, Signer } from "@heddle/core";
 
+import { noteDevice, type DeviceRecord } from "./device-record.ts";
 import type { LiveReplica } from "./live/live-replica.ts";
 import {
   ephemeralDeviceKey,
@@ -17,7 +18,7 @@ import type { ReplicaOptions } from "./replica-options.ts";
 export interface StoreOpener {
   /** Where the store is kept; the device key is kept beside it. */
   readonly directory?: string | undefined;
-  open(environment: Environment): Promise<LogStore>;
+  open(environment: Environment): Promise<LogStore & Partial<DeviceRecord>>;
 }
 
 export interface OpenReplicaOptions extends Partial<Omit<ReplicaOptions, "store" | "environment">> {
@@ -49,8 +50,11 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
   const isOpener = "open" in given;
   const store = isOpener ? await given.open(environment) : given;
   const release = isOpener ? () => store.close() : undefined;
+  const directory = isOpener ? given.directory : undefined;
   try {
-    const signer = rest.signer ?? (await signerIn(isOpener ? given.directory : undefined));
+    const signer = rest.signer ?? (await signerIn(directory));
+    // A key that was made for this process is another one each time.
+    if (!rest.signer && directory !== undefined) await noteDevice(store, signer);
     const parts = { ...rest, environment, store, signer, verifier: nodeVerifier, release };
     return await openLiveReplica({ ...parts, peers: targets, follow });
   } catch (error) {
@@ -59,7 +63,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
   }
 }
 
-function signerIn(directory: string | undefined): Promise<ReplicaOptions["signer"]> {
+function signerIn(directory: string | undefined): Promise<Signer> {
   if (directory === undefined) return Promise.resolve(ephemeralDeviceKey());
   return openDeviceKey(path.join(path.resolve(directory), deviceKeyName));
 }

@@ -19,6 +19,7 @@ import {
   acceptBroadcastChannel,
   type BroadcastChannelAcceptor,
 } from "../broadcast-channel-transport.ts";
+import { deviceSigner } from "../device-signer.ts";
 import type { Durability, OpenedStore, ReplicaStore } from "../platform/platform.ts";
 import { TabChannel, type KeeperMessage, type WantMessage } from "../tabs/tab-channel.ts";
 import { nothingWaits, type EngineSide, type Waiting } from "./engine-view.ts";
@@ -91,7 +92,7 @@ export class Keeper implements EngineSide {
     const store = await given.open(environment, untilFree);
     const release = (): Promise<void> => store.close();
     try {
-      const signer = await platform.deviceKey(given);
+      const signer = await deviceSigner(given, store);
       const replica = await openLiveReplica({
         environment,
         store,

@@ -10,6 +10,7 @@ export const platform: Platform = {
   verifier: webVerifier,
   defaultStore: (name) => browserStore(name),
   deviceKey: ({ keep }) => (keep ? openDeviceKey(keep) : ephemeralKey()),
+  keepsKey: ({ keep }) => keep !== undefined,
   async persist() {
     const { storage } = navigator as { readonly storage?: StorageManager };
     // Missing outside a secure context: then the browser clears when it likes.

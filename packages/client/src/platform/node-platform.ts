@@ -18,6 +18,7 @@ export const platform: Platform = {
       ? ephemeralDeviceKey()
       : openDeviceKey(`${directory}/device-key.pem`);
   },
+  keepsKey: ({ directory }) => directory !== undefined,
   // Nobody clears a folder behind its owner's back.
   persist: async () => true,
   hasTabs: false,

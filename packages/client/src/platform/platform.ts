@@ -1,4 +1,5 @@
 import type { Environment, Logger, LogStore, Signer, Verifier } from "@heddle/core";
+import type { DeviceRecord } from "@heddle/replica";
 
 /** What an acknowledged write survives: the power, the end of the browser, or only this page. */
 export type Durability = "strict" | "relaxed" | "memory";
@@ -18,10 +19,11 @@ export interface ReplicaStore {
   open(environment: Environment, untilFree?: AbortSignal): Promise<OpenedStore>;
 }
 
-export type OpenedStore = LogStore & {
-  /** `strict` when nothing is said. */
-  readonly durability?: Durability;
-};
+export type OpenedStore = LogStore &
+  Partial<DeviceRecord> & {
+    /** `strict` when nothing is said. */
+    readonly durability?: Durability;
+  };
 
 export interface KeyKeep {
   read(): Promise<unknown>;
@@ -36,6 +38,8 @@ export interface Platform {
   defaultStore(name: string): ReplicaStore;
   /** The key of this device, made on first use. @throws HeddleError `HEDDLE_STORAGE_*`. */
   deviceKey(store: ReplicaStore): Promise<Signer>;
+  /** Whether that key is still the same at the next opening. */
+  keepsKey(store: ReplicaStore): boolean;
   /** Asks that what is stored here be kept when the disk gets full; whether it is. */
   persist(): Promise<boolean>;
   /** Whether pages of one origin can meet, and agree on one that stores. */
