@@ -121,7 +121,10 @@ export class SessionDocuments {
       for (const link of this.links.values()) link.resend();
       return;
     }
-    this.links.get(ref)?.open();
+    const link = this.links.get(ref);
+    link?.open();
+    // What was pushed under that number is lost, and the causes of what comes next with it (I10).
+    link?.resend();
   }
 
   #onFrame(link: DocumentLink, frame: Frame, release: () => void): void {
