@@ -14,7 +14,7 @@ import { RelayProcess } from "../processes/relay-process.ts";
 // the folder holds with a client that never saw anything.
 
 const miB = 1024 * 1024;
-const rounds = 10;
+const rounds = 6;
 const latestKillMs = 30_000;
 
 interface LargeInput {
