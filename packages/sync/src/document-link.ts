@@ -66,6 +66,7 @@ export class DocumentLink {
   readonly #digests: LinkDigests;
   readonly #havePieces = new Map<LaneId, WirePosition>();
   #isUnsettled = true;
+  #isSaidAgain = false;
   #attempts = 0;
   #dueMs = 0;
 
@@ -115,6 +116,18 @@ export class DocumentLink {
     });
     this.sendHave(HaveFlag.ask | HaveFlag.digestOnly);
     this.#scheduleRetry();
+  }
+
+  /**
+   * The peer has not heard our OPEN, or does not take the document: that is not told apart. It is said
+   * once more at once, and then only as often as everything that nothing came of.
+   */
+  unknownToPeer(): void {
+    if (this.#isSaidAgain && !this.isOpenedByPeer) return;
+    this.#isSaidAgain = true;
+    this.open();
+    // What was pushed under that number is lost, and the causes of what comes next with it (I10).
+    this.resend();
   }
 
   /** States our positions; all of them unless only the digest is wanted. */

@@ -121,10 +121,7 @@ export class SessionDocuments {
       for (const link of this.links.values()) link.resend();
       return;
     }
-    const link = this.links.get(ref);
-    link?.open();
-    // What was pushed under that number is lost, and the causes of what comes next with it (I10).
-    link?.resend();
+    this.links.get(ref)?.unknownToPeer();
   }
 
   #onFrame(link: DocumentLink, frame: Frame, release: () => void): void {
