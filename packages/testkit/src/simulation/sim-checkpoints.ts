@@ -25,7 +25,8 @@ import { encodeUtf8 } from "lib0/string";
 import { testHash } from "../test-environment.ts";
 import type { SimEngine, SimEngineFactory } from "./sim-engine.ts";
 import type { SimProcess } from "./sim-process.ts";
-import { logAboveCheckpoint, type SimCheckpoint, type SimDocument } from "./sim-store.ts";
+import type { SimCheckpoint } from "./sim-batch.ts";
+import { logAboveCheckpoint, type SimDocument } from "./sim-store.ts";
 
 /**
  * Checkpoints of one process: built from its log, pruned to, and taken from peers. One thing at a time

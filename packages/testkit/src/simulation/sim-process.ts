@@ -28,7 +28,8 @@ import { SimDials } from "./sim-dials.ts";
 import type { SimEngine } from "./sim-engine.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimReplica } from "./sim-replica.ts";
-import type { SimBatch, SimStore } from "./sim-store.ts";
+import type { SimBatch } from "./sim-batch.ts";
+import type { SimStore } from "./sim-store.ts";
 import type { SimSurroundings } from "./sim-surroundings.ts";
 import type { SimClock } from "./sim-time.ts";
 
