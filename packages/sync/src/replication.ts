@@ -9,17 +9,15 @@ import {
   type StoreId,
 } from "@heddle/core";
 
-import { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
 import { FeedFollowers } from "./feed-followers.ts";
 import type { Side } from "./handshake.ts";
 import { OpenDocuments } from "./open-documents.ts";
-import { Outbox, type ReplicatedBy } from "./outbox.ts";
+import { MachineContext } from "./machine-context.ts";
+import type { Outbox, ReplicatedBy } from "./outbox.ts";
 import type { OutboxSize } from "./own-envelopes.ts";
 import { PeerSession, type SessionHost } from "./peer-session.ts";
-import { RefusedLanes } from "./refused-lanes.ts";
-import { ReorderBuffer } from "./reorder-buffer.ts";
-import type { ReplicationOptions, SyncContext } from "./sync-context.ts";
+import type { ReplicationOptions } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
 import type {
   FeedCursor,
@@ -31,13 +29,10 @@ import type {
   RequestId,
   RequestName,
   SyncEffect,
-  SyncRequest,
   SyncRequests,
 } from "./sync-effects.ts";
 import { StoreSessions } from "./store-sessions.ts";
 import { SyncProgressReports } from "./sync-progress.ts";
-import { syncLimits, type SyncLimits } from "./sync-limits.ts";
-import { VerifiedLanes } from "./verified-lanes.ts";
 import { wireLimits } from "./wire-limits.ts";
 
 /**
@@ -55,27 +50,17 @@ import { wireLimits } from "./wire-limits.ts";
 export class Replication implements SessionHost {
   readonly counters = newSyncCounters();
   readonly #options: ReplicationOptions;
-  readonly #limits: SyncLimits;
-  readonly #context: SyncContext;
+  readonly #context: MachineContext;
   readonly #sessions = new Map<PeerKey, PeerSession>();
   readonly #documents: OpenDocuments;
   readonly #followers: FeedFollowers;
-  readonly #checkpoints: CheckpointIntakes;
   readonly #outbox: Outbox;
   readonly #stores: StoreSessions;
-  readonly #refusedLanes: RefusedLanes;
   readonly #progress: SyncProgressReports;
   readonly #awaited = new Set<DocumentId>();
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
   readonly #cursors = new Map<string, FeedCursor>();
-  readonly #answers = new Map<RequestId, (answer: never) => void>();
-  readonly #reorderBuffer: ReorderBuffer<DocumentLink>;
-  #effects: SyncEffect[] = [];
-  #nextRequest = 1;
   #connections = 0;
-  #nowMs = 0;
-  #lastArrival: number;
-  #writtenLane: LaneId | undefined;
   #hasFailed = false;
 
   /** `cursors` are those of `keepCursor`, by store id; `kept` is what `keepAcks` and `keepRefusal` kept. */
@@ -85,16 +70,15 @@ export class Replication implements SessionHost {
     kept: KeptOutbox = {},
   ) {
     this.#options = options;
-    this.#limits = { ...syncLimits, ...options.limits };
-    this.#lastArrival = options.lastArrival;
-    this.#reorderBuffer = new ReorderBuffer(this.#limits);
     for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
-    this.#context = this.#makeContext();
-    this.#outbox = new Outbox(this.#context, kept);
+    this.#context = new MachineContext(options, this.counters, kept, {
+      emit: (effect) => this.#emit(effect),
+      isAwaited: (document) => this.#awaited.has(document),
+      linksOf: (document) => this.#documents.linksOf(document),
+    });
+    this.#outbox = this.#context.outbox;
     this.#stores = new StoreSessions(this.#outbox);
-    this.#refusedLanes = new RefusedLanes(this.#context, kept.refusals);
     this.#progress = new SyncProgressReports(this.#context);
-    this.#checkpoints = new CheckpointIntakes(this.#context);
     this.#documents = new OpenDocuments(this.#context, () => this.#fail());
     this.#followers = new FeedFollowers(this.#context, this.#documents);
   }
@@ -111,7 +95,7 @@ export class Replication implements SessionHost {
 
   /** What all peers together make this replica hold. */
   get heldBytes(): number {
-    let bytes = this.#reorderBuffer.heldBytes + this.#checkpoints.heldBytes;
+    let bytes = this.#context.reorderBuffer.heldBytes + this.#context.checkpoints.heldBytes;
     for (const session of this.#sessions.values()) bytes += session.heldBytes;
     return bytes;
   }
@@ -173,12 +157,12 @@ export class Replication implements SessionHost {
    * elsewhere are reported (`lane.taken`) and not taken.
    */
   writes(lane: LaneId | undefined): void {
-    this.#writtenLane = lane;
+    this.#context.writtenLane = lane;
   }
 
   /** Commit groups up to this number are on disk; none of them is in a document that a peer has open. */
   storedUnseen(arrival: number): void {
-    this.#lastArrival = Math.max(this.#lastArrival, arrival);
+    this.#context.arrived(arrival);
   }
 
   /** Envelopes that this replica wrote are on disk, under this arrival number. */
@@ -192,7 +176,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       this.#context.lanes.add(lane);
       if (this.#options.hasOutbox !== false) this.#outbox.written(run);
-      this.#lastArrival = Math.max(this.#lastArrival, arrival);
+      this.#context.arrived(arrival);
       // What is being loaded may have been read before this was on disk.
       this.#documents.whenLoaded(entry.id, (exchange) => exchange.storedHere(run));
       this.#followers.offer(entry);
@@ -217,10 +201,7 @@ export class Replication implements SessionHost {
     nowMs: number,
   ): void {
     this.#input(nowMs, () => {
-      const then = this.#answers.get(id) as ((answer: unknown) => void) | undefined;
-      assert(then !== undefined, "a request is answered once");
-      this.#answers.delete(id);
-      then(answer);
+      this.#context.answer(id, answer);
     });
   }
 
@@ -228,7 +209,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.tick();
       this.#documents.tick();
-      this.#checkpoints.tick();
+      this.#context.checkpoints.tick();
       this.#followers.tick();
       this.#outbox.tick();
       for (const session of this.#sessions.values()) {
@@ -247,9 +228,7 @@ export class Replication implements SessionHost {
   }
 
   takeEffects(): SyncEffect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#context.takeEffects();
   }
 
   /** Highest seq of a lane of a document that is proven to be on a peer's disk; see `outbox`. */
@@ -296,13 +275,13 @@ export class Replication implements SessionHost {
 
   /** Lanes of ours that stores refused for good, and that are not sent to them. */
   get refusals(): readonly KeptRefusal[] {
-    return this.#refusedLanes.all;
+    return this.#context.refusedLanes.all;
   }
 
   /** Offers a refused lane again, to one store or to all that refused it. */
   retryRefused(document: DocumentId, lane: LaneId, nowMs: number, store?: StoreId): void {
     this.#input(nowMs, () => {
-      const forgotten = this.#refusedLanes.forget(document, lane, store);
+      const forgotten = this.#context.refusedLanes.forget(document, lane, store);
       for (const link of this.#context.linksOf(document)) {
         const { store: ofLink } = link.session.peer;
         if (forgotten.some((refusal) => refusal.store === ofLink)) link.retry(lane);
@@ -342,7 +321,7 @@ export class Replication implements SessionHost {
     this.#sessions.delete(session.key);
     this.#followers.end(session);
     this.#progress.end(session);
-    this.#reorderBuffer.forget(({ origin }) => origin.session === session);
+    this.#context.reorderBuffer.forget(({ origin }) => origin.session === session);
     this.#context.emit({ type: "close", peer: session.key, code });
     const event = { name: "session.closed", peer: session.key, code } as const;
     this.#context.emit({ type: "event", event });
@@ -376,7 +355,7 @@ export class Replication implements SessionHost {
   }
 
   #input(nowMs: number, action: () => void): void {
-    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    this.#context.advance(nowMs);
     if (this.#hasFailed) return;
     action();
     for (const session of this.#sessions.values()) session.pump();
@@ -384,7 +363,7 @@ export class Replication implements SessionHost {
 
   #emit(effect: SyncEffect): void {
     if (effect.type === "keepCursor" && !this.#keepsCursor(effect.store)) return;
-    this.#effects.push(effect);
+    this.#context.push(effect);
     if (effect.type === "keepCursor") this.#cursors.set(effect.store, effect.cursor);
     if (effect.type !== "event") return;
     const { event } = effect;
@@ -397,53 +376,9 @@ export class Replication implements SessionHost {
 
   /** Stores are invented at no cost: with those beyond the bound, documents are compared anew each time. */
   #keepsCursor(store: StoreId): boolean {
-    if (this.#cursors.has(store) || this.#cursors.size < this.#limits.cursorsMax) return true;
+    if (this.#cursors.has(store) || this.#cursors.size < this.#context.limits.cursorsMax)
+      return true;
     this.counters.cursorsDropped++;
     return false;
-  }
-
-  #makeContext(): SyncContext {
-    const nowMs = () => this.#nowMs;
-    const writtenLane = () => this.#writtenLane;
-    const lastArrival = () => this.#lastArrival;
-    const checkpoints = () => this.#checkpoints;
-    const outbox = () => this.#outbox;
-    const refusedLanes = () => this.#refusedLanes;
-    return {
-      options: this.#options,
-      limits: this.#limits,
-      counters: this.counters,
-      reorderBuffer: this.#reorderBuffer,
-      lanes: new VerifiedLanes(this.#limits.verifiedLanesMax),
-      get nowMs() {
-        return nowMs();
-      },
-      get outbox() {
-        return outbox();
-      },
-      get refusedLanes() {
-        return refusedLanes();
-      },
-      get checkpoints() {
-        return checkpoints();
-      },
-      get lastArrival() {
-        return lastArrival();
-      },
-      get writtenLane() {
-        return writtenLane();
-      },
-      isAwaited: (document) => this.#awaited.has(document),
-      emit: (effect) => this.#emit(effect),
-      request: (type, ask, then) => {
-        const id = this.#nextRequest++;
-        this.#answers.set(id, then as (answer: never) => void);
-        this.#effects.push({ type, id, ...ask } as unknown as SyncRequest);
-      },
-      arrived: (arrival) => {
-        this.#lastArrival = Math.max(this.#lastArrival, arrival);
-      },
-      linksOf: (document) => this.#documents.linksOf(document),
-    };
   }
 }
