@@ -18,7 +18,9 @@ export { checkpointDocument, type CheckpointOutcome, pruneDocument } from "./che
 export type { DocumentRound } from "./document-outbox.ts";
 export type { EditDescription } from "./live/edit-description.ts";
 export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";
-export { LiveDocument, type LiveDocumentOptions, type LiveHome } from "./live/live-document.ts";
+export type { LiveHome } from "./live/document-home.ts";
+export { LiveDocument } from "./live/live-document.ts";
+export type { LiveDocumentOptions } from "./live/live-document-options.ts";
 export * from "./live/live-events.ts";
 export { LiveReplica, type LiveReplicaOptions } from "./live/live-replica.ts";
 export { noteDevice, type DeviceRecord } from "./device-record.ts";

@@ -1,5 +1,4 @@
 import {
-  assert,
   documentIdOf,
   HeddleError,
   HeddleErrorCode,
@@ -18,7 +17,7 @@ import type { AcceptedRun, OfferedCheckpoint } from "@heddle/sync";
 import { defaultApplyBudget } from "./apply-judge.ts";
 import type { Auditor } from "./auditor.ts";
 import type { Checkpointer } from "./checkpointer.ts";
-import type { Committer, CommitObserver } from "./committer.ts";
+import type { Committer } from "./committer.ts";
 import { DocumentAccess } from "./document-access.ts";
 import { DamagedDocuments } from "./damaged-documents.ts";
 import { damageOf } from "./document-damage.ts";
@@ -45,13 +44,7 @@ import { newAuditor, newCheckpointer, newCommitter, type SharedParts } from "./r
 import { StateCache } from "./state-cache.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 import { TrialQueue } from "./trial-queue.ts";
-
-/** Somebody who passes on what is on disk. Called in the order of commit groups. */
-export interface ReplicaObserver extends CommitObserver {
-  onStateChange(state: ReplicaState): void;
-  /** A document has another checkpoint, or less of a log below it. */
-  onCheckpointed?(document: DocumentId): void;
-}
+import { WatchedState, type ReplicaObserver } from "./watched-state.ts";
 
 /**
  * A durable copy of a space: opens documents from the log, seals what comes in, keeps nothing in
@@ -80,9 +73,7 @@ export class Replica {
   readonly #damaged: DamagedDocuments;
   #checkpointer: Checkpointer | undefined;
   #committer: Committer;
-  #state: ReplicaState = { name: "ready" };
-  #observer: ReplicaObserver | undefined;
-  readonly #stateListeners = new Set<(state: ReplicaState) => void>();
+  readonly #watched = new WatchedState();
 
   private constructor(options: ReplicaOptions, recovery: RecoveryReport) {
     this.#options = options;
@@ -114,7 +105,7 @@ export class Replica {
     this.#host = this.#newHost();
     this.#stopListening = options.store.onStateChange((state) => {
       if (state.name === "fenced") this.#suspend(state.error);
-      if (state.name === "open" && this.#state.name === "suspended") this.#resume();
+      if (state.name === "open" && this.#watched.state.name === "suspended") this.#resume();
     });
   }
 
@@ -124,7 +115,7 @@ export class Replica {
   }
 
   get state(): ReplicaState {
-    return this.#state;
+    return this.#watched.state;
   }
 
   /** Who is told how long things take, and what becomes of edits with a correlation id. */
@@ -173,7 +164,7 @@ export class Replica {
    * @throws HeddleError `HEDDLE_STORAGE_*`.
    */
   async acquire(name: DocumentName): Promise<ReplicaDocument> {
-    this.#assertReady();
+    this.#watched.assertReady();
     const id = documentIdOf(this.#options.environment.hash, this.space, name);
     const document = await this.#holdings.acquire(id, () => this.#load(id, name));
     if (document === undefined) {
@@ -237,17 +228,12 @@ export class Replica {
 
   /** At most one at a time; the returned function stops it. */
   observe(observer: ReplicaObserver): () => void {
-    assert(this.#observer === undefined, "a replica has one observer");
-    this.#observer = observer;
-    return () => {
-      this.#observer = undefined;
-    };
+    return this.#watched.observe(observer);
   }
 
   /** Calls `listener` after every change of {@link state}; the returned function stops that. */
   onStateChange(listener: (state: ReplicaState) => void): () => void {
-    this.#stateListeners.add(listener);
-    return () => this.#stateListeners.delete(listener);
+    return this.#watched.listen(listener);
   }
 
   /**
@@ -267,12 +253,12 @@ export class Replica {
 
   /** Waits until everything submitted is on disk and shown, keeps the vectors, lets go. */
   async close(): Promise<void> {
-    if (this.#state.name === "closed") return;
-    const wasReady = this.#state.name === "ready";
+    if (this.#watched.state.name === "closed") return;
+    const wasReady = this.#watched.state.name === "ready";
     if (wasReady) await this.#committer.drained();
     this.#committer.stop();
     this.#auditor?.stop();
-    this.#setState({ name: "closed" });
+    this.#watched.set({ name: "closed" });
     this.#stopListening();
     const documents = await this.#holdings.whenLoaded();
     for (const document of documents) document.dispose();
@@ -340,12 +326,14 @@ export class Replica {
   }
 
   #newCheckpointer(): Checkpointer | undefined {
-    return newCheckpointer(this.#shared, (document) => this.#observer?.onCheckpointed?.(document));
+    return newCheckpointer(this.#shared, (document) =>
+      this.#watched.observer?.onCheckpointed?.(document),
+    );
   }
 
   #newCommitter(): Committer {
     return newCommitter(this.#shared, {
-      observer: () => this.#observer,
+      observer: () => this.#watched.observer,
       onFailure: (error) => this.#onStoreFailure(error),
     });
   }
@@ -362,14 +350,14 @@ export class Replica {
         ? error
         : new HeddleError(HeddleErrorCode.storageIo, "a commit round failed", { cause: error }),
     );
-    if (this.#state.name === "suspended" && this.#options.store.state.name === "open") {
+    if (this.#watched.state.name === "suspended" && this.#options.store.state.name === "open") {
       this.#resume();
     }
   }
 
   #suspend(error: HeddleError): void {
-    if (this.#state.name !== "ready") return;
-    this.#setState({ name: "suspended", error });
+    if (this.#watched.state.name !== "ready") return;
+    this.#watched.set({ name: "suspended", error });
     this.counters.resets++;
     this.#options.environment.logger.error("replica.suspended", { code: error.code });
     this.#committer.stop();
@@ -387,14 +375,8 @@ export class Replica {
   #resume(): void {
     this.#committer = this.#newCommitter();
     this.#checkpointer = this.#newCheckpointer();
-    this.#setState({ name: "ready" });
+    this.#watched.set({ name: "ready" });
     this.#options.environment.logger.info("replica.resumed");
-  }
-
-  #setState(state: ReplicaState): void {
-    this.#state = state;
-    this.#observer?.onStateChange(state);
-    for (const listener of this.#stateListeners) listener(state);
   }
 
   #observeClock(hlc: Hlc): void {
@@ -406,12 +388,5 @@ export class Replica {
     if (state.name !== "open" || !state.readOnly) return;
     this.counters.readOnlyRefusals++;
     throw state.readOnly;
-  }
-
-  #assertReady(): void {
-    if (this.#state.name === "suspended") throw this.#state.error;
-    if (this.#state.name === "closed") {
-      throw new HeddleError(HeddleErrorCode.storageClosed, "the replica is closed");
-    }
   }
 }

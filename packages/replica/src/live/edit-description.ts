@@ -1,5 +1,15 @@
-import { fromHex, HeddleError, HeddleErrorCode, limits } from "@heddle/core";
+import {
+  fromHex,
+  HeddleError,
+  HeddleErrorCode,
+  limits,
+  type Clock,
+  type DocumentId,
+} from "@heddle/core";
 import type { EditContext } from "@heddle/document";
+
+import { visibleReason } from "../edit-trace.ts";
+import type { ReplicaTelemetry } from "../telemetry.ts";
 
 /** What an application says about a transaction. */
 export interface EditDescription {
@@ -28,6 +38,27 @@ export function editContext({
   assertLength("reason", bytes, limits.reasonBytesMax);
   assertLength("correlation id", correlationId, limits.correlationIdBytesMax);
   return { reason: bytes, correlationId: correlationId?.slice() };
+}
+
+/** Says that a transaction was made, if it has a correlation id. `startedMs` is monotonic. */
+export function traceEdit(
+  telemetry: ReplicaTelemetry,
+  clock: Clock,
+  startedMs: number,
+  { correlationId, reason }: EditContext,
+  document: DocumentId | undefined,
+): void {
+  if (correlationId === undefined) return;
+  telemetry.onTraced?.({
+    name: "heddle.transact",
+    correlationId,
+    reason: reason && visibleReason(reason),
+    document,
+    lane: undefined,
+    seq: undefined,
+    endedAtMs: clock.nowMs(),
+    tookMs: clock.monotonicMs() - startedMs,
+  });
 }
 
 /** `00-<32 hexadecimal digits>-<16>-<2>`; neither id may be all zeros. */

@@ -1,5 +1,5 @@
 import {
-  HeddleError,
+  type HeddleError,
   HeddleErrorCode,
   isHeddleError,
   parseDocumentName,
@@ -9,46 +9,19 @@ import {
 import type { YDoc } from "@heddle/document";
 import type { Awareness } from "y-protocols/awareness";
 
-import type { LivePeers } from "../peers/live-peers.ts";
 import type { Copies } from "../peers/replication-waits.ts";
 import type { DocumentCommit } from "../document-host.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
-import type { Replica } from "../replica.ts";
-import { visibleReason } from "../edit-trace.ts";
-import { editContext, type EditDescription } from "./edit-description.ts";
-import type { QueuedEdits } from "./edit-queue.ts";
+import { DocumentHome } from "./document-home.ts";
+import { editContext, traceEdit, type EditDescription } from "./edit-description.ts";
 import { EditSubmission } from "./edit-submission.ts";
 import { EventListeners, rethrowLater } from "./event-listeners.ts";
-import { withoutDependents } from "./lost-edits.ts";
+import { dropLost, type Replacement } from "./lost-edits.ts";
+import type { LiveDocumentOptions } from "./live-document-options.ts";
 import type { LiveEvents, LiveState, LiveStatus } from "./live-events.ts";
 import { SaveProgress } from "./save-progress.ts";
 import { ShownDocument } from "./shown-document.ts";
-import { isPermanent, retryDelayMs } from "./trouble.ts";
-
-export interface LiveDocumentOptions {
-  /** Where it lives. One that is still being opened is waited for: the document fails with it. */
-  readonly home: LiveHome | PromiseLike<LiveHome>;
-  readonly environment: Environment;
-  readonly name: string;
-  /** The application's own document. Without one there is a new one, which is replaced when need be. */
-  readonly ydoc?: YDoc | undefined;
-  /** Of that document, for an application that made its own. */
-  readonly awareness?: Awareness | undefined;
-  /** Origin of the transactions that bring what others wrote; one of its own by default. */
-  readonly origin?: object | undefined;
-}
-
-export interface LiveHome {
-  readonly replica: Replica;
-  /** Who is brought the document, and knows who has it. */
-  readonly peers?: Pick<LivePeers, "want" | "whenReplicated"> | undefined;
-}
-
-/** Why the Yjs document cannot go on, and what of it is lost. */
-interface Replacement {
-  readonly error: HeddleError;
-  readonly refused: QueuedEdits | undefined;
-}
+import { isPermanent, replicaClosed } from "./trouble.ts";
 
 /**
  * One document of a replica as an application edits it: a Yjs document tied to the log.
@@ -69,21 +42,16 @@ export class LiveDocument implements AsyncDisposable {
   readonly #submission: EditSubmission;
   readonly #shown: ShownDocument;
   #generation = 0;
-  #replica: Replica | undefined;
-  #peers: LiveHome["peers"];
-  #isShared = true;
-  #unwant: (() => void) | undefined;
+  readonly #home: DocumentHome;
   #document: ReplicaDocument | undefined;
   #stopListening: (() => void) | undefined;
   #hasLoaded = false;
   #replacement: Replacement | undefined;
   /** Since something was saved. */
   #resets = 0;
-  #endWait: (() => void) | undefined;
   #error: HeddleError | undefined;
   #isClosing = false;
   #end: "failed" | "closed" | undefined;
-  #stopWatching: (() => void) | undefined;
   #opening: Promise<void>;
 
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `name` cannot be the name of a document. */
@@ -94,7 +62,7 @@ export class LiveDocument implements AsyncDisposable {
     this.#environment = environment;
     this.#submission = this.#openSubmission();
     this.#shown = this.#show(ydoc);
-    if (!("then" in home)) this.#enter(home);
+    this.#home = new DocumentHome(home, environment.scheduler, () => this.#fail(replicaClosed()));
     this.#opening = this.#open();
   }
 
@@ -132,7 +100,7 @@ export class LiveDocument implements AsyncDisposable {
    */
   async whenLoaded(): Promise<void> {
     await this.#opening;
-    if (this.#end !== undefined) throw this.#ending();
+    if (this.#end !== undefined) throw this.#error ?? replicaClosed();
   }
 
   /**
@@ -141,7 +109,9 @@ export class LiveDocument implements AsyncDisposable {
    * @throws HeddleError when it cannot be: what was refused, or why the document failed.
    */
   async whenSaved(): Promise<void> {
-    if (this.#end !== undefined && this.#progress.unsaved > 0) throw this.#ending();
+    if (this.#end !== undefined && this.#progress.unsaved > 0) {
+      throw this.#error ?? replicaClosed();
+    }
     this.flush();
     await new Promise<void>((resolve, reject) => {
       this.#progress.afterSaved((failure) => (failure ? reject(failure) : resolve()));
@@ -164,16 +134,12 @@ export class LiveDocument implements AsyncDisposable {
 
   async #whenOnOthers(copies: Copies): Promise<void> {
     await this.whenSaved();
-    if (this.#peers === undefined) {
-      throw new HeddleError(HeddleErrorCode.configInvalid, "the replica was opened without peers");
-    }
-    if (this.#document) await this.#peers.whenReplicated(this.#document.entry.id, copies);
+    await this.#home.whenReplicated(this.#document, copies);
   }
 
   /** Whether peers are brought the document, and bring what is new of it; they are unless told not to. */
   setShared(isShared: boolean): void {
-    this.#isShared = isShared;
-    this.#share();
+    this.#home.setShared(isShared, this.#document);
   }
 
   /** Seals what was typed so far, without waiting for the end of the window. */
@@ -192,19 +158,8 @@ export class LiveDocument implements AsyncDisposable {
     const context = editContext(about);
     const startedMs = clock.monotonicMs();
     const result = this.#shown.binding.transact(edit, context, about.origin ?? null);
-    const { correlationId, reason } = context ?? {};
-    if (correlationId) {
-      this.#replica?.telemetry?.onTraced?.({
-        name: "heddle.transact",
-        correlationId,
-        reason: reason && visibleReason(reason),
-        document: this.#document?.entry.id,
-        lane: undefined,
-        seq: undefined,
-        endedAtMs: clock.nowMs(),
-        tookMs: clock.monotonicMs() - startedMs,
-      });
-    }
+    const tracer = this.#home.telemetry;
+    if (context && tracer) traceEdit(tracer, clock, startedMs, context, this.#document?.entry.id);
     return result;
   }
 
@@ -226,7 +181,7 @@ export class LiveDocument implements AsyncDisposable {
       await this.whenSaved();
     } finally {
       this.#letGo("closed");
-      this.#stopWatching?.();
+      this.#home.leave();
       this.#shown.destroy();
     }
   }
@@ -288,53 +243,27 @@ export class LiveDocument implements AsyncDisposable {
     // After a reset: whoever resets has not finished yet.
     await Promise.resolve();
     // A store that fails at every write is not asked again and again.
-    if (this.#resets > 1) await this.#whenWorthAnotherTry(this.#resets);
+    if (this.#resets > 1) await this.#home.whenWorthAnotherTry(this.#resets);
     for (let attempt = 1; this.#end === undefined; attempt++) {
       try {
-        const replica = this.#replica ?? (await this.#whenEntered());
+        await this.#home.whenEntered();
         if (this.#end !== undefined) return;
-        const document = await replica.acquire(this.name);
+        const document = await this.#home.acquire(this.name);
         if (this.#end === undefined) this.#attach(document);
-        else replica.release(document);
+        else this.#home.release(document);
         return;
       } catch (error) {
         if (!isHeddleError(error)) throw error;
-        if (isPermanent(error) || this.#replica === undefined) return this.#fail(error);
+        if (isPermanent(error) || !this.#home.isEntered) return this.#fail(error);
         this.#suspend(error);
-        await this.#whenWorthAnotherTry(attempt);
+        await this.#home.whenWorthAnotherTry(attempt);
       }
-    }
-  }
-
-  /** @throws HeddleError what the replica could not be opened with; there is no other. */
-  async #whenEntered(): Promise<Replica> {
-    const home = await this.#options.home;
-    this.#enter(home);
-    return home.replica;
-  }
-
-  #enter({ replica, peers }: LiveHome): void {
-    this.#replica = replica;
-    this.#peers = peers;
-    if (this.#end !== undefined) return;
-    this.#stopWatching = replica.onStateChange(({ name }) => {
-      if (name === "closed") this.#fail(replicaClosed());
-    });
-  }
-
-  /** A document that was closed is still brought to peers: what was typed in it last may be on its way. */
-  #share(): void {
-    if (this.#isShared && this.#document) {
-      this.#unwant ??= this.#peers?.want(this.#document.entry);
-    } else if (!this.#isShared) {
-      this.#unwant?.();
-      this.#unwant = undefined;
     }
   }
 
   #attach(document: ReplicaDocument): void {
     if (this.#replacement && this.#shown.isGiven) {
-      this.#replica?.release(document);
+      this.#home.release(document);
       this.#giveUp(this.#replacement, document);
       return;
     }
@@ -342,11 +271,11 @@ export class LiveDocument implements AsyncDisposable {
       if (this.#replacement) this.#replace(this.#replacement, document);
       else this.#continue(document);
     } catch (error) {
-      this.#replica?.release(document);
+      this.#home.release(document);
       throw error;
     }
     this.#document = document;
-    this.#share();
+    this.#home.share(document);
     this.#stopListening = document.subscribe({
       onCommit: (commit) => this.#onCommit(commit),
       onReset: (reset) => this.#onReset(reset),
@@ -395,11 +324,9 @@ export class LiveDocument implements AsyncDisposable {
 
   #reportLost({ error, refused }: Replacement, document: ReplicaDocument): void {
     if (refused === undefined) return;
-    const lost = this.#submission.queue.drop(withoutDependents(document.encodeSince(), refused));
-    const edits = lost.reduce((sum, entry) => sum + entry.edits, 0);
-    this.#progress.lost(edits, error);
-    const updates = lost.flatMap(({ update }) => update?.bytes ?? []);
-    this.#events.emit("refused", { generation: this.#generation, error, updates, edits });
+    const lost = dropLost(this.#submission.queue, document.encodeSince(), refused);
+    this.#progress.lost(lost.edits, error);
+    this.#events.emit("refused", { generation: this.#generation, error, ...lost });
   }
 
   #onCommit({ update, parts, sources }: DocumentCommit): void {
@@ -429,7 +356,7 @@ export class LiveDocument implements AsyncDisposable {
     this.#replacement = replacement;
     const document = this.#document;
     this.#reopen();
-    if (document) this.#replica?.release(document);
+    if (document) this.#home.release(document);
   }
 
   #reopen(): void {
@@ -443,23 +370,7 @@ export class LiveDocument implements AsyncDisposable {
     this.#stopListening = undefined;
     this.#document = undefined;
     this.#submission.detach();
-    this.#endWait?.();
-    this.#endWait = undefined;
-  }
-
-  /** Resolves when the replica has changed its state, or after a while. */
-  #whenWorthAnotherTry(attempt: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#environment.scheduler.after(retryDelayMs(attempt), () => go());
-      const stop = this.#replica?.onStateChange(() => go());
-      const go = (): void => {
-        cancel();
-        stop?.();
-        this.#endWait = undefined;
-        resolve();
-      };
-      this.#endWait = go;
-    });
+    this.#home.endWait();
   }
 
   #suspend(error: HeddleError): void {
@@ -479,19 +390,11 @@ export class LiveDocument implements AsyncDisposable {
     const document = this.#document;
     this.#detach();
     this.#end = end;
-    if (document) this.#replica?.release(document);
+    if (document) this.#home.release(document);
     this.#noteStatus();
-  }
-
-  #ending(): HeddleError {
-    return this.#error ?? replicaClosed();
   }
 
   #noteStatus(): void {
     this.#events.emit("status", this.status);
   }
-}
-
-function replicaClosed(): HeddleError {
-  return new HeddleError(HeddleErrorCode.storageClosed, "the document, or its replica, is closed");
 }

@@ -1,6 +1,24 @@
+import type { HeddleError } from "@heddle/core";
 import { admitUpdate, DocumentKnowledge, parseStored } from "@heddle/document";
 
-import type { QueuedEdits } from "./edit-queue.ts";
+import type { EditQueue, QueuedEdits } from "./edit-queue.ts";
+
+/** Why the Yjs document cannot go on, and what of it is lost. */
+export interface Replacement {
+  readonly error: HeddleError;
+  readonly refused: QueuedEdits | undefined;
+}
+
+/** Takes what is lost with `refused` out of the queue: as updates, and how many edits those hold. */
+export function dropLost(
+  queue: EditQueue,
+  state: Uint8Array,
+  refused: QueuedEdits,
+): { readonly updates: Uint8Array[]; readonly edits: number } {
+  const lost = queue.drop(withoutDependents(state, refused));
+  const edits = lost.reduce((sum, entry) => sum + entry.edits, 0);
+  return { updates: lost.flatMap(({ update }) => update?.bytes ?? []), edits };
+}
 
 /**
  * Tells of queued edits, asked in their order, which are lost with `refused`: itself, and what depends
@@ -8,7 +26,7 @@ import type { QueuedEdits } from "./edit-queue.ts";
  *
  * @param state Yjs V1: what is in the log.
  */
-export function withoutDependents(
+function withoutDependents(
   state: Uint8Array,
   refused: QueuedEdits,
 ): (entry: QueuedEdits) => boolean {

@@ -1,4 +1,4 @@
-import { HeddleErrorCode, type HeddleError } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
 type Code = HeddleError["code"];
 
@@ -30,4 +30,8 @@ export function isStoreFailure({ code }: HeddleError): boolean {
 /** 100 ms, doubled with each attempt up to 10 s. */
 export function retryDelayMs(attempt: number): number {
   return Math.min(100 * 2 ** (attempt - 1), 10_000);
+}
+
+export function replicaClosed(): HeddleError {
+  return new HeddleError(HeddleErrorCode.storageClosed, "the document, or its replica, is closed");
 }
