@@ -1,10 +1,9 @@
 import { httpTransport } from "@heddle/client/http";
-import { openReplica } from "@heddle/replica/node";
 import { expect, test } from "vitest";
 
+import { honestPairWorks, reached } from "./honest-pair.ts";
 import { PeeredRelay } from "../integration/peered-relay.ts";
-import { memoryStore } from "../integration/relay-under-test.ts";
-import { connect, synced, until } from "../integration/stock-client.ts";
+import { until } from "../integration/stock-client.ts";
 import { from, RawClient } from "./raw-client.ts";
 
 // Goal: what strangers do with the requests of the heddle wire costs the relay little, and others nothing.
@@ -23,25 +22,8 @@ async function openSession(it: PeeredRelay): Promise<string> {
   return `${wire}/${await opened.text()}`;
 }
 
-const reached = ({ relay }: PeeredRelay, limit: string): number =>
-  (relay.counters.limited as ReadonlyMap<string, number>).get(limit) ?? 0;
-
-/** One who writes over HTTP and one who reads with a stock client, both from this machine. */
-async function honestPairWorks(it: PeeredRelay, word: string): Promise<void> {
-  const store = await memoryStore();
-  const transport = httpTransport({ url: `${it.relay.url}/heddle/1/` });
-  const replica = await openReplica({ store, peers: [{ name: "relay", transport }] });
-  using reader = connect(it.url, "notes");
-  try {
-    await synced(reader);
-    const live = await replica.open("notes");
-    live.ydoc.getText("text").insert(0, word);
-    await until(() => reader.text.toString().includes(word), "the other one reads it");
-  } finally {
-    await replica.close();
-    await store.close();
-  }
-}
+const work = (it: PeeredRelay, word: string): Promise<void> =>
+  honestPairWorks(it, httpTransport({ url: `${it.relay.url}/heddle/1/` }), word);
 
 test("[RLY-11][RLY-19] many sessions from one address: so many, at such a rate, and gone when unused", async () => {
   const knocking = { upgradesPerAddressPerSecond: 1, upgradesPerAddressBurst: 12 };
@@ -55,7 +37,7 @@ test("[RLY-11][RLY-19] many sessions from one address: so many, at such a rate, 
   expect(statuses.filter((status) => status === 429)).toHaveLength(35);
   expect(reached(it, "connectionsPerAddressMax")).toBeGreaterThan(0);
   expect(reached(it, "upgradesPerAddressPerSecond")).toBeGreaterThan(0);
-  await honestPairWorks(it, "in between");
+  await work(it, "in between");
   await until(() => it.relay.http!.open === 0, "sessions that nobody uses are given up");
   expect(reached(it, "httpIdleMs")).toBeGreaterThanOrEqual(5);
   await until(() => it.peers.sessionCount === 0, "and with them what was behind them");
@@ -76,7 +58,7 @@ test("[RLY-13][RLY-19] half-sent bodies, by the byte or claimed to be giant, end
     half[1]!.write("1\r\n\0\r\n");
   }, 10);
   try {
-    await honestPairWorks(it, "meanwhile");
+    await work(it, "meanwhile");
     for (const raw of half) expect(await raw.answered()).toBe(408);
   } finally {
     clearInterval(dripping);
@@ -105,5 +87,5 @@ test("[RLY-11][RLY-19] polling without end and asking for sessions that are not 
   expect(seen.get(429)).toBeGreaterThan(0);
   expect(reached(it, "requestsPerAddressPerSecond")).toBe(seen.get(429));
   expect(it.relay.http!.strays).toBe(seen.get(404));
-  await honestPairWorks(it, "undisturbed");
+  await work(it, "undisturbed");
 });

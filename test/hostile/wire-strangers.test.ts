@@ -1,13 +1,13 @@
 import { webSocketTransport } from "@heddle/client";
 import { documentIdOf, laneId, openSpaceId, parseDocumentName } from "@heddle/core";
-import { nodeEnvironment, openReplica } from "@heddle/replica/node";
+import { nodeEnvironment } from "@heddle/replica/node";
 import type { RelayLimits } from "@heddle/relay";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 
+import { honestPairWorks, reached } from "./honest-pair.ts";
 import { PeeredRelay } from "../integration/peered-relay.ts";
-import { memoryStore } from "../integration/relay-under-test.ts";
-import { connect, synced, until } from "../integration/stock-client.ts";
+import { until } from "../integration/stock-client.ts";
 import { WireStranger } from "./wire-stranger.ts";
 
 // Goal: who dials the relay with `heddle.1` and a key of the moment is held to rates and quotas, like stock
@@ -28,28 +28,12 @@ function start(limits: Partial<RelayLimits>): Promise<PeeredRelay> {
   return PeeredRelay.start({ trustProxy: true, limits });
 }
 
-const reached = ({ relay }: PeeredRelay, limit: string): number =>
-  (relay.counters.limited as ReadonlyMap<string, number>).get(limit) ?? 0;
-
 function open(stranger: WireStranger, documentRef: number, name: string): void {
   stranger.say({ name: "open", documentRef, document: idOf(name), createdAt, documentName: name });
 }
 
-async function honestPairWorks({ url }: PeeredRelay, word: string): Promise<void> {
-  const store = await memoryStore();
-  const transport = webSocketTransport({ url, WebSocket });
-  const replica = await openReplica({ store, peers: [{ name: "relay", transport }] });
-  using reader = connect(url, "notes");
-  try {
-    await synced(reader);
-    const live = await replica.open("notes");
-    live.ydoc.getText("text").insert(0, word);
-    await until(() => reader.text.toString().includes(word), "the other one reads it");
-  } finally {
-    await replica.close();
-    await store.close();
-  }
-}
+const work = (it: PeeredRelay, word: string): Promise<void> =>
+  honestPairWorks(it, webSocketTransport({ url: it.url, WebSocket }), word);
 
 test("[RLY-11][RLY-20] new keys by the dozen: so many knocks and connections of an address, whatever they sign with", async () => {
   await using it = await start({ connectionsPerAddressMax: 4, upgradesPerAddressBurst: 100 });
@@ -58,7 +42,7 @@ test("[RLY-11][RLY-20] new keys by the dozen: so many knocks and connections of 
   );
   expect(it.peers.sessionCount).toBe(4);
   expect(reached(it, "connectionsPerAddressMax")).toBe(16);
-  await honestPairWorks(it, "in between");
+  await work(it, "in between");
   for (const stranger of strangers) stranger[Symbol.dispose]();
   await until(() => it.peers.sessionCount === 0, "they are forgotten");
 });
@@ -73,7 +57,7 @@ test("[RLY-16][RLY-20] documents that are not here: so many of an address, and n
   await until(() => answered() === 20, "those that found room are answered");
   expect(it.peers.counters.documentsPutOff).toBe(180);
   // Another one from there has no more room, and what exists is open to both.
-  await honestPairWorks(it, "what exists");
+  await work(it, "what exists");
   using second = await WireStranger.greet(it.url, mallory);
   open(second, 0, "made up again");
   open(second, 1, "notes");
@@ -86,7 +70,7 @@ test("[RLY-16][RLY-20] documents that are not here: so many of an address, and n
 
 test("[RLY-13][RLY-20] PULL and HAVE by the thousand are answered at a rate, and nobody waits for it", async () => {
   await using it = await start({ peerAsksPerAddressPerSecond: 50, peerAsksPerAddressBurst: 300 });
-  await honestPairWorks(it, "something to ask for");
+  await work(it, "something to ask for");
   using stranger = await WireStranger.greet(it.url, mallory);
   open(stranger, 0, "notes");
   await until(() => stranger.has("have"), "it is open");
@@ -105,7 +89,7 @@ test("[RLY-13][RLY-20] PULL and HAVE by the thousand are answered at a rate, and
   const frames = (): number => it.peers.counters.framesReceived;
   await until(() => reached(it, "peerAsksPerAddressPerSecond") > 0, "it is slowed down");
   const before = frames();
-  await honestPairWorks(it, "undisturbed");
+  await work(it, "undisturbed");
   expect(reached(it, "peerAsksPerAddressPerSecond")).toBeGreaterThan(0);
   expect(before).toBeLessThan(1_500);
   expect(stranger.isOpen).toBe(true);

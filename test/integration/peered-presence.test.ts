@@ -59,6 +59,41 @@ function framesOf(relays: readonly PeeredRelay[]): number {
   return relays.reduce((sum, { peers }) => sum + (peers.machine?.counters.ephemeralsSent ?? 0), 0);
 }
 
+/** Two relays, the second of which dials the first, and one who sees another across them. */
+class Couple implements AsyncDisposable {
+  readonly first: PeeredRelay;
+  readonly second: PeeredRelay;
+  readonly ann: StockClient;
+  readonly bob: StockClient;
+
+  private constructor(
+    [first, second]: readonly [PeeredRelay, PeeredRelay],
+    [ann, bob]: readonly [StockClient, StockClient],
+  ) {
+    this.first = first;
+    this.second = second;
+    this.ann = ann;
+    this.bob = bob;
+  }
+
+  /** Bob sees ann. */
+  static async start(): Promise<Couple> {
+    const [first, second] = [await PeeredRelay.start(), await PeeredRelay.start()];
+    second.dial(first.url);
+    const ann = await enterWriting(first, "ann");
+    const bob = await enter(second, "bob");
+    await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
+    return new Couple([first, second], [ann, bob]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.bob[Symbol.dispose]();
+    this.ann[Symbol.dispose]();
+    await this.second[Symbol.asyncDispose]();
+    await this.first[Symbol.asyncDispose]();
+  }
+}
+
 /** Waits until nothing is said for a while; that is less than the time between renewals. */
 async function quiet(relays: readonly PeeredRelay[]): Promise<void> {
   let frames = framesOf(relays);
@@ -71,12 +106,8 @@ async function quiet(relays: readonly PeeredRelay[]): Promise<void> {
 }
 
 test("[RLY-18] presence of stock clients is seen at another relay, and ends with them", async () => {
-  await using first = await PeeredRelay.start();
-  await using second = await PeeredRelay.start();
-  second.dial(first.url);
-  using ann = await enterWriting(first, "ann");
-  using bob = await enter(second, "bob");
-  await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
+  await using couple = await Couple.start();
+  const { first, second, ann, bob } = couple;
   await until(() => seenOf(bob, ann)?.["name"] === "bob", "ann sees bob");
   show(ann, "ann, who moved");
   await until(() => seenOf(ann, bob)?.["name"] === "ann, who moved", "bob sees ann move");
@@ -150,12 +181,8 @@ test("[RLY-18] one who loses a way to a relay sees its clients by another at onc
 });
 
 test("[RLY-12] a client of one relay cannot take the presence of one who is alive at another", async () => {
-  await using a = await PeeredRelay.start();
-  await using b = await PeeredRelay.start();
-  b.dial(a.url);
-  using ann = await enterWriting(a, "ann");
-  using bob = await enter(b, "bob");
-  await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
+  await using couple = await Couple.start();
+  const { second: b, ann, bob } = couple;
   const forger = connect(b.url, "notes");
   await synced(forger);
   const { awareness } = forger.provider;
@@ -170,12 +197,8 @@ test("[RLY-12] a client of one relay cannot take the presence of one who is aliv
 });
 
 test("[RLY-18] who moves to another relay while the old connection hangs is seen there within seconds", async () => {
-  await using a = await PeeredRelay.start();
-  await using b = await PeeredRelay.start();
-  b.dial(a.url);
-  using ann = await enterWriting(a, "ann");
-  using bob = await enter(b, "bob");
-  await until(() => seenOf(ann, bob)?.["name"] === "ann", "bob sees ann");
+  await using couple = await Couple.start();
+  const { second: b, ann, bob } = couple;
   // The process hangs as far as this relay can tell: nothing comes from there any more.
   const hung = ann.provider.ws as unknown as HungSocket;
   hung.pause();

@@ -6,7 +6,12 @@ import { parseDocumentName, type HeddleErrorCode, type Logger } from "@heddle/co
 import { PeerHost, Replica } from "@heddle/replica";
 import { ephemeralDeviceKey, nodeEnvironment, nodeVerifier } from "@heddle/replica/node";
 import { openLevelStore } from "@heddle/storage-level";
-import { PeerRole, type Connection, type ConnectionHandlers } from "@heddle/sync";
+import {
+  newConnectionCounters,
+  PeerRole,
+  type Connection,
+  type ConnectionHandlers,
+} from "@heddle/sync";
 import * as Y from "yjs";
 
 /**
@@ -28,13 +33,7 @@ const together = 256;
 class DelayedConnection implements Connection {
   readonly bufferedBytes = 0;
   readonly isCongested = false;
-  readonly counters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-    framesDropped: 0,
-  };
+  readonly counters = newConnectionCounters();
   readonly #delayMs: number;
   other!: DelayedConnection;
   #handlers: ConnectionHandlers | undefined;

@@ -1,5 +1,11 @@
 import { HeddleErrorCode } from "@heddle/core";
-import { encodeFrame, FrameType, type Connection, type ConnectionHandlers } from "@heddle/sync";
+import {
+  encodeFrame,
+  FrameType,
+  newConnectionCounters,
+  type Connection,
+  type ConnectionHandlers,
+} from "@heddle/sync";
 import { ManualTime } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
@@ -14,13 +20,7 @@ import { defaultRelayLimits, type RelayLimits } from "./relay-limits.ts";
 class HeldConnection implements Connection {
   readonly bufferedBytes = 0;
   readonly isCongested = false;
-  readonly counters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-    framesDropped: 0,
-  };
+  readonly counters = newConnectionCounters();
   isPaused = false;
   closedWith: HeddleErrorCode | undefined;
   #handlers: ConnectionHandlers | undefined;

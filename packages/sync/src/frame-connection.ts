@@ -2,6 +2,7 @@ import { assert, HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/co
 
 import { closeWordsOf, readCloseWords, type CloseWords } from "./close-words.ts";
 import {
+  newConnectionCounters,
   transportLimits,
   type Connection,
   type ConnectionCounters,
@@ -41,13 +42,7 @@ export interface FrameConnectionOptions {
  * `ended`.
  */
 export class FrameConnection implements Connection {
-  readonly counters: ConnectionCounters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-    framesDropped: 0,
-  };
+  readonly counters: ConnectionCounters = newConnectionCounters();
   readonly #carrier: FrameCarrier;
   readonly #scheduler: Scheduler;
   readonly #limits: TransportLimits;

@@ -88,6 +88,10 @@ export interface ConnectionCounters {
   framesDropped: number;
 }
 
+export function newConnectionCounters(): ConnectionCounters {
+  return { framesSent: 0, bytesSent: 0, framesReceived: 0, bytesReceived: 0, framesDropped: 0 };
+}
+
 /** The part of the platform's `AbortSignal` that a dial needs; a real one fits. */
 export interface AbortSignalLike {
   readonly aborted: boolean;

@@ -1,17 +1,11 @@
 import type { HeddleErrorCode } from "@heddle/core";
-import type { Connection, ConnectionHandlers } from "@heddle/sync";
+import { newConnectionCounters, type Connection, type ConnectionHandlers } from "@heddle/sync";
 
 /** One end of a pair in memory; what it is given arrives in a task of its own. */
 export class PairedConnection implements Connection {
   readonly bufferedBytes = 0;
   readonly isCongested = false;
-  readonly counters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-    framesDropped: 0,
-  };
+  readonly counters = newConnectionCounters();
   other!: PairedConnection;
   #handlers: ConnectionHandlers | undefined;
   #isOver = false;

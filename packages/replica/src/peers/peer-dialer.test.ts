@@ -1,5 +1,11 @@
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
-import { retryLimits, type AbortSignalLike, type Connection, type Transport } from "@heddle/sync";
+import {
+  newConnectionCounters,
+  retryLimits,
+  type AbortSignalLike,
+  type Connection,
+  type Transport,
+} from "@heddle/sync";
 import { testEnvironment } from "@heddle/testkit";
 import { describe, expect, test } from "vitest";
 
@@ -60,13 +66,7 @@ class ScriptedTransport implements Transport {
     return {
       bufferedBytes: 0,
       isCongested: false,
-      counters: {
-        framesSent: 0,
-        bytesSent: 0,
-        framesReceived: 0,
-        bytesReceived: 0,
-        framesDropped: 0,
-      },
+      counters: newConnectionCounters(),
       listen: () => {},
       send: () => {},
       pause: () => {},
