@@ -10,8 +10,7 @@ const shared = {
 /** Real processes, sockets and disks: generous limits, because a slow machine is not a failure. */
 const slow = { testTimeout: 120_000, hookTimeout: 60_000 };
 
-/** What watches the clock or fills both processors itself runs by itself, one file at a time. */
-const alone = (groupOrder: number) => ({ ...slow, maxWorkers: 1, sequence: { groupOrder } });
+const campaign = "test/hostile/campaign.test.ts";
 
 export default defineConfig({
   test: {
@@ -51,7 +50,7 @@ export default defineConfig({
           ...slow,
           testTimeout: 300_000,
           // They wait for disks and for processes to die for half of their time.
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },
@@ -67,14 +66,38 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { ...shared, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...alone(2) } },
+      {
+        ...shared,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          ...slow,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
       {
         ...shared,
         test: {
           name: "hostile",
           include: ["test/hostile/**/*.test.ts"],
-          ...alone(3),
+          exclude: [campaign],
+          ...slow,
           testTimeout: 300_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "campaign",
+          include: [campaign],
+          ...slow,
+          testTimeout: 300_000,
+          // It watches how long honest people wait, and fills a processor itself.
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
