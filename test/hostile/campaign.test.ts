@@ -27,7 +27,15 @@ import { hostileRecipes } from "./recipes.ts";
 const mutants = 20_000;
 const seed = Number(process.env["HEDDLE_SEED"] ?? 20_261_121);
 const rssGrowthMiBMax = 64;
+/** A machine on which the same people waited longer before the attack began may take as many times as long. */
 const honestP99MsMax = 250;
+const honestP99TimesMax = 5;
+
+interface Noticed {
+  readonly letters: number;
+  readonly disconnects: number;
+  readonly p99Ms: number;
+}
 
 describe.skipIf(!isCorpusThere())("hostile campaign", () => {
   let data: string;
@@ -35,6 +43,7 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
   let crowd: ProgramProcess;
   let url: string;
   let rssBeforeMiB: number;
+  let before: Noticed;
   const attacked = new Set<string>();
 
   beforeAll(async () => {
@@ -46,6 +55,7 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
     crowd = new ProgramProcess(program, [url, "20"]);
     expect(await crowd.nextLine()).toBe("ready");
     await warmUp();
+    before = await ask("report");
     rssBeforeMiB = rssMiB(relay.pid);
   });
 
@@ -55,6 +65,11 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
     await relay[Symbol.asyncDispose]();
     await rm(data, { recursive: true, force: true });
   });
+
+  async function ask(command: "report" | "stop"): Promise<Noticed> {
+    crowd.write(command);
+    return JSON.parse((await crowd.nextLine()) ?? "{}") as Noticed;
+  }
 
   /**
    * Honest traffic, with a large paste and with people who come and go, about as many as mutants are
@@ -120,18 +135,14 @@ describe.skipIf(!isCorpusThere())("hostile campaign", () => {
 
   test("[RLY-9] every attacked document still loads, and the people noticed nothing", async () => {
     for (const name of attacked) await loads(url, name);
-    crowd.write("stop");
-    const noticed = JSON.parse((await crowd.nextLine()) ?? "{}") as {
-      letters: number;
-      disconnects: number;
-      p99Ms: number;
-    };
+    const noticed = await ask("stop");
     const grown = (): number => rssMiB(relay.pid) - rssBeforeMiB;
-    console.info(JSON.stringify({ ...noticed, rssBeforeMiB, grownMiB: grown() }));
+    console.info(JSON.stringify({ before, ...noticed, rssBeforeMiB, grownMiB: grown() }));
     expect(relay.isRunning).toBe(true);
     expect(noticed.disconnects).toBe(0);
     expect(noticed.letters).toBeGreaterThan(1_000);
-    expect(noticed.p99Ms).toBeLessThan(honestP99MsMax);
+    const p99MsMax = Math.max(honestP99MsMax, honestP99TimesMax * before.p99Ms);
+    expect(noticed.p99Ms).toBeLessThan(p99MsMax);
     // The last answers, each a whole document, are garbage by now and may still be there.
     await expect.poll(grown, { timeout: 60_000, interval: 500 }).toBeLessThan(rssGrowthMiBMax);
   });

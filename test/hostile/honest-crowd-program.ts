@@ -6,7 +6,8 @@ import * as Y from "yjs";
 
 /**
  * People who write in documents of their own while somebody attacks the relay: a writer and a reader
- * for each, stock providers, a letter every 100 ms. On "stop" it prints what they noticed.
+ * for each, stock providers, a letter every 100 ms. On "report" it prints what they noticed since the
+ * last one, and on "stop" for the last time.
  */
 const [url = "", documents = "20"] = process.argv.slice(2);
 
@@ -42,6 +43,21 @@ function listOf(provider: WebsocketProvider): Y.Array<number> {
   return provider.doc.getArray<number>("list");
 }
 
+/** What was noticed since the last report. */
+function report(): void {
+  const sorted = latenciesMs.splice(0).toSorted((a, b) => a - b);
+  const percentile = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  const noticed = {
+    letters: sorted.length,
+    disconnects,
+    p50Ms: percentile(0.5),
+    p99Ms: percentile(0.99),
+    maxMs: sorted.at(-1) ?? 0,
+  };
+  process.stdout.write(`${JSON.stringify(noticed)}\n`);
+}
+
 const pairs = Array.from({ length: Number(documents) }, (_, index) => openPair(index));
 
 async function until(condition: () => boolean): Promise<void> {
@@ -60,20 +76,11 @@ const timers = pairs.map(({ writer }, index) => {
 
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "stop") break;
+  report();
 }
 for (const timer of timers) clearInterval(timer);
 const isEqual = ({ writer, reader }: Pair): boolean =>
   listOf(writer).length === listOf(reader).length;
 await until(() => pairs.every(isEqual));
-latenciesMs.sort((a, b) => a - b);
-const percentile = (share: number): number =>
-  latenciesMs[Math.min(latenciesMs.length - 1, Math.floor(latenciesMs.length * share))] ?? 0;
-const report = {
-  letters: latenciesMs.length,
-  disconnects,
-  p50Ms: percentile(0.5),
-  p99Ms: percentile(0.99),
-  maxMs: latenciesMs.at(-1) ?? 0,
-};
-process.stdout.write(`${JSON.stringify(report)}\n`);
+report();
 process.exit(0);

@@ -69,7 +69,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test("[OPS-5] told to stop, the relay is not ready first, still serves, and then drains", async () => {
-  await using relay = await runRelay("--drain-delay", "500");
+  await using relay = await runRelay("--drain-delay", "2000");
   expect((await fetch(`${relay.adminUrl}/readyz`)).status).toBe(200);
   const stopped = relay.stop();
   const answer = await fetch(`${relay.adminUrl}/readyz`);
