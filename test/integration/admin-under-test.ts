@@ -1,5 +1,5 @@
 import type { LogStore } from "@heddle/core";
-import { AdminServer, type AdminOptions } from "@heddle/relay";
+import { AdminServer, type AdminOptions } from "@heddle/relay/admin";
 
 import {
   environment,

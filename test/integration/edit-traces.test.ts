@@ -1,7 +1,7 @@
 import { webSocketTransport } from "@heddle/client";
 import { httpTransport } from "@heddle/client/http";
 import { HeddleErrorCode, MemoryDisk, type LogFields, type Logger } from "@heddle/core";
-import { AdminServer } from "@heddle/relay";
+import { AdminServer } from "@heddle/relay/admin";
 import { traceEdits, type ReplicaTelemetry } from "@heddle/replica";
 import { nodeEnvironment, openReplica } from "@heddle/replica/node";
 import type { Transport } from "@heddle/sync";

@@ -1,4 +1,4 @@
-import { webSocketTransport } from "@heddle/client";
+import { webSocketTransport } from "@heddle/client/websocket";
 import type { Environment } from "@heddle/core";
 import type { PeerTarget } from "@heddle/replica";
 import { WebSocket } from "ws";

@@ -3,7 +3,6 @@ import path from "node:path";
 
 import type { DocumentHistory, DocumentId, Environment } from "@heddle/core";
 import {
-  AdminServer,
   defaultRelayLimits,
   parseRelayLimits,
   Relay,
@@ -12,6 +11,7 @@ import {
   type ObservedRelay,
   type RelayLimits,
 } from "@heddle/relay";
+import type { AdminServer } from "@heddle/relay/admin";
 import {
   PeerHost,
   PeerSet,
@@ -175,7 +175,14 @@ async function startAdmin(
   environment: Environment,
 ): Promise<AdminServer | undefined> {
   if (adminPort === undefined) return undefined;
-  return AdminServer.start({ environment, host: adminHost, port: adminPort, token: adminToken });
+  // What it is made of takes 5 MB, and most relays have none.
+  const admin = await import("@heddle/relay/admin");
+  return admin.AdminServer.start({
+    environment,
+    host: adminHost,
+    port: adminPort,
+    token: adminToken,
+  });
 }
 
 /** Not ready first, so that nobody new is sent here; then everything received goes to the disk. */

@@ -1,4 +1,3 @@
-export { AdminServer, type AdminOptions } from "./admin-server.ts";
 export { CloseCode, closeCodeOf } from "./close-code.ts";
 export { connectionOf, heddleSocketOptions, type ConnectionOfOptions } from "./connection-of.ts";
 export {

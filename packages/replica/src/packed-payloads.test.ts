@@ -3,17 +3,28 @@ import { expect, test } from "vitest";
 
 import { PackedPayloads } from "./packed-payloads.ts";
 
-const payloadLists = fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 20 });
+// Long ones are held, not copied.
+const payload = fc.oneof(
+  fc.uint8Array({ maxLength: 400 }),
+  fc.nat(255).map((byte) => new Uint8Array(5_000).fill(byte)),
+);
+const payloadLists = fc.array(payload, { maxLength: 20 });
+
+const text = (payloads: readonly Uint8Array[]): string[] => {
+  return payloads.map((bytes) => Buffer.from(bytes).toString("latin1"));
+};
 
 test("gives back what was added, in its order, whatever is added afterwards", () => {
   fc.assert(
     fc.property(payloadLists, payloadLists, (first, second) => {
       const packed = new PackedPayloads();
-      for (const payload of first) packed.add(payload);
+      const before = text(first);
+      for (const added of first) packed.add(added);
       const listed = packed.list();
-      for (const payload of second) packed.add(payload);
-      expect(listed).toEqual(first);
-      expect(packed.list()).toEqual([...first, ...second]);
+      for (const added of second) packed.add(added);
+      expect(text(listed)).toEqual(before);
+      expect(text(packed.list())).toEqual([...before, ...text(second)]);
+      expect(text(first), "what is held is not written to").toEqual(before);
       packed.clear();
       expect(packed.list()).toEqual([]);
     }),

@@ -1,25 +1,32 @@
 const firstBytes = 256;
+/** A paste is worth holding as it is; a letter would hold the slab that it was cut from. */
+const heldBytesMin = 4 * 1024;
 
 /**
  * Payloads one behind the other in one buffer. Most are a typed letter: as arrays of their own they
  * take ten times their length, and there is a list of them for every document in memory.
  */
 export class PackedPayloads {
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
   #length = 0;
   #ends: number[] = [];
 
-  /** Copies `payload`. */
+  /** Copies `payload`, or holds it where it is most of its buffer: nobody writes to it again. */
   add(payload: Uint8Array): void {
     const end = this.#length + payload.length;
+    if (this.#length === 0 && isMostOfItsBuffer(payload)) this.#bytes = payload;
+    else this.#copy(payload, end);
+    this.#length = end;
+    this.#ends.push(end);
+  }
+
+  #copy(payload: Uint8Array, end: number): void {
     if (end > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2, firstBytes));
       grown.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = grown;
     }
     this.#bytes.set(payload, this.#length);
-    this.#length = end;
-    this.#ends.push(end);
   }
 
   /** In the order in which they were added. Views of one buffer, which is not written to again. */
@@ -33,4 +40,8 @@ export class PackedPayloads {
     this.#length = 0;
     this.#ends = [];
   }
+}
+
+function isMostOfItsBuffer({ length, buffer }: Uint8Array): boolean {
+  return length >= heldBytesMin && length * 2 >= buffer.byteLength;
 }

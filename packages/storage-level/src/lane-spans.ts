@@ -28,6 +28,8 @@ export type DocumentSpans = Map<number, LaneSpan>;
 const lanesKeptMax = 100_000;
 /** Documents of hundreds of lanes are read in many pieces. Most have a few, which are soon found again. */
 const lanesKeptMin = 16;
+/** Documents whose kept vector was just read, and whose log is most often read next. */
+const justReadMax = 64;
 
 /**
  * Where the lanes of documents begin and end. To find it out costs one look at the disk for each lane;
@@ -37,6 +39,9 @@ export class LaneSpans {
   /** Least recently used first. */
   readonly #known = new Map<DocumentId, DocumentSpans>();
   readonly #building = new Map<DocumentId, Building>();
+  /** Kept vectors of clean documents, as they are on disk. */
+  readonly #justRead = new Map<DocumentId, VersionVector>();
+  #changes = 0;
   readonly #lanesMax: number;
   #lanes = 0;
 
@@ -54,7 +59,9 @@ export class LaneSpans {
     }
     const underWay = this.#building.get(document);
     if (underWay && !underWay.isStale) return underWay.spans;
-    const building: Building = { isStale: false, spans: readSpans(log, document) };
+    const vector = this.#justRead.get(document);
+    this.#justRead.delete(document);
+    const building: Building = { isStale: false, spans: readSpans(log, document, vector) };
     this.#building.set(document, building);
     try {
       const spans = await building.spans;
@@ -65,9 +72,30 @@ export class LaneSpans {
     }
   }
 
+  /** How often anything has changed; for {@link wasRead}. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /**
+   * Spares who reads the log next another look at its kept vector.
+   *
+   * @param vector of a document that was clean.
+   * @param before {@link changes} before it was read.
+   */
+  wasRead(document: DocumentId, vector: VersionVector, before: number): void {
+    if (before !== this.#changes || vector.size >= lanesKeptMin) return;
+    this.#justRead.set(document, vector);
+    if (this.#justRead.size <= justReadMax) return;
+    const [oldest] = this.#justRead.keys();
+    this.#justRead.delete(oldest!);
+  }
+
   /** What is on disk from now on. */
   added(arrived: readonly Arrived[]): void {
+    this.#changes++;
     for (const { document, lane, laneIx, seq } of arrived) {
+      this.#justRead.delete(document);
       const building = this.#building.get(document);
       if (building) building.isStale = true;
       const spans = this.#known.get(document);
@@ -84,6 +112,8 @@ export class LaneSpans {
 
   /** Its floors are others now. */
   changed(document: DocumentId): void {
+    this.#changes++;
+    this.#justRead.delete(document);
     const building = this.#building.get(document);
     if (building) building.isStale = true;
     this.#lanes -= this.#known.get(document)?.size ?? 0;
@@ -107,9 +137,13 @@ interface Building {
   readonly spans: Promise<DocumentSpans>;
 }
 
-async function readSpans(log: OpenLog, document: DocumentId): Promise<DocumentSpans> {
+async function readSpans(
+  log: OpenLog,
+  document: DocumentId,
+  vector: VersionVector | undefined,
+): Promise<DocumentSpans> {
   const { database, lanes } = log;
-  const positions = await readPositions(log, document);
+  const positions = vector ? { vector, dirty: false } : await readPositions(log, document);
   const kept: VersionVector = positions?.vector ?? new Map();
   const floors = await readFloors(log, document);
   const spans: DocumentSpans = new Map();

@@ -46,8 +46,10 @@ export async function readDocument(
   log: OpenLog,
   document: DocumentId,
 ): Promise<StoredDocument | undefined> {
+  const before = log.spans.changes;
   const kept = await readPositions(log, document);
   if (!kept) return undefined;
+  if (!kept.dirty) log.spans.wasRead(document, kept.vector, before);
   const isBeingCreated = log.creating.has(document);
   const key = documentKey(document);
   const record = await log.database.get(key);

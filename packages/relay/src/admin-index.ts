@@ -1,0 +1,1 @@
+export { AdminServer, type AdminOptions } from "./admin-server.ts";
