@@ -65,6 +65,24 @@ test("[RLY-18] whom a peer brought is gone with it, and whom another brought is 
   await ann.close();
 });
 
+test("[RLY-18] who answers the presence of another at once stays there when the peer that brought it is gone", async () => {
+  const presence = new PeerPresence(() => undefined);
+  const { live } = await openLive();
+  const ann = live();
+  connectPresence(ann, notes, { presence });
+  ann.awareness.setLocalState({ name: "ann" });
+  // As an editor that redraws its carets, or an application that gives way to a colour.
+  ann.awareness.on("change", ({ added }: { readonly added: readonly number[] }) => {
+    if (!added.includes(ann.awareness.clientID)) ann.awareness.setLocalStateField("hue", 2);
+  });
+  const payload = saysOf("bob").update;
+  presence.onEvent({ name: "ephemeral", peer: 1, document: notes, payload });
+  expect(ann.awareness.getLocalState()).toEqual({ name: "ann", hue: 2 });
+  presence.onEvent({ name: "session.closed", peer: 1, code: "HEDDLE_SESSION_CLOSED" });
+  expect(namesAt(ann)).toEqual(["ann"]);
+  await ann.close();
+});
+
 test("[RLY-18] presence that cannot be read changes nothing, and is counted", async () => {
   const presence = new PeerPresence(() => undefined);
   const { live } = await openLive();

@@ -66,7 +66,10 @@ class LivePresence implements PresencePart {
     if (!isReadable(update)) return this.#presence.refuse();
     const { awareness } = this.#live;
     const note = ({ added, updated, removed }: AwarenessChange): void => {
-      for (const client of [...added, ...updated]) this.#broughtBy.set(client, from);
+      for (const client of [...added, ...updated]) {
+        // Whoever listens may answer at once, with a caret or a colour of their own.
+        if (client !== awareness.clientID) this.#broughtBy.set(client, from);
+      }
       for (const client of removed) this.#broughtBy.delete(client);
     };
     awareness.on("update", note);
