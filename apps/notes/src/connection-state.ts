@@ -7,8 +7,7 @@
  *
  *   any ──refused──► refused: the relay said that asking again is pointless.
  *
- * There is no "saved": stock y-websocket has no acknowledgement, so `connected` only says that what the relay
- * held when asked is here, and that edits are handed to an open socket.
+ * Whether an edit is saved, and where, is another matter: see `DocumentStatus`.
  */
 export type ConnectionState =
   | { readonly name: "connecting" }

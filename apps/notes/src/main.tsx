@@ -6,9 +6,9 @@ import { relayAddress } from "./relay-address.ts";
 
 const documents = new OpenDocuments(relayAddress(location));
 
-// The browser asks before it closes a window whose edits exist nowhere else.
+// The browser asks before it closes a window whose edits are not on this device yet.
 addEventListener("beforeunload", (event) => {
-  if (documents.hasUnsentEdits()) event.preventDefault();
+  if (documents.hasUnsavedEdits()) event.preventDefault();
 });
 
 const root = document.getElementById("app");

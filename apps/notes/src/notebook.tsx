@@ -46,6 +46,7 @@ export function Notebook({ documents, index }: NotebookProps) {
         notes={notes}
         openId={openId}
         indexStatus={indexStatus}
+        documents={documents}
         person={identity.person}
         isOpen={isListOpen}
         onCreate={createNote}

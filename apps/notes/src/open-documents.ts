@@ -1,22 +1,19 @@
 import { SharedDocument } from "./shared-document.ts";
 
-/** How long a document that nobody shows stays connected after late edits were offered to the relay. */
-const lingerMs = 2_000;
-
 interface Holding {
   readonly document: SharedDocument;
   holders: number;
 }
 
 /**
- * Every document this page has open, one connection each however many components show it.
- *
- * Letting go is deferred: React's StrictMode releases and takes again in one breath, and a note with edits the
- * relay may not have is kept until it could catch up, because closing it would be losing them.
+ * Every document this page has open, however many components show it, and whether the page is to use the
+ * network. Letting go is deferred: React's StrictMode releases and takes again in one breath.
  */
 export class OpenDocuments {
   readonly #relay: string;
   readonly #holdings = new Map<string, Holding>();
+  readonly #listeners = new Set<() => void>();
+  #isOnline = true;
 
   constructor(relay: string) {
     this.#relay = relay;
@@ -25,7 +22,8 @@ export class OpenDocuments {
   acquire(name: string): SharedDocument {
     let holding = this.#holdings.get(name);
     if (holding === undefined) {
-      holding = { document: new SharedDocument(this.#relay, name), holders: 0 };
+      const document = new SharedDocument(this.#relay, name, this.#isOnline);
+      holding = { document, holders: 0 };
       this.#holdings.set(name, holding);
     }
     holding.holders += 1;
@@ -36,26 +34,35 @@ export class OpenDocuments {
     const holding = this.#holdings.get(document.name);
     if (holding?.document !== document) return;
     holding.holders -= 1;
-    setTimeout(() => this.#closeWhenDone(holding), 0);
+    setTimeout(() => this.#closeWhenUnused(holding), 0);
   }
 
   /** True while closing the window could lose something written in it. */
-  hasUnsentEdits(): boolean {
-    return [...this.#holdings.values()].some(({ document }) => document.status().hasUnsentEdits);
+  hasUnsavedEdits(): boolean {
+    return [...this.#holdings.values()].some(({ document }) => {
+      const { saved, pending } = document.status();
+      return saved === false && pending > 0;
+    });
   }
 
-  #closeWhenDone(holding: Holding): void {
+  readonly isOnline = (): boolean => this.#isOnline;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Whether the page uses the network: a person may want to work apart for a while. */
+  setOnline(isOnline: boolean): void {
+    this.#isOnline = isOnline;
+    for (const { document } of this.#holdings.values()) document.setOnline(isOnline);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #closeWhenUnused(holding: Holding): void {
     const { document } = holding;
     if (holding.holders > 0 || this.#holdings.get(document.name) !== holding) return;
-    if (!document.status().hasUnsentEdits) {
-      this.#holdings.delete(document.name);
-      document.destroy();
-      return;
-    }
-    const unsubscribe = document.subscribe(() => {
-      if (document.status().hasUnsentEdits) return;
-      unsubscribe();
-      setTimeout(() => this.#closeWhenDone(holding), lingerMs);
-    });
+    this.#holdings.delete(document.name);
+    document.destroy();
   }
 }

@@ -1,8 +1,10 @@
 import { useEffect, useRef } from "react";
 import { IdentityField } from "./identity-field.tsx";
 import { Mark } from "./mark.tsx";
+import { NetworkSwitch } from "./network-switch.tsx";
 import type { ListedNote } from "./note-index.ts";
 import { NoteList } from "./note-list.tsx";
+import type { OpenDocuments } from "./open-documents.ts";
 import type { Person } from "./person.ts";
 import type { DocumentStatus } from "./shared-document.ts";
 
@@ -13,6 +15,7 @@ export interface SidebarProps {
   readonly person: Person;
   /** Matters on narrow screens only, where the list lies over the note. */
   readonly isOpen: boolean;
+  readonly documents: OpenDocuments;
   readonly onCreate: () => void;
   readonly onClose: () => void;
   readonly onRenamePerson: (name: string) => void;
@@ -61,6 +64,7 @@ export function Sidebar(props: SidebarProps) {
           status={props.indexStatus}
           onOpen={onClose}
         />
+        <NetworkSwitch documents={props.documents} />
         <IdentityField person={props.person} onRename={props.onRenamePerson} />
       </aside>
     </>

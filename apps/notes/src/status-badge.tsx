@@ -1,13 +1,16 @@
 import type { ConnectionState } from "./connection-state.ts";
 import type { DocumentStatus } from "./shared-document.ts";
 
-/** What is known about the connection, and no more: stock y-websocket cannot tell whether an edit was kept. */
+/** Where the connection stands, and what became of the edits of this device. */
 export function StatusBadge({ status }: { readonly status: DocumentStatus }) {
   const { label, detail } = words[status.connection.name];
   return (
     <p className={`status is-${status.connection.name}`} role="status" title={detail}>
       <span className="status-dot" aria-hidden="true" />
       {label}
+      <span className="status-saved" title={savedDetail(status)}>
+        {savedLabel(status)}
+      </span>
     </p>
   );
 }
@@ -21,27 +24,46 @@ export function ConnectionNotice({ status }: { readonly status: DocumentStatus }
 const words: Record<ConnectionState["name"], { label: string; detail: string }> = {
   connecting: { label: "Connecting", detail: "Trying to reach the relay." },
   "catching-up": { label: "Catching up", detail: "Connected. Fetching what others wrote." },
-  connected: {
-    label: "Connected",
-    detail: "Edits are sent as you type. Nothing confirms yet that the relay has kept them.",
-  },
-  offline: { label: "Offline", detail: "The relay does not answer. This window keeps trying." },
+  connected: { label: "Connected", detail: "Edits are sent as you type." },
+  offline: { label: "Offline", detail: "Edits are kept on this device, and are sent later." },
   refused: { label: "Refused", detail: "The relay refused this note." },
+};
+
+function savedLabel({ saved, pending }: DocumentStatus): string {
+  if (saved === false) return "Saving…";
+  if (pending > 0) return `${pending} to send`;
+  return "Saved";
+}
+
+function savedDetail({ saved, pending }: DocumentStatus): string {
+  if (saved === false) return "Not everything is on this device yet.";
+  const here = savedHere[saved];
+  return pending > 0
+    ? `${here} ${pending} of your edits are on no relay yet.`
+    : `${here} The relay has all of your edits on its disk.`;
+}
+
+const savedHere = {
+  strict: "On this device's disk.",
+  relaxed: "Kept by this browser, which may hold it in memory for a moment.",
+  memory: "In this window only: this browser stores nothing for this page.",
 };
 
 function noticeText({
   connection,
   everLoaded,
-  hasUnsentEdits,
+  saved,
+  pending,
 }: DocumentStatus): string | undefined {
   if (connection.name === "refused") {
     const because = connection.reason === "" ? `code ${connection.code}` : connection.reason;
-    return `The relay refused this note (${because}). What you write here stays in this window.`;
+    return `The relay refused this note (${because}). What you write here stays on this device.`;
   }
   if (connection.name !== "offline") return undefined;
-  if (hasUnsentEdits)
-    return "Offline. Your edits stay in this window: keep it open until it is connected again.";
+  if (pending > 0 && saved !== false && saved !== "memory")
+    return "Offline. Your edits are kept on this device, and are sent when the relay answers.";
+  if (pending > 0) return "Offline. Your edits are in this window only: keep it open.";
   if (!everLoaded)
-    return "Offline. This note has not been fetched yet; what you write will be merged into it.";
-  return "Offline. You can go on writing; your edits stay in this window until the relay answers.";
+    return "Offline. What others wrote may be missing; what you write will be merged into it.";
+  return "Offline. You can go on writing; your edits are kept on this device.";
 }

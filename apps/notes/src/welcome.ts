@@ -17,9 +17,11 @@ A few things to try:
 - Start a note of your own with "New note". Its title is the line above the text.
 - Stop the relay, go on writing, start it again. Both windows end with the same text.
 
-While the relay cannot be reached, your edits stay in this window. Keep it open until it is connected again.
+While the relay cannot be reached, your edits are kept on this device. They are sent when it answers, also after you closed the window.
 `;
-const welcomeClientId = 1;
+const welcomeClientId = 2;
+/** Of earlier wordings. */
+const earlierClientIds = [1];
 
 export function addWelcomeText(ydoc: Y.Doc): void {
   applyOnce(ydoc, (welcome) => noteText(welcome).insert(0, welcomeText));
@@ -32,7 +34,10 @@ export function addWelcomeEntry(ydoc: Y.Doc): void {
 }
 
 function applyOnce(ydoc: Y.Doc, write: (welcome: Y.Doc) => void): void {
-  if (Y.getState(ydoc.store, welcomeClientId) > 0) return;
+  const isThere = [welcomeClientId, ...earlierClientIds].some((client) => {
+    return Y.getState(ydoc.store, client) > 0;
+  });
+  if (isThere) return;
   const welcome = new Y.Doc();
   welcome.clientID = welcomeClientId;
   write(welcome);
