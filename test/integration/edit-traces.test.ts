@@ -64,7 +64,7 @@ class Watched {
 
   /** Of what was written here; what the relay had before is received as well. */
   get own(): RecordedSpan[] {
-    return this.tracer.spans.filter(({ name }) => name !== "heddle.receive");
+    return this.tracer.spans.filter(({ name }) => /transact|commit/.test(name));
   }
 
   async open(transport: Transport) {
@@ -119,8 +119,8 @@ describe("an edit with a correlation id", () => {
     await until(() => bo.tracer.spans.length > 0, "it is told");
     const names = (watched: Watched) => watched.tracer.spans.map(({ name }) => name);
     expect([names(ada), names(relayed), names(bo)]).toEqual([
-      ["heddle.transact", "heddle.commit"],
-      ["heddle.receive"],
+      ["heddle.transact", "heddle.commit", "heddle.push"],
+      ["heddle.receive", "heddle.push"],
       ["heddle.receive"],
     ]);
     const all = [ada, relayed, bo].flatMap(({ tracer }) => tracer.spans);
@@ -134,6 +134,9 @@ describe("an edit with a correlation id", () => {
     const said = { correlationId: traceId, editReason: 'invoice 7\\u{a}{"event":"forged"}' };
     expect(committed).toMatchObject(said);
     const { lane, seq } = committed!;
+    for (const watched of [ada, relayed]) {
+      expect(watched.named("edit.pushed")).toMatchObject([{ ...said, lane, seq }]);
+    }
     for (const watched of [relayed, bo]) {
       expect(watched.named("edit.received")).toMatchObject([{ ...said, lane, seq }]);
     }

@@ -30,7 +30,8 @@ export class PeeredRelay implements AsyncDisposable {
   ): Promise<PeeredRelay> {
     const store = disk instanceof MemoryDisk ? await memoryStore(disk) : disk;
     const parts = { store, environment, signer: ephemeralDeviceKey(), engine: "test" };
-    const replica = await Replica.open({ ...parts, idleMs: 50, ...extras });
+    const own = { ...parts, idleMs: 50, ...extras };
+    const replica = await Replica.open(own);
     const settings = {
       role: PeerRole.relay,
       adopt: true,
@@ -38,7 +39,7 @@ export class PeeredRelay implements AsyncDisposable {
       hasOutbox: false,
       verifier: nodeVerifier,
     };
-    const peers = await PeerHost.open({ ...parts, ...settings, replica });
+    const peers = await PeerHost.open({ ...own, ...settings, replica });
     const place = { host: "127.0.0.1", port: 0 };
     const relay = await Relay.start({ replica, peers, environment, ...place, ...options });
     return new PeeredRelay(store, replica, peers, relay);

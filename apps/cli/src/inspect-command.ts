@@ -19,6 +19,7 @@ import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "./command-io.ts";
 import { printCheckpoints, readCheckpoints, type Checkpoints } from "./inspect-checkpoints.ts";
+import { correlationIdOf, showEdits } from "./inspect-edits.ts";
 import { printRefusals, readRefusals, type Refusals } from "./inspect-refusals.ts";
 import { openLogger } from "./logger.ts";
 import { assertDataFolder } from "./verify-command.ts";
@@ -26,6 +27,8 @@ import { visibleText } from "./visible-text.ts";
 
 export interface InspectOptions {
   readonly doc?: string;
+  /** A correlation id in hexadecimal, or a W3C traceparent. */
+  readonly edit?: string;
   readonly json?: boolean;
 }
 
@@ -60,8 +63,8 @@ interface DocumentDetails extends DocumentSummary {
 }
 
 /**
- * `heddle inspect <data> [--doc name]`: what a store holds. Reads every envelope it counts, with all
- * checks. Documents with a damaged record are named, and make the exit status 1.
+ * `heddle inspect <data> [--doc name | --edit id]`: what a store holds. Reads every envelope it counts,
+ * with all checks. Documents with a damaged record are named, and make the exit status 1.
  */
 export async function inspectCommand(
   data: string,
@@ -70,9 +73,11 @@ export async function inspectCommand(
 ): Promise<number> {
   const directory = path.resolve(data);
   assertDataFolder(directory);
+  const edit = options.edit === undefined ? undefined : correlationIdOf(options.edit);
   const environment = nodeEnvironment(openLogger(io, { level: "warn" }));
   const store = await openLevelStore(directory, { environment });
   try {
+    if (edit !== undefined) return await showEdits(store, edit, options, io);
     if (options.doc !== undefined) {
       return await showDocument({ store, environment }, options.doc, options, io);
     }

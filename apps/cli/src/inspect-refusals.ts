@@ -1,5 +1,5 @@
 import { isReleased, toHex, type DocumentId, type LogStore, type RefusalNote } from "@heddle/core";
-import { readForkedLanes, type LaneBranch } from "@heddle/replica";
+import { readForkedLanes, traceFieldsOf, type LaneBranch } from "@heddle/replica";
 import { nodeHash } from "@heddle/replica/node";
 
 import type { CommandIo } from "./command-io.ts";
@@ -35,6 +35,9 @@ interface RefusalDetails {
   readonly source?: string | undefined;
   /** False when only this note is kept. */
   readonly isKept?: boolean;
+  /** What the application said of the edit: an id in hex, and a reason on one visible line. */
+  readonly correlationId?: string | undefined;
+  readonly editReason?: string | undefined;
   /** Set when it is not in force any more. */
   readonly released?: { readonly at: string; readonly by: string } | undefined;
 }
@@ -72,33 +75,48 @@ export function printRefusals({ quarantine, recalled, forked }: Refusals, io: Co
     }
     if (branches.length === 0) io.out("      branches too large to be kept");
   }
-  for (const { id, at, bytes, reason, principal, source, isKept, released } of quarantine) {
+  for (const refused of quarantine) {
+    const { id, at, bytes, reason, principal, source, isKept } = refused;
     const from = source === undefined ? "" : ` from source ${source}`;
     const kept = isKept ? "" : " (not kept)";
     const by = principal === undefined ? "" : ` from ${visibleText(JSON.stringify(principal))}`;
     io.out(
-      `    quarantined ${id} at ${at}, ${bytes} bytes${kept}${by}${from}: ${reason}${wordOf(released)}`,
+      `    quarantined ${id} at ${at}, ${bytes} bytes${kept}${by}${from}: ${reason}${wordsOf(refused)}`,
     );
   }
-  for (const { id, at, lane, seq, reason, released } of recalled) {
+  for (const refused of recalled) {
+    const { id, at, lane, seq, reason } = refused;
     io.out(
-      `    recalled ${id} at ${at}, envelope ${seq} of lane ${lane}: ${reason}${wordOf(released)}`,
+      `    recalled ${id} at ${at}, envelope ${seq} of lane ${lane}: ${reason}${wordsOf(refused)}`,
     );
   }
 }
 
-function wordOf(released: RefusalDetails["released"]): string {
-  return released
+function wordsOf({ correlationId, editReason, released }: RefusalDetails): string {
+  const edit = editWords({ correlationId, editReason });
+  const word = released
     ? `; released at ${released.at} by ${visibleText(JSON.stringify(released.by))}`
     : "";
+  return `${edit && `; ${edit}`}${word}`;
+}
+
+/** What an application said of its edit, for people; nothing where it said nothing. */
+export function editWords({
+  correlationId,
+  editReason,
+}: Pick<RefusalDetails, "correlationId" | "editReason">): string {
+  const id = correlationId === undefined ? "" : `edit ${correlationId}`;
+  const why = editReason === undefined ? "" : visibleText(JSON.stringify(editReason));
+  return [id, why].filter(Boolean).join(" ");
 }
 
 type IdentifiedNote = RefusalNote & { readonly id: string };
 
 function detailsOf(note: IdentifiedNote): RefusalDetails {
-  const { id, reason, validatorVersion, atMs, release } = note;
+  const { id, reason, validatorVersion, atMs, release, correlationId, editReason } = note;
+  const said = traceFieldsOf({ correlationId, reason: editReason });
   const released = release &&
     isReleased(note) && { at: new Date(release.atMs).toISOString(), by: release.by };
   const at = new Date(atMs).toISOString();
-  return { id, reason, validatorVersion, at, ...(released && { released }) };
+  return { id, reason, validatorVersion, at, ...said, ...(released && { released }) };
 }

@@ -118,8 +118,9 @@ function addInspect(program: Command, io: CommandIo, done: Done): void {
     .description("list what a data folder holds; the relay must not be running")
     .argument("<data>", "data folder of a relay")
     .option("--doc <name>", "show one document: lanes, envelopes, digests")
+    .option("--edit <id>", "find what has this correlation id, in hexadecimal, in every document")
     .option("--json", "print one JSON object")
-    .action(async (data: string, options: { doc?: string; json?: boolean }) => {
+    .action(async (data: string, options: { doc?: string; edit?: string; json?: boolean }) => {
       const { inspectCommand } = await import("./inspect-command.ts");
       done(await inspectCommand(data, options, io));
     });

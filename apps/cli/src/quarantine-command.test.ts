@@ -2,9 +2,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { HeddleErrorCode, parseDocumentName, toHex, type LogStore } from "@heddle/core";
+import {
+  HeddleErrorCode,
+  parseDocumentName,
+  toHex,
+  type LogStore,
+  type RecalledEnvelope,
+} from "@heddle/core";
 import { Replica } from "@heddle/replica";
-import { ephemeralDeviceKey, nodeEnvironment } from "@heddle/replica/node";
+import { ephemeralDeviceKey, nodeEnvironment, openReplica } from "@heddle/replica/node";
 import { openLevelStore } from "@heddle/storage-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import * as Y from "yjs";
@@ -15,6 +21,7 @@ import { main } from "./main.ts";
 const notes = parseDocumentName("notes");
 const quarantinedId = "0b".repeat(16);
 const notKeptId = "0c".repeat(16);
+const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const never = new AbortController().signal;
 let data: string;
 let out: string[] = [];
@@ -53,6 +60,11 @@ async function textOf(store: LogStore, ...updates: Uint8Array[]): Promise<string
   Y.applyUpdate(doc, document.encodeSince());
   await replica.close();
   return doc.getText("text").toString();
+}
+
+async function openNotes(store: LogStore) {
+  const replica = await openReplica({ store, signer: ephemeralDeviceKey() });
+  return { replica, live: await replica.open("notes") };
 }
 
 async function firstDocument(store: LogStore) {
@@ -134,4 +146,36 @@ test("[STO-5] nothing is released under a running relay, nor by an id that is no
   await withStore(async (store) => {
     expect(await store.readRecalls((await firstDocument(store)).id)).toEqual(before);
   });
+});
+
+test("[OBS-1] what an application said of a refused edit is shown, and found by its id", async () => {
+  const [correlationId, editReason] = [Uint8Array.of(7, 8), new TextEncoder().encode("invoice\n7")];
+  await withStore(async (store) => {
+    const { id: document } = await firstDocument(store);
+    const [{ lane, seq }] = (await store.readRecalls(document)) as [RecalledEnvelope];
+    const note = { reason: "odd", validatorVersion: 1, atMs: 2_000, correlationId, editReason };
+    await store.append({
+      recall: [{ document, envelope: { id: envelopeId, lane, seq, ...note } }],
+      quarantine: [{ document, update: { id: quarantinedId, size: 3, ...note } }],
+    });
+    const { replica, live } = await openNotes(store);
+    const edit = { reason: "paid", correlationId: "00-" + traceId + "-00f067aa0ba902b7-01" };
+    live.transact(() => live.ydoc.getText("text").insert(0, "."), edit);
+    await live.whenSaved();
+    await replica.close();
+  });
+  expect(await heddle("list", data)).toBe(0);
+  expect(out.filter((line) => line.includes('; edit 0708 "invoice\\\\u{a}7"'))).toHaveLength(2);
+  const find = async (id: string) => {
+    const status = await main(["inspect", data, "--json", "--edit", id], io, never);
+    return [status, (JSON.parse(out.pop()!) as { edits: unknown[] }).edits];
+  };
+  expect(await find("0708")).toEqual([
+    0,
+    [expect.objectContaining({ state: "quarantined", reason: "invoice\\u{a}7" })],
+  ]);
+  const logged = { document: "notes", state: "in the log", seq: 1, reason: "paid" };
+  expect(await find(traceId)).toEqual([0, [expect.objectContaining(logged)]]);
+  expect(await find("0709")).toEqual([1, []]);
+  expect(await main(["inspect", data, "--edit", "x"], io, never)).toBe(2);
 });

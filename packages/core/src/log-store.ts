@@ -289,6 +289,9 @@ export interface RefusalNote {
   /** Of the validator that it had passed. */
   readonly validatorVersion: number;
   readonly atMs: number;
+  /** What the application said of the edit, as in an envelope: who follows it finds it here. */
+  readonly correlationId?: Uint8Array | undefined;
+  readonly editReason?: Uint8Array | undefined;
   /** Somebody's word that it is to come back. It holds until the same thing is refused again. */
   readonly release?: RefusalRelease | undefined;
 }

@@ -1,4 +1,9 @@
-import type { ParkedUpdate, QuarantinedUpdate } from "./log-store.ts";
+import type {
+  ParkedUpdate,
+  QuarantinedUpdate,
+  RecalledEnvelope,
+  RefusalNote,
+} from "./log-store.ts";
 import type { VersionVector } from "./version-vector.ts";
 
 /** Not `slice()`: of a Buffer that would be the same memory. */
@@ -20,17 +25,30 @@ export function copyOfParked(parked: ParkedUpdate): ParkedUpdate {
 }
 
 export function copyOfQuarantined(quarantined: QuarantinedUpdate): QuarantinedUpdate {
-  const { id, reason, validatorVersion, atMs, size, release } = quarantined;
-  const { update, principal, sourceTag } = quarantined;
+  const { id, size, update, principal, sourceTag } = quarantined;
   return {
     id,
-    reason,
-    validatorVersion,
-    atMs,
     size,
+    ...copyOfNote(quarantined),
     ...(update && { update: copyOf(update) }),
     ...(principal && { principal: copyOf(principal) }),
     ...(sourceTag && { sourceTag: copyOf(sourceTag) }),
+  };
+}
+
+export function copyOfRecalled(recalled: RecalledEnvelope): RecalledEnvelope {
+  const { id, lane, seq } = recalled;
+  return { id, lane, seq, ...copyOfNote(recalled) };
+}
+
+function copyOfNote(note: RefusalNote): RefusalNote {
+  const { reason, validatorVersion, atMs, correlationId, editReason, release } = note;
+  return {
+    reason,
+    validatorVersion,
+    atMs,
+    ...(correlationId && { correlationId: copyOf(correlationId) }),
+    ...(editReason && { editReason: copyOf(editReason) }),
     ...(release && { release: { ...release } }),
   };
 }

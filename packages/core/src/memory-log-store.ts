@@ -18,7 +18,13 @@ import type {
   StoredEnvelope,
   StoreOpening,
 } from "./log-store.ts";
-import { copyOf, copyOfParked, copyOfQuarantined, copyOfVector } from "./memory-copies.ts";
+import {
+  copyOf,
+  copyOfParked,
+  copyOfQuarantined,
+  copyOfRecalled,
+  copyOfVector,
+} from "./memory-copies.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import { writeMemoryBatch } from "./memory-log-writer.ts";
 import type { KeptFork, PeerAck, PeerCursor, RefusedEnvelope } from "./peer-records.ts";
@@ -151,7 +157,7 @@ export class MemoryLogStore implements LogStore {
   async readRecalls(document: DocumentId): Promise<readonly RecalledEnvelope[]> {
     this.#assertOpen();
     const recalls = this.#disk.documents.get(document)?.recalls.values() ?? [];
-    return [...recalls].toSorted(byTime);
+    return [...recalls].map(copyOfRecalled).toSorted(byTime);
   }
 
   async readCheckpoints(document: DocumentId): Promise<readonly StoredCheckpoint[]> {

@@ -4,7 +4,13 @@ import type { Envelope } from "./envelope.ts";
 import { compareHlc } from "./hybrid-clock.ts";
 import type { ArrivalRun, CheckpointAdoption, DocumentEntry, LogBatch } from "./log-store.ts";
 import { MemoryCheckpoints } from "./memory-checkpoints.ts";
-import { copyOf, copyOfParked, copyOfQuarantined, copyOfVector } from "./memory-copies.ts";
+import {
+  copyOf,
+  copyOfParked,
+  copyOfQuarantined,
+  copyOfRecalled,
+  copyOfVector,
+} from "./memory-copies.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 
 /**
@@ -39,7 +45,7 @@ export function writeMemoryBatch(disk: MemoryDisk, batch: LogBatch): void {
     disk.document(document).quarantine.set(update.id, copyOfQuarantined(update));
   }
   for (const { document, envelope } of batch.recall ?? []) {
-    disk.document(document).recalls.set(envelope.id, { ...envelope });
+    disk.document(document).recalls.set(envelope.id, copyOfRecalled(envelope));
   }
   for (const checkpoint of batch.checkpoints ?? []) {
     disk.document(checkpoint.document).checkpoints.add(checkpoint);

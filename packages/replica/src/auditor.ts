@@ -4,6 +4,7 @@ import { validatorVersion } from "@heddle/document";
 import type { ApplyJudge, Verdict } from "./apply-judge.ts";
 import { auditBudgetMs, type AuditBudget } from "./audit-budget.ts";
 import type { DocumentAccess } from "./document-access.ts";
+import { traceFieldsOf } from "./edit-trace.ts";
 import { findCulprits, type Findings } from "./find-culprits.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
@@ -112,8 +113,11 @@ export class Auditor {
       this.#suspensions.begin(document, "the state of its checkpoint fails");
       return;
     }
-    for (const { id, reason } of recalls) {
-      logger.debug("envelope.recalled", { ...fields, envelope: id, reason });
+    for (const { id, reason, correlationId, editReason } of recalls) {
+      const said = traceFieldsOf({ correlationId, reason: editReason });
+      // Who gave an edit a name follows it: that it was taken out is no detail then.
+      const level = correlationId ? "warn" : "debug";
+      logger[level]("envelope.recalled", { ...fields, envelope: id, reason, ...said });
     }
     const [{ reason } = { reason: "" }] = recalls;
     logger.warn("document.recalled", { ...fields, envelopes: recalls.length, reason });

@@ -1,12 +1,20 @@
-import { toHex, type DocumentId, type Envelope, type LaneId, type LogFields } from "@heddle/core";
+import {
+  toHex,
+  type DocumentId,
+  type EnvelopeContent,
+  type LaneId,
+  type LogFields,
+  type RefusalNote,
+  type StoreId,
+} from "@heddle/core";
 
 /**
  * Something that happened to edits that an application gave a correlation id. The same id appears at
  * every replica that the envelope reaches.
  */
 export interface TracedStep {
-  /** Typed here; put on disk where it was written; put on disk where it was received. */
-  readonly name: "heddle.transact" | "heddle.commit" | "heddle.receive";
+  /** Typed here; put on disk where it was written; given to a peer; put on disk where it was received. */
+  readonly name: "heddle.transact" | "heddle.commit" | "heddle.push" | "heddle.receive";
   /** 1 to 16 bytes. 16 that are not all zero are also a W3C trace id. */
   readonly correlationId: Uint8Array;
   /** In the application's words, with what could forge a line made visible. */
@@ -14,6 +22,8 @@ export interface TracedStep {
   readonly document: DocumentId | undefined;
   readonly lane: LaneId | undefined;
   readonly seq: number | undefined;
+  /** Of a push: whose store it is for. */
+  readonly peer?: StoreId;
   /** Wall time of its end, and how long it took. */
   readonly endedAtMs: number;
   readonly tookMs: number;
@@ -23,10 +33,25 @@ export interface TracedStep {
 export function traceFieldsOf({
   correlationId,
   reason,
-}: Pick<Envelope, "correlationId" | "reason">): LogFields {
+}: Pick<EnvelopeContent, "correlationId" | "reason">): LogFields {
   return {
     ...(correlationId && { correlationId: toHex(correlationId) }),
     ...(reason && { editReason: visibleReason(reason) }),
+  };
+}
+
+/** The same, as a note on what was refused keeps it. */
+export function traceNoteOf({
+  correlationId,
+  reason,
+}: Pick<EnvelopeContent, "correlationId" | "reason">): Pick<
+  RefusalNote,
+  "correlationId" | "editReason"
+> {
+  return {
+    // Copies: views of an envelope would keep all of its record.
+    ...(correlationId && { correlationId: new Uint8Array(correlationId) }),
+    ...(reason && { editReason: new Uint8Array(reason) }),
   };
 }
 

@@ -44,6 +44,7 @@ export type { PeerHostOptions } from "./peers/peer-host-options.ts";
 export * from "./peers/peer-host.ts";
 export * from "./peers/peer-presence.ts";
 export * from "./peers/peer-set.ts";
+export type { RefusedEdit } from "./peers/read-refused.ts";
 export { EngineFolder } from "./engine-folder.ts";
 export type {
   DialerChange,
@@ -73,7 +74,7 @@ export * from "./replica.ts";
 export { stateCacheBytesMax } from "./state-cache.ts";
 export * from "./state-folder.ts";
 export * from "./telemetry.ts";
-export type { TracedStep } from "./edit-trace.ts";
+export { traceFieldsOf, visibleReason, type TracedStep } from "./edit-trace.ts";
 export * from "./open-telemetry.ts";
 export type { SubmitOutcome } from "./update-intake.ts";
 export * from "./walk-log.ts";

@@ -54,7 +54,7 @@ async function meet(
   targets: readonly PeerTarget[],
   isOnline: boolean,
 ): Promise<LivePeers> {
-  const { environment, store } = meeting;
+  const { environment, store, replica } = meeting;
   const events = new EventListeners<PeerEvents>();
   const host = await PeerHost.open({
     ...meeting,
@@ -69,5 +69,5 @@ async function meet(
   });
   if (!isOnline) set.setOnline(false);
   set.start();
-  return new LivePeers({ host, set, events, reading: { store, environment } });
+  return new LivePeers({ host, set, events, reading: { store, environment, replica } });
 }

@@ -42,8 +42,8 @@ export interface EditTracingOptions<Context> {
 const sampled = 1;
 
 /**
- * Spans `heddle.transact`, `heddle.commit` and `heddle.receive` for edits with a correlation id. One of 16
- * bytes is the trace id of all of them, at every replica: they are one trace. Others are an attribute.
+ * Spans `heddle.transact`, `heddle.commit`, `heddle.push` (one for each peer) and `heddle.receive` for edits
+ * with a correlation id. One of 16 bytes is the trace id of all of them, at every replica: they are one trace. Others are an attribute.
  *
  * Only ids travel, so all spans of a trace have one parent that nobody sends: the first 8 bytes of its id.
  */
@@ -70,13 +70,14 @@ export function traceEdits<Context>({
 }
 
 function attributesOf(step: TracedStep): Record<string, string | number> {
-  const { correlationId, reason, document, lane, seq } = step;
+  const { correlationId, reason, document, lane, seq, peer } = step;
   return {
     "heddle.correlation_id": toHex(correlationId),
     ...(reason !== undefined && { "heddle.reason": reason }),
     ...(document !== undefined && { "heddle.document": document }),
     ...(lane !== undefined && { "heddle.lane": lane }),
     ...(seq !== undefined && { "heddle.seq": seq }),
+    ...(peer !== undefined && { "heddle.peer": peer }),
   };
 }
 

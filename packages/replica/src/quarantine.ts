@@ -8,6 +8,7 @@ import {
 } from "@heddle/core";
 import { validatorVersion } from "@heddle/document";
 
+import { traceNoteOf } from "./edit-trace.ts";
 import type { UpdateSource } from "./pending-updates.ts";
 
 /** Bounds per document: what a stranger's bad updates may take of the disk. */
@@ -61,7 +62,8 @@ export class Quarantine {
     if (isKept) this.#count(update);
     const atMs = this.#environment.clock.nowMs();
     const { principal, tag: sourceTag } = source;
-    const note = { reason, validatorVersion, atMs, principal, sourceTag };
+    const said = traceNoteOf(source);
+    const note = { reason, validatorVersion, atMs, principal, sourceTag, ...said };
     return { id, size: update.length, ...note, update: isKept ? update : undefined };
   }
 

@@ -1,4 +1,4 @@
-import { MemoryDisk, toHex } from "@heddle/core";
+import { MemoryDisk, toHex, type LogFields, type Logger } from "@heddle/core";
 import { afterEach, expect, test } from "vitest";
 import * as Y from "yjs";
 
@@ -7,6 +7,7 @@ import { auditAfter } from "./audit-tail.ts";
 import { characterOf, nestedArrays, slowInsertions } from "./hostile.fixture.ts";
 import type { LogTrials } from "./log-trials.ts";
 import { environment, notes, openReplica, settled } from "./replica.fixture.ts";
+import type { UpdateSource } from "./pending-updates.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
 import { ProcessJudge } from "./node-process-judge.ts";
 import { walkLog } from "./walk-log.ts";
@@ -22,9 +23,13 @@ function load(document: ReplicaDocument): Y.Doc {
 }
 
 /** Submits and waits until each is an envelope of its own. */
-async function logEach(document: ReplicaDocument, updates: readonly Uint8Array[]): Promise<void> {
+async function logEach(
+  document: ReplicaDocument,
+  updates: readonly Uint8Array[],
+  source: UpdateSource = {},
+): Promise<void> {
   for (const update of updates) {
-    document.submit(update, {});
+    document.submit(update, source);
     await document.whenSettled();
   }
 }
@@ -39,12 +44,19 @@ function writing(rounds: number): { doc: Y.Doc; updates: Uint8Array[] } {
 }
 
 test(
-  "[DOC-9] routine updates that together break the document are recalled by hash",
+  "[DOC-9][OBS-1] routine updates that together break the document are recalled by hash",
   { timeout: 90_000 },
   async () => {
     judge = new ProcessJudge();
     const disk = new MemoryDisk();
-    const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1 });
+    const lines: unknown[] = [];
+    const warn = (event: string, fields?: LogFields): void => void lines.push({ event, ...fields });
+    const logger: Logger = { ...environment.logger, warn };
+    const { replica, store } = await openReplica(disk, {
+      judge,
+      auditDelayMs: 1,
+      environment: { ...environment, logger },
+    });
     const document = await replica.acquire(notes);
     let reset: string | undefined;
     document.subscribe({
@@ -56,13 +68,23 @@ test(
     // Each nests 60 levels deeper: harmless alone, and the fifth is one too many.
     const nested = nestedArrays(60, 8);
     const { doc, updates } = writing(auditAfter.envelopes - nested.length);
-    await logEach(document, [...updates, ...nested]);
+    await logEach(document, updates);
+    const said = { correlationId: Uint8Array.of(7, 8), reason: Uint8Array.of(111, 107) };
+    await logEach(document, nested, said);
     await expect.poll(() => reset, { timeout: 60_000 }).toBe("HEDDLE_DOCUMENT_RESET");
 
     const recalls = await store.readRecalls(document.entry.id);
     // The fifth and all that the same client built on it; the first four are left to it.
     const why = expect.stringMatching(/nested too deep; source client/);
     expect(recalls.map(({ reason }) => reason)).toEqual(nested.slice(4).map(() => why));
+    expect(recalls[0]).toMatchObject({
+      correlationId: said.correlationId,
+      editReason: said.reason,
+    });
+    const line = { event: "envelope.recalled", correlationId: "0708", editReason: "ok" };
+    for (const { id } of recalls) {
+      expect(lines).toContainEqual(expect.objectContaining({ ...line, envelope: id }));
+    }
     const again = await replica.acquire(notes);
     expect(again).not.toBe(document);
     expect(again.refused.held).toBe(nested.length - 4);

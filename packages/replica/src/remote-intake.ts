@@ -23,7 +23,7 @@ import {
 } from "@heddle/document";
 import type { AcceptedRun, RunVerdict } from "@heddle/sync";
 
-import { traceFieldsOf } from "./edit-trace.ts";
+import { traceFieldsOf, traceNoteOf } from "./edit-trace.ts";
 import type { LoadedLog } from "./load-document.ts";
 import type { SealedUpdate, UpdateSource } from "./pending-updates.ts";
 import { RemoteTrials } from "./remote-trials.ts";
@@ -223,7 +223,8 @@ export class RemoteIntake {
     const id = toHex(envelope.id);
     this.#log.held.hold(update);
     this.#log.heldEnvelopes++;
-    this.#sink.outbox.recall({ id, lane, seq, reason, validatorVersion, atMs: clock.nowMs() });
+    const note = { reason, validatorVersion, atMs: clock.nowMs(), ...traceNoteOf(envelope) };
+    this.#sink.outbox.recall({ id, lane, seq, ...note });
     this.#host.counters.recalled++;
     const fields = { document: this.#log.entry.id, envelope: id, reason };
     logger.warn("envelope.recalled", { ...fields, ...traceFieldsOf(envelope) });

@@ -1,13 +1,17 @@
 import { isReleased, toHex, type DocumentId, type Environment, type LogStore } from "@heddle/core";
 import type { Envelope, RecalledEnvelope } from "@heddle/core";
 
+import { traceNoteOf } from "./edit-trace.ts";
 import type { LogTrials, TriedEnvelope } from "./log-trials.ts";
 import { openBase, readCheckpoint, type LogBase } from "./read-checkpoint.ts";
 import { recallsInForce } from "./recalls-in-force.ts";
 import { walkLog } from "./walk-log.ts";
 
 /** What a recall says about where an envelope lies. */
-export type EnvelopePlace = Pick<RecalledEnvelope, "id" | "lane" | "seq">;
+export type EnvelopePlace = Pick<
+  RecalledEnvelope,
+  "id" | "lane" | "seq" | "correlationId" | "editReason"
+>;
 
 export interface LogSending {
   readonly store: LogStore;
@@ -49,7 +53,7 @@ export async function sendLog(
   for await (const envelope of walkLog({ store, hash, document: stored, positions })) {
     const { lane, seq, payload } = envelope;
     const id = toHex(envelope.id);
-    places.push({ id, lane, seq });
+    places.push({ id, lane, seq, ...traceNoteOf(envelope) });
     const recall = recalls.get(id);
     const isOperators = recall !== undefined && isReleased(recall);
     const isRecalled = recall !== undefined && !isOperators;

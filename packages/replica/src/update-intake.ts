@@ -19,6 +19,7 @@ import {
 import type { ApplyBudget, ApplyJudge, FailedTrial } from "./apply-judge.ts";
 import { claimedClients } from "./claimed-clients.ts";
 import { countNewClients } from "./count-new-clients.ts";
+import { traceFieldsOf } from "./edit-trace.ts";
 import type { DocumentOutbox } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
 import type { ParkingBounds } from "./parking-bounds.ts";
@@ -320,7 +321,8 @@ export class UpdateIntake {
     counters.quarantined++;
     const { id: document } = this.#log.entry;
     const fields = { ...source.logFields, document, reason: why, bytes: original.length };
-    environment.logger.warn("update.quarantined", { ...fields, quarantine: record?.id });
+    const said = { quarantine: record?.id, ...traceFieldsOf(source) };
+    environment.logger.warn("update.quarantined", { ...fields, ...said });
     const tell = (): void => {
       onEnd(new HeddleError(HeddleErrorCode.updateRefused, `the update was refused: ${why}`));
     };

@@ -111,6 +111,10 @@ const keyOfParked = parkedKey(document, update.id)!;
 const note = { reason: "timeout: über 250 ms", validatorVersion: 1, atMs: 1_795_000_001_000 };
 const release = { atMs: 1_795_000_002_000, by: "ada" };
 const refused = { id: update.id, size: 3, ...note };
+const trace = {
+  correlationId: new Uint8Array(16).fill(0x4b),
+  editReason: new TextEncoder().encode("invoice 7"),
+};
 const sourceTag = new Uint8Array(8).fill(0x5e);
 const recalled = { id: "e1".repeat(32), lane: lane.id, seq: 77, ...note };
 const keyOfQuarantined = quarantineKey(document, refused.id)!;
@@ -259,6 +263,19 @@ const kinds: Record<string, Kind> = {
     decode: readQuarantined,
     value: { ...refused, update: update.update, release },
   },
+  "quarantined update, with what was said of the edit": {
+    operation: putRecord(
+      keyOfQuarantined,
+      encodeQuarantined({ ...refused, update: update.update, ...trace }),
+    ),
+    decode: readQuarantined,
+    value: { ...refused, update: update.update, ...trace },
+  },
+  "recall, with what was said of the edit": {
+    operation: putRecord(keyOfRecall, encodeRecall({ ...recalled, ...trace })),
+    decode: readRecall,
+    value: { ...recalled, ...trace },
+  },
   recall: {
     operation: putRecord(keyOfRecall, encodeRecall(recalled)),
     decode: readRecall,
@@ -379,6 +396,14 @@ const golden: Record<string, readonly [key: string, record: string]> = {
   "quarantined update, released": [
     "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
     "680100000031dc2223a2031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3409030102030cd0cbd9f29e344503616461",
+  ],
+  "quarantined update, with what was said of the edit": [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
+    "680100000042196dd976031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e34090301020347104b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4909696e766f6963652037",
+  ],
+  "recall, with what was said of the edit": [
+    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",
+    "680100000051358a7675031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e340910c338001ffca6c0a17c7a5b95fc6791fa0a4d47104b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4909696e766f6963652037",
   ],
   recall: [
     "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",

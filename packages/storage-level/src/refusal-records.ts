@@ -14,7 +14,13 @@ import { refusedIdOfKey } from "./parts-of-key.ts";
 
 /** Records of kind Q, written and read as those of records.ts. Tags are never reused. */
 
-const NoteTag = { reason: 1, validatorVersion: 2, atMs: 3 } as const;
+const NoteTag = {
+  reason: 1,
+  validatorVersion: 2,
+  atMs: 3,
+  correlationId: 35,
+  editReason: 36,
+} as const;
 /** A reader that does not know of releases must not take the refusal for one in force: below 32. */
 const ReleaseTag = { releasedAtMs: 6, releasedBy: 34 } as const;
 const QuarantineTag = {
@@ -70,13 +76,16 @@ export function readRecall(key: Uint8Array, record: Uint8Array): RecalledEnvelop
   }));
 }
 
-function noteFields({ reason, validatorVersion, atMs, release }: RefusalNote) {
+function noteFields(note: RefusalNote) {
+  const { reason, validatorVersion, atMs, correlationId, editReason, release } = note;
   return {
     [ReleaseTag.releasedAtMs]: release?.atMs ?? 0,
     [ReleaseTag.releasedBy]: release && cutUtf8(release.by, limits.reasonBytesMax),
     [NoteTag.reason]: cutUtf8(reason, limits.reasonBytesMax),
     [NoteTag.validatorVersion]: validatorVersion,
     [NoteTag.atMs]: atMs,
+    [NoteTag.correlationId]: correlationId,
+    [NoteTag.editReason]: editReason,
   };
 }
 
@@ -84,10 +93,14 @@ type NoteFields = Parameters<Parameters<typeof decodeRecord>[3]>[0];
 
 function noteOf(fields: NoteFields): RefusalNote {
   const reason = fields.optionalBytes(NoteTag.reason, limits.reasonBytesMax) ?? new Uint8Array();
+  const correlationId = fields.optionalBytes(NoteTag.correlationId, limits.correlationIdBytesMax);
+  const editReason = fields.optionalBytes(NoteTag.editReason, limits.reasonBytesMax);
   const note = {
     reason: decodeUtf8(reason),
     validatorVersion: fields.uint(NoteTag.validatorVersion),
     atMs: fields.uint(NoteTag.atMs),
+    ...(correlationId && { correlationId }),
+    ...(editReason && { editReason }),
   };
   const releasedAtMs = fields.uint(ReleaseTag.releasedAtMs);
   if (releasedAtMs === 0) return note;

@@ -100,6 +100,15 @@ export class LinkPusher {
     this.#inFull.delete(lane.id);
     this.#lastPushMs = this.#context.nowMs;
     this.#context.counters.envelopesSent += run.length;
+    this.#tell(run);
+  }
+
+  #tell(run: readonly Envelope[]): void {
+    if (!run.some(isNamed)) return;
+    const envelopes = run.filter(isNamed);
+    const { key: peer, peer: hello } = this.#link.session;
+    const event = { name: "edits.pushed", peer, store: hello.store, envelopes } as const;
+    this.#context.emit({ type: "event", event });
   }
 
   /**
@@ -112,6 +121,10 @@ export class LinkPusher {
     const isSent = this.#sentSeqs.get(lane) === before;
     return isSent || this.#link.positions.confirmedSeq(lane) === before;
   }
+}
+
+function isNamed({ correlationId }: Envelope): boolean {
+  return correlationId !== undefined;
 }
 
 /**

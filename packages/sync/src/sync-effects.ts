@@ -333,6 +333,13 @@ export type SyncEvent =
       readonly store: StoreId;
       readonly isRelay: boolean;
     }
+  /** What was pushed to a peer just now, of which an application asked to hear: it has correlation ids. */
+  | {
+      readonly name: "edits.pushed";
+      readonly peer: PeerKey;
+      readonly store: StoreId;
+      readonly envelopes: readonly Envelope[];
+    }
   /** A store does not take a lane of ours; everything else goes on. */
   | { readonly name: "lane.refused"; readonly refusal: KeptRefusal }
   /** Equal logs and unequal documents. Nothing is repaired here. */

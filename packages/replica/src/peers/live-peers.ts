@@ -2,12 +2,14 @@ import type { DocumentEntry, DocumentId } from "@heddle/core";
 import type { Connection, KeptRefusal, OutboxSize, PeerKey, SyncEvent } from "@heddle/sync";
 
 import type { EventListeners } from "../live/event-listeners.ts";
+import { copyDocument } from "./copy-document.ts";
 import type { DialerChange, DialerState } from "./dialer-state.ts";
 import { readBranch, readForkedLanes, type ForkedLane } from "./forked-lanes.ts";
+import type { Replica } from "../replica.ts";
 import type { PeerHost } from "./peer-host.ts";
 import type { PeerPresence } from "./peer-presence.ts";
 import type { PeerSet } from "./peer-set.ts";
-import { readRefused } from "./read-refused.ts";
+import { readRefused, type RefusedEdit, type RefusedReading } from "./read-refused.ts";
 import type { Copies } from "./replication-waits.ts";
 
 /** What this device has written and nobody else is known to have: it would be lost with this disk. */
@@ -31,8 +33,8 @@ export interface LivePeersParts {
   readonly host: PeerHost;
   readonly set: PeerSet;
   readonly events: EventListeners<PeerEvents>;
-  /** Reads what was refused; see {@link readRefused}. */
-  readonly reading: Parameters<typeof readRefused>[0];
+  /** What was refused is read from it, and copied. */
+  readonly reading: RefusedReading & { readonly replica: Replica };
 }
 
 /** The peers of an embedded replica, and what of it they have. */
@@ -85,12 +87,35 @@ export class LivePeers {
   }
 
   /**
-   * The Yjs updates of what was refused, in order: to be looked at, or applied to a new document.
+   * What was refused, edit by edit: with its Yjs update, when it was written, and what the application
+   * said of it.
    *
    * @throws HeddleError `HEDDLE_STORAGE_*`.
    */
-  exportRefused(refusal: KeptRefusal): Promise<readonly Uint8Array[]> {
+  refusedEdits(refusal: KeptRefusal): AsyncIterable<RefusedEdit> {
     return readRefused(this.#parts.reading, refusal);
+  }
+
+  /**
+   * The Yjs updates of it alone, in order.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_*`.
+   */
+  async exportRefused(refusal: KeptRefusal): Promise<readonly Uint8Array[]> {
+    const updates: Uint8Array[] = [];
+    for await (const { update } of this.refusedEdits(refusal)) updates.push(update);
+    return updates;
+  }
+
+  /**
+   * Puts the document of which something was refused, as it is shown here, into one that has nothing
+   * yet: what was refused goes on there, with all that it builds on. The old document, and the refusal,
+   * stay as they are.
+   *
+   * @throws HeddleError as {@link copyDocument}.
+   */
+  copyRefused({ document }: Pick<KeptRefusal, "document">, name: string): Promise<void> {
+    return copyDocument(this.#parts.reading, document, name);
   }
 
   /** The peer that was dialed for a session; `undefined` for one that came by itself. */

@@ -33,6 +33,7 @@ import { PeerPresence } from "./peer-presence.ts";
 import { RecentEnvelopes } from "./recent-envelopes.ts";
 import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { ServedCheckpoints } from "./serve-checkpoint.ts";
+import { ToldEdits } from "./told-edits.ts";
 import { WantedDocuments } from "./wanted-documents.ts";
 
 const tickMs = 200;
@@ -60,6 +61,7 @@ export class PeerHost {
   readonly #wanted = new WantedDocuments();
   readonly #stopObserving: () => void;
   readonly #waits = new ReplicationWaits();
+  readonly #told: ToldEdits;
   /** Rounds that were stored while a machine was being made. */
   readonly #missed: StoredRound[] = [];
   #ended = newSyncCounters();
@@ -75,6 +77,7 @@ export class PeerHost {
     this.#lanes = new KnownLanes(options.store);
     this.#notes = new PeerNotes(options);
     const { store, environment, replica } = options;
+    this.#told = new ToldEdits({ store, environment, telemetry: replica.telemetry });
     this.#checkpoints = new ServedCheckpoints({ store, environment, access: replica.access });
     this.#effects = new MachineEffects({
       ...options,
@@ -285,6 +288,8 @@ export class PeerHost {
     if (event.name === "lane.taken" || event.name === "lane.forked") {
       this.#options.replica.endLane(event.lane);
     }
+    if (event.name === "edits.pushed") this.#told.pushed(event);
+    if (event.name === "lane.refused") this.#told.refused(event.refusal);
     this.presence.onEvent(event);
     this.#options.onEvent?.(event);
   }

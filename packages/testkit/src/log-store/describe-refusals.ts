@@ -54,8 +54,9 @@ export function describeRefusals(harness: LogStoreHarness): void {
     const { update: _dropped, ...rest } = quarantined(4);
     const kept = { ...rest, size: 70_000, sourceTag: Uint8Array.of(1, 2) };
     const release = { atMs: 9000, by: "ada" };
-    const updates = [kept, { ...quarantined(5), release }];
-    const envelope = { ...recalled(1), release };
+    const said = { correlationId: Uint8Array.of(7, 8), editReason: Uint8Array.of(111, 107) };
+    const updates = [kept, { ...quarantined(5), ...said, release }];
+    const envelope = { ...recalled(1), ...said, release };
     await store.append({
       quarantine: updates.map((update) => ({ document: notes.id, update })),
       recall: [{ document: notes.id, envelope }],
