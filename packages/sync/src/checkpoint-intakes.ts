@@ -36,6 +36,9 @@ interface Intake {
   movedMs: number;
 }
 
+/** So many GETs without a chunk, and whoever else offers the same checkpoint is asked. */
+const idleAttempts = 4;
+
 /**
  * Checkpoints that peers serve us, at most one per document:
  *
@@ -99,6 +102,8 @@ export class CheckpointIntakes {
     const intake = this.#intakes.get(link.document);
     const isExpected =
       intake?.state === "receiving" &&
+      // What somebody else says unasked may be anything, and whoever serves it would be blamed.
+      intake.link === link &&
       equalBytes(intake.header.id, frame.checkpoint) &&
       frame.chunk === intake.chunks.length;
     if (!isExpected) {
@@ -113,7 +118,6 @@ export class CheckpointIntakes {
     }
     intake.chunks.push(frame.bytes.slice());
     intake.heldBytes += frame.bytes.length;
-    intake.link = link;
     intake.attempts = 0;
     intake.movedMs = this.#context.nowMs;
     this.#scheduleRetry(intake);
@@ -149,8 +153,9 @@ export class CheckpointIntakes {
     if (this.#context.nowMs >= intake.dueMs) this.#ask(intake);
   }
 
-  #isServed(intake: Intake, link: DocumentLink): boolean {
-    return intake.link !== link && intake.link.session.isLive;
+  /** Somebody else serves it, and does: who was asked again and again in vain gives way. */
+  #isServed({ link: server, attempts }: Intake, link: DocumentLink): boolean {
+    return server !== link && server.session.isLive && attempts < idleAttempts;
   }
 
   #keepsHistory({ exchange }: DocumentLink): boolean {
@@ -211,7 +216,7 @@ export class CheckpointIntakes {
     exchange.adopt(ask, (answer) => {
       this.#intakes.delete(link.document);
       if (answer.outcome === "refused") this.#refuse(intake, answer.reason);
-      else this.#context.counters.checkpointsAdopted++;
+      else if (answer.outcome === "adopted") this.#context.counters.checkpointsAdopted++;
     });
   }
 

@@ -34,6 +34,14 @@ interface PendingRun extends OfferedRun {
   isDropped: boolean;
 }
 
+/** What can go wrong with the disk below. */
+export interface ExchangeTroubles {
+  /** Nobody knows any more what is on disk, of any document. */
+  onFailure(): void;
+  /** Nobody knows it of this one. */
+  onLost(): void;
+}
+
 /**
  * What comes in for one document, from all sessions, becomes one order:
  *
@@ -46,7 +54,7 @@ export class DocumentExchange {
   readonly forkWatch: ForkWatch;
   readonly gaps: LaneGaps;
   readonly #context: SyncContext;
-  readonly #onFailure: () => void;
+  readonly #troubles: ExchangeTroubles;
   readonly #presences: HeldPresences;
   /** Runs that were accepted; and those of them that were stored or dropped. */
   #runsAccepted = 0;
@@ -56,10 +64,11 @@ export class DocumentExchange {
   #storing: readonly PendingRun[] = [];
   /** A checkpoint that is next, or on its way to disk. Runs wait until it is there. */
   #adoption: { readonly begin: () => void; isBegun: boolean } | undefined;
+  #isLost = false;
 
-  constructor(context: SyncContext, ledger: DocumentLedger, onFailure: () => void) {
+  constructor(context: SyncContext, ledger: DocumentLedger, troubles: ExchangeTroubles) {
     this.#context = context;
-    this.#onFailure = onFailure;
+    this.#troubles = troubles;
     this.ledger = ledger;
     this.forkWatch = new ForkWatch(context, this);
     this.gaps = new LaneGaps(context, this);
@@ -158,9 +167,10 @@ export class DocumentExchange {
     const begin = (): void => {
       this.#context.request("adoptCheckpoint", offered, (answer) => {
         this.#adoption = undefined;
-        if (answer.outcome === "failed") return this.#onFailure();
+        if (answer.outcome === "failed") return this.#troubles.onFailure();
         if (answer.outcome === "adopted") this.#adopted(offered, answer);
         then(answer);
+        if (answer.outcome === "unreadable") return this.#lose();
         this.#settlePresence();
         this.#storeVerified();
       });
@@ -189,6 +199,14 @@ export class DocumentExchange {
       link.changed();
     }
     for (const lane of raised) this.#drainBuffer(lane);
+  }
+
+  /** Nobody knows what is on disk: nothing more is taken here, and who comes next reads it anew. */
+  #lose(): void {
+    this.#isLost = true;
+    this.#presences.drop();
+    for (const { release } of this.#queue.splice(0)) release();
+    this.#troubles.onLost();
   }
 
   /** Refuses what begins at `seq` in a lane. */
@@ -260,7 +278,7 @@ export class DocumentExchange {
 
   /** Everything verified at the head of the queue goes to disk at once. */
   #storeVerified(): void {
-    if (this.#storing.length > 0 || this.#adoption?.isBegun) return;
+    if (this.#storing.length > 0 || this.#adoption?.isBegun || this.#isLost) return;
     if (this.#adoption) {
       this.#adoption.isBegun = true;
       return this.#adoption.begin();
@@ -277,7 +295,7 @@ export class DocumentExchange {
     this.#context.request("store", { entry, runs: batch }, (answer) => {
       this.#storing = [];
       for (const { release } of batch) release();
-      if (answer.outcome === "failed") return this.#onFailure();
+      if (answer.outcome === "failed") return this.#troubles.onFailure();
       this.#settle(batch, answer);
       this.#runsSettled += batch.length;
       this.#settlePresence();

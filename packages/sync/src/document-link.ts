@@ -44,6 +44,9 @@ export interface LinkSession {
   wantsToShow(link: DocumentLink): void;
 }
 
+/** After so many in vain a document does not keep others waiting for their turn. */
+const unansweredAttempts = 3;
+
 /**
  * One document on one session: says what is on our disk, hears what is on the peer's.
  *
@@ -292,6 +295,11 @@ export class DocumentLink {
     } as const;
     this.#context.emit({ type: "event", event });
     return true;
+  }
+
+  /** Nothing came of it when the peer was asked, more than once: it may be a while. */
+  get isUnanswered(): boolean {
+    return this.#attempts >= unansweredAttempts;
   }
 
   /** Asks again when too long nothing came of it. */

@@ -10,13 +10,15 @@ import type { FeedCursor } from "./sync-effects.ts";
 /** A session whose peer follows our feed. */
 interface Following {
   /** Documents it may lack and was not asked about. */
-  readonly waiting: DocumentEntry[];
+  readonly waiting: Map<DocumentId, DocumentEntry>;
   /** Those that are being loaded: nobody knows yet what the peer lacks of them. */
   readonly opening: Set<DocumentId>;
   /** Those that were opened last, until neither side lacks anything of them. */
   readonly comparing: Set<DocumentLink>;
-  /** Some document could not be opened, so it cannot be said that the peer has everything. */
-  isIncomplete: boolean;
+  /** Those of them to which the peer does not answer, and which the others do not wait for. */
+  readonly unanswered: Set<DocumentLink>;
+  /** Those that could not be opened, so that it cannot be said that the peer has everything. */
+  readonly unopened: Set<DocumentId>;
   markedArrival: number;
   markedMs: number;
   /** The changes since its cursor are known. */
@@ -48,10 +50,11 @@ export class FeedFollowers {
       return;
     }
     const following: Following = {
-      waiting: [],
+      waiting: new Map(),
       opening: new Set(),
       comparing: new Set(),
-      isIncomplete: false,
+      unanswered: new Set(),
+      unopened: new Set(),
       markedArrival: -1,
       markedMs: -Infinity,
       isListed: false,
@@ -62,9 +65,11 @@ export class FeedFollowers {
     const { outbox } = this.#context;
     const { tops } = outbox.own;
     this.#context.request("changes", { after }, (entries) => {
+      // The peer asks again until it hears MARK, and then this is tried again.
+      if (entries === "unreadable") return this.end(session);
       const changed = new Set(entries.map(({ id }) => id));
       outbox.followed(session.peer, tops, isKnown ? changed : undefined);
-      following.waiting.push(...entries);
+      for (const entry of entries) following.waiting.set(entry.id, entry);
       following.isListed = true;
       this.#openMore(session, following);
     });
@@ -78,7 +83,7 @@ export class FeedFollowers {
   offer(entry: DocumentEntry): void {
     for (const [session, following] of this.#following) {
       if (this.#documents.isOpenOn(session, entry.id)) continue;
-      following.waiting.push(entry);
+      following.waiting.set(entry.id, entry);
       this.#openMore(session, following);
     }
   }
@@ -86,12 +91,12 @@ export class FeedFollowers {
   /** The peer said something: what it was asked about may be settled, and makes room for more. */
   heard(session: PeerSession): void {
     const following = this.#following.get(session);
-    if (following && following.waiting.length > 0) this.#openMore(session, following);
+    if (following && following.waiting.size > 0) this.#openMore(session, following);
   }
 
   /** Documents that a session was not asked about yet. */
   waitingFor(session: PeerSession): number {
-    return this.#following.get(session)?.waiting.length ?? 0;
+    return this.#following.get(session)?.waiting.size ?? 0;
   }
 
   /**
@@ -107,8 +112,9 @@ export class FeedFollowers {
     const isAtRest = nowMs - this.#changedMs >= limits.markRestMs;
     for (const [session, following] of this.#following) {
       this.#openMore(session, following);
-      const { isListed, isIncomplete, waiting, opening, markedArrival } = following;
-      const isOffered = isListed && !isIncomplete && waiting.length === 0 && opening.size === 0;
+      const { isListed, unopened, waiting, opening, markedArrival } = following;
+      const isAllOpen = waiting.size === 0 && opening.size === 0 && unopened.size === 0;
+      const isOffered = isListed && isAllOpen;
       if (markedArrival === lastArrival || !isOffered) continue;
       const isDue = nowMs - following.markedMs >= limits.markEveryMs;
       const isWorthwhile = markedArrival < 0 || isAtRest || isDue;
@@ -136,21 +142,27 @@ export class FeedFollowers {
   /** Opens what a follower was not asked about yet, some at a time. */
   #openMore(session: PeerSession, following: Following): void {
     if (!session.isLive) return;
-    const { openingDocumentsMax } = this.#context.limits;
-    const { waiting, opening, comparing } = following;
+    const { openingDocumentsMax, unansweredDocumentsMax } = this.#context.limits;
+    const { waiting, opening, comparing, unanswered, unopened } = following;
     // Of all that are open there may be very many; of these there are no more than are opened at a time.
-    for (const link of comparing) if (link.isSettled) comparing.delete(link);
-    while (waiting.length > 0 && opening.size + comparing.size < openingDocumentsMax) {
-      const entry = waiting.shift()!;
-      opening.add(entry.id);
+    for (const link of comparing) {
+      if (link.isUnanswered) unanswered.add(link);
+      if (link.isUnanswered || link.isSettled) comparing.delete(link);
+    }
+    for (const link of unanswered) if (link.isSettled) unanswered.delete(link);
+    for (const [id, entry] of waiting) {
+      const isFull = opening.size + comparing.size >= openingDocumentsMax;
+      if (isFull || unanswered.size >= unansweredDocumentsMax) return;
+      waiting.delete(id);
+      opening.add(id);
       const opened = (link: DocumentLink): void => {
-        opening.delete(entry.id);
+        opening.delete(id);
+        unopened.delete(id);
         comparing.add(link);
       };
-      // It must not keep the others waiting.
       const failed = (): void => {
-        opening.delete(entry.id);
-        following.isIncomplete = true;
+        opening.delete(id);
+        unopened.add(id);
       };
       this.#documents.link(session, entry, opened, failed);
     }

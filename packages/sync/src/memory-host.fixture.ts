@@ -40,11 +40,14 @@ export class MemoryHost {
   readonly disk: MemoryDisk;
   readonly seed: number;
   #heldStores: (() => void)[] | undefined;
+  #heldLoads: (() => void)[] | undefined;
   nowMs = 0;
   /** What the host answers when it is asked for digests. */
   digest: (log: Uint8Array) => DigestAnswer = () => ({ outcome: "unavailable" });
   /** Documents that cannot be read now. */
   readonly unreadable = new Set<DocumentId>();
+  /** The change feed, or a checkpoint that is to be adopted, cannot be read or written now. */
+  readonly fails = new Set<"changes" | "adoptCheckpoint">();
   /** Lanes that the host refuses for good. */
   readonly refuses = new Set<LaneId>();
 
@@ -81,6 +84,12 @@ export class MemoryHost {
   holdStores(): (() => void)[] {
     this.#heldStores ??= [];
     return this.#heldStores;
+  }
+
+  /** From here on documents are read slowly: each is there when its function is called. */
+  holdLoads(): (() => void)[] {
+    this.#heldLoads ??= [];
+    return this.#heldLoads;
   }
 
   /** Writes envelopes of a lane as a local writer does. */
@@ -159,23 +168,23 @@ export class MemoryHost {
         return answer(isLane && (await verifyRun(run, lane.devicePublicKey, testVerifier)));
       }
       case "load":
-        return answer(
-          this.unreadable.has(effect.document)
-            ? "unreadable"
-            : loadFromDisk(this.disk, effect.document),
-        );
+        return later(this.#heldLoads, () => {
+          const isUnreadable = this.unreadable.has(effect.document);
+          answer(isUnreadable ? "unreadable" : loadFromDisk(this.disk, effect.document));
+        });
       case "read":
         return answer(readFromDisk(this.disk, effect));
       case "readCheckpoint":
         return answer(readCheckpointFromDisk(this.disk, effect));
       case "adoptCheckpoint":
+        if (this.fails.has(effect.type)) return answer({ outcome: "unreadable" });
         return answer(adoptOnDisk(this.disk, effect));
       case "store":
-        if (this.#heldStores)
-          this.#heldStores.push(() => answer(storeOnDisk(this.disk, effect, this.refuses)));
-        else answer(storeOnDisk(this.disk, effect, this.refuses));
-        return;
+        return later(this.#heldStores, () => {
+          answer(storeOnDisk(this.disk, effect, this.refuses));
+        });
       case "changes":
+        if (this.fails.has(effect.type)) return answer("unreadable");
         return answer(changesOnDisk(this.disk, effect.after));
       case "digest":
         return answer(this.digest(effect.log));
@@ -200,6 +209,12 @@ export class MemoryHost {
         this.kept.push(effect);
     }
   }
+}
+
+/** When somebody calls it, where that is kept; else now. */
+function later(held: (() => void)[] | undefined, act: () => void): void {
+  if (held) held.push(act);
+  else act();
 }
 
 /** Bytes that look random and are the same each time; 32 at most. */

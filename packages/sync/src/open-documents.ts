@@ -1,10 +1,11 @@
-import type { DocumentEntry, DocumentId } from "@heddle/core";
+import { HeddleErrorCode, type DocumentEntry, type DocumentId } from "@heddle/core";
 
 import { DocumentExchange } from "./document-exchange.ts";
 import { DocumentLedger } from "./document-ledger.ts";
 import { DocumentLink } from "./document-link.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SyncContext } from "./sync-context.ts";
+import { UnreadDocuments } from "./unread-documents.ts";
 
 interface OpenDocument {
   exchange?: DocumentExchange;
@@ -24,11 +25,13 @@ export class OpenDocuments {
   readonly #onFailure: () => void;
   readonly #documents = new Map<DocumentId, OpenDocument>();
   readonly #unused = new Set<DocumentId>();
+  readonly #unread: UnreadDocuments;
 
   /** `onFailure` is called when nobody knows any more what is on disk. */
   constructor(context: SyncContext, onFailure: () => void) {
     this.#context = context;
     this.#onFailure = onFailure;
+    this.#unread = new UnreadDocuments(context);
   }
 
   get count(): number {
@@ -62,8 +65,9 @@ export class OpenDocuments {
 
   /**
    * The link of a session to a document, which is loaded and opened first where it has to be.
-   * `failed` is called instead of `then` when there will be none: the document cannot be read now, the
-   * session has too many, or it is new here and the peer that opens it may bring no more.
+   * `failed` is called instead of `then` when there is none: the session has too many, the document is
+   * new here and the peer that opens it may bring no more, or it cannot be read now. In the last case, and
+   * where it was not the peer that opened it, it is tried again, and `then` is called once it can be.
    */
   link(
     session: PeerSession,
@@ -79,16 +83,19 @@ export class OpenDocuments {
     };
     this.#documents.set(entry.id, document);
     const ready = (exchange: DocumentExchange | undefined) => {
+      // Whatever comes of it: what has no link at the next tick is forgotten.
+      this.#unused.add(entry.id);
       if (!session.isLive) return;
-      if (exchange === undefined) return failed();
-      if (isOpenedByPeer && this.#isOver(session, document, exchange)) {
-        this.#unused.add(entry.id);
+      if (exchange === undefined) {
+        if (!isOpenedByPeer) this.#unread.add({ session, entry, made: then, failed });
         return failed();
       }
+      if (isOpenedByPeer && this.#isOver(session, document, exchange)) return failed();
       const known = document.links.get(session);
       const link = known ?? this.#makeLink(session, exchange);
       if (link === undefined) return failed();
       document.links.set(session, link);
+      this.#unread.done(session, entry.id);
       if (!known) link.open();
       then(link);
     };
@@ -99,10 +106,14 @@ export class OpenDocuments {
 
   tick(): void {
     for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
+    for (const { session, entry, made, failed } of this.#unread.takeDue()) {
+      this.link(session, entry, made, failed);
+    }
   }
 
   /** A session is over. */
   unlink(session: PeerSession): void {
+    this.#unread.end(session);
     for (const [id, document] of this.#documents) {
       if (document.links.delete(session)) this.#unused.add(id);
     }
@@ -117,6 +128,14 @@ export class OpenDocuments {
       this.#unused.delete(id);
       if (!isUsed) this.#documents.delete(id);
     }
+  }
+
+  /** What is on disk of a document is not known any more: whoever exchanges it begins anew. */
+  #lose(id: DocumentId): void {
+    this.#context.counters.documentsUnreadable++;
+    const sessions = [...(this.#documents.get(id)?.links.keys() ?? [])];
+    this.#documents.delete(id);
+    for (const session of sessions) session.close(HeddleErrorCode.relayOverloaded);
   }
 
   /** Nobody here has it or wants it, and the peer may bring no more of such. */
@@ -151,7 +170,10 @@ export class OpenDocuments {
       }
       const found = loaded ?? { entry, vector: new Map(), forks: [] };
       const ledger = new DocumentLedger(options.hash, limits.recentIdsMax, found);
-      document.exchange = new DocumentExchange(this.#context, ledger, this.#onFailure);
+      document.exchange = new DocumentExchange(this.#context, ledger, {
+        onFailure: this.#onFailure,
+        onLost: () => this.#lose(entry.id),
+      });
       for (const ready of document.waiting.splice(0)) ready(document.exchange);
     });
   }

@@ -69,7 +69,7 @@ export interface SyncRequests {
   };
   /**
    * What is on disk of a document, if the store knows it. `unreadable` when it knows it and cannot say:
-   * the document is not exchanged, until another session opens it.
+   * it is tried again later.
    */
   load: {
     readonly ask: { readonly document: DocumentId };
@@ -135,7 +135,7 @@ export interface SyncRequests {
   /** Documents that changed after an arrival number, and the number of the last arrival. */
   changes: {
     readonly ask: { readonly after: number };
-    readonly answer: readonly DocumentEntry[];
+    readonly answer: readonly DocumentEntry[] | "unreadable";
   };
 }
 
@@ -230,6 +230,8 @@ export interface SyncProgress {
 export type AdoptAnswer =
   /** As for a store: this machine is over. */
   | { readonly outcome: "failed" }
+  /** Nobody knows what the document holds now: its sessions end, and the next ones read it anew. */
+  | { readonly outcome: "unreadable" }
   /** It is not what it says; nothing changed. After `content` it is not taken from anybody. */
   | { readonly outcome: "refused"; readonly reason: CheckpointRefusal }
   | {

@@ -18,6 +18,8 @@ export const syncLimits = {
   waitingFramesMax: 256,
   /** Documents of one session that are being compared at a time. */
   openingDocumentsMax: 64,
+  /** Documents that a peer does not answer to, which others do not wait for; each is asked about again. */
+  unansweredDocumentsMax: 1_024,
   documentsPerSessionMax: 16_384,
   /** Lanes that a peer may have named; of more the oldest are forgotten and asked for again. */
   lanesPerSessionMax: 4_096,

@@ -74,21 +74,18 @@ export class MachineEffects {
       })
       .then((answer) => {
         const running = machine();
-        if (running === undefined || running !== asking || answer === unanswered) return;
+        if (running === undefined || running !== asking) return;
         running.complete(request.id, answer as never, environment.clock.monotonicMs());
         this.drain();
       });
   }
 }
 
-/** Nothing true could be said, so nothing is: whoever asked gets no further in this session. */
-const unanswered = Symbol("unanswered");
-
 /** What a request is answered with when the store could not be read. */
 const failedAnswers: Readonly<Partial<Record<SyncRequest["type"], unknown>>> = {
   load: "unreadable",
   read: { envelopes: [], lanes: new Map() },
-  changes: unanswered,
+  changes: "unreadable",
   readCheckpoint: { outcome: "gone" },
-  adoptCheckpoint: unanswered,
+  adoptCheckpoint: { outcome: "unreadable" },
 };
