@@ -25,13 +25,9 @@ async function prunedWriter(): Promise<{ writer: MemoryHost; lane: FixtureLane }
 /** A stranger that says it has more of the document than the reader. */
 async function stranger(reader: MemoryHost, { entry, descriptor }: FixtureLane): Promise<RawPeer> {
   const peer = await RawPeer.greet(reader, hostile, 66);
-  const { id: document, name } = entry;
-  const open = { documentRef: 0, document, createdAt: countingBytes(8), documentName: name };
-  peer.send({ name: "open", ...open });
+  peer.open(entry, 0);
   await reader.drain();
-  const said = { documentRef: 0, digest: countingBytes(32, 9), flags: 0, checkpoint: undefined };
-  const position = { lane: descriptor.id, seq: 99, head: countingBytes(8) };
-  peer.send({ name: "have", ...said, positions: [position] });
+  peer.have(0, [{ lane: descriptor.id, seq: 99, head: countingBytes(8) }]);
   await reader.drain();
   return peer;
 }

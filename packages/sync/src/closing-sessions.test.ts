@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 
 import { FixtureLane, testEntry } from "./environment.fixture.ts";
-import { countingBytes } from "./frames.fixture.ts";
 import { MemoryHost } from "./memory-host.fixture.ts";
 import { connect, disconnect, exchange, pass } from "./memory-wire.fixture.ts";
 import { RawPeer } from "./raw-peer.fixture.ts";
@@ -13,14 +12,7 @@ test("[WIR-21] documents whose session ends while they are read do not stay in m
   const loads = host.holdLoads();
   const peer = await RawPeer.greet(host, 1, 66);
   for (let index = 0; index < 50; index++) {
-    const { id, name } = testEntry(`document ${index}`);
-    peer.send({
-      name: "open",
-      documentRef: index,
-      document: id,
-      createdAt: countingBytes(8),
-      documentName: name,
-    });
+    peer.open(testEntry(`document ${index}`), index);
   }
   await host.drain();
   expect(loads).toHaveLength(50);

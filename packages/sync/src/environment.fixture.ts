@@ -80,7 +80,10 @@ export class FixtureLane {
     return new FixtureLane(descriptor, signer, entry);
   }
 
-  async run(length: number, salt = 0): Promise<Envelope[]> {
+  /** `payloadBytes` of each, two at least. */
+  async run(length: number, salt = 0, payloadBytes = 2): Promise<Envelope[]> {
+    const payload = new Uint8Array(payloadBytes);
+    payload[0] = salt;
     const run = Array.from({ length }, () => {
       const envelope = this.#writer.seal(this.#position, {
         kind: EnvelopeKind.update,
@@ -89,7 +92,7 @@ export class FixtureLane {
         epoch: 0,
         schema: 0,
         codec: PayloadCodec.yjsV1,
-        payload: Uint8Array.of(salt, 0),
+        payload,
       });
       this.#position = { seq: envelope.seq, head: envelope.id };
       return envelope;

@@ -85,3 +85,40 @@ export class ReceiveCredit {
     return this.#saidBytes;
   }
 }
+
+/**
+ * Credit of a frame that comes in parts. It may be larger than all the credit there is, so that most of
+ * it is given back while it comes; the rest when the frame is done with, or frames in parts would be held
+ * without end.
+ */
+export class PartsCredit {
+  readonly #pinnedBytesMax: number;
+  #pinned: { readonly bytes: number; readonly release: () => void }[] = [];
+  #pinnedBytes = 0;
+
+  /** `pinnedBytesMax` of what the parts of one frame cost are not given back before its end. */
+  constructor(pinnedBytesMax: number) {
+    this.#pinnedBytesMax = pinnedBytesMax;
+  }
+
+  /** A part came. */
+  pin(bytes: number, release: () => void): void {
+    this.#pinned.push({ bytes, release });
+    this.#pinnedBytes += bytes;
+    while (this.#pinnedBytes > this.#pinnedBytesMax && this.#pinned.length > 1) {
+      const oldest = this.#pinned.shift()!;
+      this.#pinnedBytes -= oldest.bytes;
+      oldest.release();
+    }
+  }
+
+  /** There are no more parts of this frame. The returned function gives the rest back. */
+  take(): () => void {
+    const rest = this.#pinned;
+    this.#pinned = [];
+    this.#pinnedBytes = 0;
+    return () => {
+      for (const { release } of rest) release();
+    };
+  }
+}

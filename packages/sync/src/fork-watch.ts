@@ -76,8 +76,8 @@ export class ForkWatch {
     return Math.min(earliest, seq);
   }
 
-  /** A peer says that a lane is forked, and shows it. @throws HeddleError when it cannot be read. */
-  receive(link: DocumentLink, frame: FrameOf<"fork">): void {
+  /** A peer says that a lane is forked, and shows it. `release` gives credit back. @throws HeddleError when it cannot be read. */
+  receive(link: DocumentLink, frame: FrameOf<"fork">, release: () => void): void {
     const { hash } = this.#context.options;
     const lane = decodeLane(hash, frame.lane);
     const branchOf = (branch: readonly Uint8Array[]) => {
@@ -85,8 +85,11 @@ export class ForkWatch {
     };
     const [branchA, branchB] = [branchOf(frame.branchA), branchOf(frame.branchB)];
     if (!this.#isFork({ lane, branchA, branchB })) throw malformed("fork", "it proves nothing");
-    if (this.#exchange.ledger.isFrozen(lane.id)) this.#agree(link, lane.id);
-    else this.#verify({ lane, branchA, branchB }, link);
+    if (!this.#exchange.ledger.isFrozen(lane.id)) {
+      return this.#verify({ lane, branchA, branchB }, link, release);
+    }
+    this.#agree(link, lane.id);
+    release();
   }
 
   /** Shows a peer the forks of which it has not said that it froze them too. */
@@ -115,11 +118,15 @@ export class ForkWatch {
     });
   }
 
-  #verify(proof: ForkProof, origin: DocumentLink): void {
+  #verify(proof: ForkProof, origin: DocumentLink, done: () => void = () => {}): void {
     const { lane, branchA, branchB } = proof;
     this.#context.request("verifyRun", { lane, isLaneNew: true, run: branchA }, (isGoodA) => {
-      if (!isGoodA) return this.#refute();
+      if (!isGoodA) {
+        done();
+        return this.#refute();
+      }
       this.#context.request("verifyRun", { lane, isLaneNew: false, run: branchB }, (isGoodB) => {
+        done();
         if (isGoodB) this.#freeze(proof, origin);
         else this.#refute();
       });

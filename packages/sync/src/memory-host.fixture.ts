@@ -93,8 +93,8 @@ export class MemoryHost {
   }
 
   /** Writes envelopes of a lane as a local writer does. */
-  async write(lane: FixtureLane, count: number): Promise<void> {
-    const run = await lane.run(count);
+  async write(lane: FixtureLane, count: number, payloadBytes?: number): Promise<void> {
+    const run = await lane.run(count, 0, payloadBytes);
     this.disk.lanes.set(lane.descriptor.id, lane.descriptor);
     this.disk.own.add(lane.descriptor.id);
     this.disk.add(lane.entry, run);

@@ -12,7 +12,7 @@ import { byeCodeOf } from "./bye-code.ts";
 import { codeOfCloseCode } from "./close-words.ts";
 import type { DocumentLink, LinkSession } from "./document-link.ts";
 import { checkOf, positionIn } from "./feed-position.ts";
-import { ReceiveCredit, SendCredit } from "./flow-credit.ts";
+import { PartsCredit, ReceiveCredit, SendCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { PartJoiner, partsOf } from "./frame-parts.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
@@ -79,6 +79,9 @@ export class PeerSession implements LinkSession {
   readonly #lanes: SessionLanes;
   readonly #joiner = new PartJoiner();
   readonly #received: ReceiveCredit;
+  readonly #partsCredit: PartsCredit;
+  /** Of frames that came in parts and are not done with. */
+  #joinedBytes = 0;
   readonly #openMs: number;
   readonly #pushing = new Set<DocumentLink>();
   readonly #showing = new Set<DocumentLink>();
@@ -98,7 +101,9 @@ export class PeerSession implements LinkSession {
     this.#greeting = new SessionGreeting(context, this, side);
     this.#lanes = new SessionLanes(context, this);
     this.documents = new SessionDocuments(context, this, this.#lanes);
-    this.#received = new ReceiveCredit(context.limits.creditBytes);
+    const { creditBytes } = context.limits;
+    this.#received = new ReceiveCredit(creditBytes);
+    this.#partsCredit = new PartsCredit(creditBytes / 2);
     this.#openMs = context.nowMs;
     this.#heardMs = context.nowMs;
     this.#greeting.begin();
@@ -127,7 +132,8 @@ export class PeerSession implements LinkSession {
 
   /** Bytes that the peer makes us hold. */
   get heldBytes(): number {
-    return this.#received.heldBytes;
+    const ofParts = this.#joiner.heldBytes + this.#joinedBytes;
+    return this.#received.heldBytes + ofParts + this.documents.waitingBytes;
   }
 
   get sentDataBytes(): number {
@@ -284,9 +290,11 @@ export class PeerSession implements LinkSession {
       this.#context.counters.framesIgnored++;
       return;
     }
-    if (!dataFrames.has(frame.name)) return this.#onControl(frame);
+    if (!dataFrames.has(frame.name)) return this.#onControl(frame, bytes.length);
     if (!this.#received.receive(bytes.length)) throw overCredit();
-    this.#onData(frame, () => this.#release(bytes.length));
+    const release = () => this.#release(bytes.length);
+    if (frame.name === "part") return this.#onPart(frame, bytes.length, release);
+    this.#onData(frame, release);
   }
 
   #onHello(hello: FrameOf<"hello">, bytes: Uint8Array): void {
@@ -300,7 +308,8 @@ export class PeerSession implements LinkSession {
     this.#greeting.receiveAuth(auth);
   }
 
-  #onControl(frame: Frame): void {
+  /** `bytes`: how long the frame is. */
+  #onControl(frame: Frame, bytes: number): void {
     switch (frame.name) {
       case "credit":
         return this.#credit.grant(frame.totalBytes);
@@ -322,36 +331,42 @@ export class PeerSession implements LinkSession {
       case "checkpointOffer":
       case "checkpointGet":
       case "digest":
-        return this.documents.receive(frame, frame.documentRef);
+        return this.documents.receive(frame, frame.documentRef, { bytes });
       default:
         // PONG, and what is reserved in this version: heard, and nothing to do.
         this.#context.counters.framesIgnored++;
     }
   }
 
+  /** `bytes` is what the part cost; `release` gives that back. */
+  #onPart(part: FrameOf<"part">, bytes: number, release: () => void): void {
+    const whole = this.#joiner.add(part);
+    this.#partsCredit.pin(bytes, release);
+    if (whole === "waiting") return;
+    const releaseRest = this.#partsCredit.take();
+    if (whole === "dropped") {
+      this.#context.counters.partsDropped++;
+      return releaseRest();
+    }
+    const joined = decodeFrame(whole, wireLimits.joinedBytesMax);
+    const isNested = joined === undefined || joined.name === "part" || !dataFrames.has(joined.name);
+    if (isNested) throw unexpectedFrame("a frame in parts");
+    this.#joinedBytes += whole.length;
+    this.#onData(joined, () => {
+      this.#joinedBytes -= whole.length;
+      releaseRest();
+    });
+  }
+
   #onData(frame: Frame, release: () => void): void {
     switch (frame.name) {
-      case "part": {
-        const whole = this.#joiner.add(frame);
-        release();
-        if (whole === "dropped") this.#context.counters.partsDropped++;
-        if (!(whole instanceof Uint8Array)) return;
-        const joined = decodeFrame(whole, wireLimits.joinedBytesMax);
-        const isNested =
-          joined === undefined || joined.name === "part" || !dataFrames.has(joined.name);
-        if (isNested) throw unexpectedFrame("a frame in parts");
-        return this.#onData(joined, () => {});
-      }
-      case "push":
-      case "checkpointData":
-        return this.documents.receive(frame, frame.documentRef, release);
       case "lane":
         return this.#lanes.receive(frame, release);
+      case "push":
+      case "checkpointData":
       case "ephemeral":
-        return this.documents.receive(frame, frame.documentRef, release);
       case "fork":
-        this.documents.receive(frame, frame.documentRef);
-        return release();
+        return this.documents.receive(frame, frame.documentRef, { release });
       default:
         this.#context.counters.framesIgnored++;
         return release();

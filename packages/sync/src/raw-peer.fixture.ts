@@ -1,4 +1,4 @@
-import { openSpaceId, storeId } from "@heddle/core";
+import { openSpaceId, storeId, type DocumentEntry } from "@heddle/core";
 
 import { seededSigner, testHash } from "./environment.fixture.ts";
 import { partsOf } from "./frame-parts.ts";
@@ -53,6 +53,18 @@ export class RawPeer {
   /** What the host has said since it was last asked. */
   heard(): Frame[] {
     return this.#take().map((bytes) => decodeFrame(bytes)!);
+  }
+
+  /** Says OPEN. */
+  open({ id: document, name }: DocumentEntry, documentRef: number): void {
+    const createdAt = countingBytes(8);
+    this.send({ name: "open", documentRef, document, createdAt, documentName: name });
+  }
+
+  /** Says HAVE with a digest that nobody has. */
+  have(documentRef: number, positions: FrameOf<"have">["positions"], flags = 0): void {
+    const digest = countingBytes(32, 9);
+    this.send({ name: "have", documentRef, digest, flags, positions, checkpoint: undefined });
   }
 
   send(frame: Frame): void {

@@ -35,6 +35,19 @@ export interface DocumentsSession {
   attempt(action: () => void): void;
 }
 
+/** What a frame takes until it is done with. */
+interface FrameCost {
+  /** Gives its credit back; of a frame that costs none nothing. */
+  readonly release?: () => void;
+  /** Of a frame that costs no credit. */
+  readonly bytes?: number;
+}
+
+interface WaitingFrame {
+  readonly frame: Frame;
+  readonly cost: FrameCost;
+}
+
 /** Documents of one session: by our numbers, by the peer's, and frames that speak of one. */
 export class SessionDocuments {
   /** By our numbers. */
@@ -43,8 +56,9 @@ export class SessionDocuments {
   readonly #session: DocumentsSession;
   readonly #lanes: SessionLanes;
   /** By the peer's numbers; a list of frames while the document is being loaded. */
-  readonly #peerLinks = new Map<number, DocumentLink | Frame[]>();
+  readonly #peerLinks = new Map<number, DocumentLink | WaitingFrame[]>();
   #nextRef = 0;
+  #waitingBytes = 0;
 
   constructor(context: SyncContext, session: DocumentsSession, lanes: SessionLanes) {
     this.#context = context;
@@ -56,6 +70,11 @@ export class SessionDocuments {
   nextRef(): number | undefined {
     const max = Math.min(this.#context.limits.documentsPerSessionMax, wireLimits.refsMax);
     return this.#nextRef < max ? this.#nextRef++ : undefined;
+  }
+
+  /** Of frames without credit that wait for their documents to be loaded. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   linkTo(document: DocumentId): DocumentLink | undefined {
@@ -80,7 +99,7 @@ export class SessionDocuments {
     const max = this.#context.limits.documentsPerSessionMax;
     if (this.#peerLinks.size >= max && !waiting) throw overDocuments();
     if (waiting) return;
-    const frames: Frame[] = [];
+    const frames: WaitingFrame[] = [];
     this.#peerLinks.set(documentRef, frames);
     const entry = { id: document, name, createdAt: decodeHlc(frame.createdAt) };
     const opened = (link: DocumentLink): void => {
@@ -90,28 +109,41 @@ export class SessionDocuments {
       link.changed();
       link.presence.opened();
       this.#session.attempt(() => {
-        for (const each of frames) this.#onFrame(link, each, () => {});
+        for (const { frame: each, cost } of frames.splice(0)) {
+          this.#waitingBytes -= cost.bytes ?? 0;
+          this.#onFrame(link, each, cost.release);
+        }
       });
     };
     // The number is free again: the peer, which hears nothing, says OPEN once more, and maybe then.
     this.#session.opened(entry, opened, () => {
       this.#context.counters.framesRefused += frames.length;
       this.#peerLinks.delete(documentRef);
+      for (const { cost } of frames.splice(0)) {
+        this.#waitingBytes -= cost.bytes ?? 0;
+        cost.release?.();
+      }
     });
   }
 
-  /** A frame about the document that the peer gave this number. `release` gives its credit back. */
-  receive(frame: Frame, documentRef: number, release: () => void = () => {}): void {
+  /** A frame about the document that the peer gave this number. */
+  receive(frame: Frame, documentRef: number, cost: FrameCost): void {
     const link = this.#peerLinks.get(documentRef);
     if (link === undefined) {
       this.#context.counters.refsUnknown++;
       this.#session.send({ name: "unknownRef", kind: RefKind.document, ref: documentRef });
-      return release();
+      return cost.release?.();
     }
-    if (!Array.isArray(link)) return this.#onFrame(link, frame, release);
-    if (link.length < this.#context.limits.waitingFramesMax) link.push(frame);
-    else this.#context.counters.framesRefused++;
-    release();
+    if (!Array.isArray(link)) return this.#onFrame(link, frame, cost.release);
+    const { waitingFramesMax, waitingBytesMax } = this.#context.limits;
+    const bytes = this.#waitingBytes + (cost.bytes ?? 0);
+    if (link.length < waitingFramesMax && bytes <= waitingBytesMax) {
+      link.push({ frame, cost });
+      this.#waitingBytes = bytes;
+      return;
+    }
+    this.#context.counters.framesRefused++;
+    cost.release?.();
   }
 
   /** The peer does not know a number of ours. */
@@ -124,7 +156,7 @@ export class SessionDocuments {
     this.links.get(ref)?.unknownToPeer();
   }
 
-  #onFrame(link: DocumentLink, frame: Frame, release: () => void): void {
+  #onFrame(link: DocumentLink, frame: Frame, release: () => void = () => {}): void {
     switch (frame.name) {
       case "have":
         return link.receiveHave(frame);
@@ -142,7 +174,7 @@ export class SessionDocuments {
         this.#context.checkpoints.receiveData(link, frame);
         return release();
       case "fork":
-        return link.exchange.forkWatch.receive(link, frame);
+        return link.exchange.forkWatch.receive(link, frame, release);
       case "nak":
         return link.receiveNak(frame);
       case "digest":

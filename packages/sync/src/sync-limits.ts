@@ -16,6 +16,8 @@ export const syncLimits = {
   verifiedLanesMax: 65_536,
   /** Frames of a document that wait until it is loaded. */
   waitingFramesMax: 256,
+  /** Of one session, those of them that cost no credit. */
+  waitingBytesMax: 8 * 1024 * 1024,
   /** Documents of one session that are being compared at a time. */
   openingDocumentsMax: 64,
   /** Documents that a peer does not answer to, which others do not wait for; each is asked about again. */
