@@ -39,7 +39,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "drop the fence: a failed write is taken for a good one",
     file: "sync/dist/document-exchange.js",
-    find: 'if (answer.outcome === "failed")\n                return this.#onFailure();\n            this.#settle',
+    find: 'if (answer.outcome === "failed")\n                return this.#troubles.onFailure();\n            this.#settle',
     replace:
       'if (answer.outcome === "failed") answer = { outcome: "stored", verdicts: batch.map(() => "stored"), arrival: 0 };\n            this.#settle',
   },
@@ -144,8 +144,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "say MARK while a document is being loaded",
     file: "sync/dist/feed-followers.js",
-    find: "waiting.length === 0 && opening.size === 0;",
-    replace: "waiting.length === 0;",
+    find: "waiting.size === 0 && opening.size === 0 &&",
+    replace: "waiting.size === 0 &&",
     scenario: "pruned",
     fromSeed: 420,
   },

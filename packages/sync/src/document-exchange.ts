@@ -113,7 +113,7 @@ export class DocumentExchange {
       return release();
     }
     if (forkSeq !== undefined) this.forkWatch.suspect(link, lane.id, forkSeq);
-    if (gap) {
+    if (gap && link.mayClaim(lane.id)) {
       counters.gaps++;
       this.#context.reorderBuffer.add({ origin: link, document: this.ledger.entry.id, lane, run });
       this.gaps.found(link, lane.id, gap.toSeq);
@@ -143,6 +143,7 @@ export class DocumentExchange {
     if (this.ledger.isFrozen(lane)) return this.nak(link, lane, firstSeq, NakCode.forked);
     link.receivedFromPeer(lane, lastSeq);
     if (firstSeq > this.ledger.acceptedSeq(lane)) {
+      if (!link.mayClaim(lane)) return;
       this.#context.counters.gaps++;
       return this.gaps.found(link, lane, lastSeq);
     }
@@ -154,7 +155,8 @@ export class DocumentExchange {
   show(link: DocumentLink, payload: Uint8Array, release: () => void): void {
     const { counters } = this.#context;
     counters.ephemeralsReceived++;
-    if (this.gaps.count > 0) {
+    // Of this peer: what others lack, or make up, is nothing to it.
+    if (this.gaps.isBehindGap(link)) {
       counters.ephemeralDropped++;
       return release();
     }

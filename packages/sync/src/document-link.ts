@@ -31,6 +31,8 @@ export interface LinkSession {
   readonly isCreditOpen: boolean;
   /** Presence that waits to be sent, of all documents. */
   readonly waitingPresence: { bytes: number };
+  /** Lanes that the peer says it has more of than we do, of all documents. */
+  readonly claims: { count: number };
   send(frame: Frame): void;
   close(code: HeddleErrorCode): void;
   /** Number under which the peer knows `lane`; says LANE first when it does not yet. */
@@ -68,6 +70,8 @@ export class DocumentLink {
   readonly #pusher: LinkPusher;
   readonly #digests: LinkDigests;
   readonly #havePieces = new Map<LaneId, WirePosition>();
+  /** Of those of the session, how many are of this document. */
+  #claims = 0;
   #isUnsettled = true;
   #isSaidAgain = false;
   #attempts = 0;
@@ -161,6 +165,7 @@ export class DocumentLink {
     if (equalBytes(have.digest, this.exchange.ledger.digest)) {
       this.#havePieces.clear();
       this.positions.equal();
+      this.#countClaims();
       if (asks) this.sendHave(HaveFlag.digestOnly);
       // Equal logs, and yet it may not know what others hold instead of a part of them.
       this.exchange.forkWatch.tell(this);
@@ -171,8 +176,16 @@ export class DocumentLink {
       this.sendHave(HaveFlag.ask);
       return;
     }
+    const { lanesPerDocumentMax, claimsPerSessionMax } = this.#context.limits;
+    if (this.session.claims.count + have.positions.length > claimsPerSessionMax) {
+      // Asked for again, when other documents are done with.
+      this.#context.counters.framesRefused++;
+      this.#havePieces.clear();
+      return this.#countClaims();
+    }
     for (const position of have.positions) this.#havePieces.set(position.lane, position);
-    if (this.#havePieces.size > this.#context.limits.lanesPerDocumentMax) {
+    this.#countClaims();
+    if (this.#havePieces.size > lanesPerDocumentMax) {
       return this.session.close(HeddleErrorCode.relayOverloaded);
     }
     if ((have.flags & HaveFlag.more) !== 0) return;
@@ -185,6 +198,7 @@ export class DocumentLink {
       });
     }
     this.positions.replace(positions, this.#pusher.isQuiet, this.suspect);
+    this.#countClaims();
     this.changed();
     if (asks) this.sendHave(0);
     this.exchange.forkWatch.tell(this);
@@ -221,13 +235,21 @@ export class DocumentLink {
 
   /** The peer has these on disk: it pushed them. */
   receivedFromPeer(lane: LaneId, seq: number): void {
-    this.positions.shown(lane, seq);
+    if (this.mayClaim(lane)) this.positions.shown(lane, seq);
+    this.#countClaims();
     this.changed();
+  }
+
+  /** There is room to remember that the peer has more of one more lane. */
+  mayClaim(lane: LaneId): boolean {
+    const isKnown = this.positions.theirSeq(lane) > 0;
+    return isKnown || this.session.claims.count < this.#context.limits.claimsPerSessionMax;
   }
 
   /** Our disk has them too, with the same ids, so they are known to be on the peer's. */
   storedFromPeer(lane: LaneId, seq: number): void {
     this.positions.confirm(lane, seq);
+    this.#countClaims();
     this.#progressed();
   }
 
@@ -285,7 +307,8 @@ export class DocumentLink {
   /** Neither side lacks anything that the other has, as far as it can be had. */
   get isSettled(): boolean {
     if (!this.#isUnsettled) return true;
-    this.#isUnsettled = !this.isOpenedByPeer || !this.positions.areEqual;
+    this.#isUnsettled = !this.positions.areEqual || !this.isOpenedByPeer;
+    this.#countClaims();
     if (this.#isUnsettled) return false;
     this.#context.outbox.settled(this.document);
     const event = {
@@ -323,6 +346,12 @@ export class DocumentLink {
   /** Reads what the peer lacks and pushes it. */
   push(): void {
     this.#pusher.push();
+  }
+
+  #countClaims(): void {
+    const claims = this.#havePieces.size + this.positions.claimsCount;
+    this.session.claims.count += claims - this.#claims;
+    this.#claims = claims;
   }
 
   #progressed(): void {

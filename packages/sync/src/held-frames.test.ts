@@ -1,4 +1,4 @@
-import { laneId, type Envelope } from "@heddle/core";
+import { laneId } from "@heddle/core";
 import { expect, test } from "vitest";
 
 import { FixtureLane, testEntry } from "./environment.fixture.ts";
@@ -6,8 +6,7 @@ import { HaveFlag } from "./frame-shapes.ts";
 import { countingBytes } from "./frames.fixture.ts";
 import { MemoryHost } from "./memory-host.fixture.ts";
 import { connect, exchange, pass } from "./memory-wire.fixture.ts";
-import { packEnvelope } from "./packed-envelope.ts";
-import { RawPeer } from "./raw-peer.fixture.ts";
+import { pushOf, RawPeer } from "./raw-peer.fixture.ts";
 
 // Goal: what a peer makes this replica hold has a bound, in whatever shape and at whatever moment it comes.
 
@@ -17,19 +16,13 @@ function wasClosed(host: MemoryHost): boolean {
   return host.events.some(({ name }) => name === "session.closed");
 }
 
-function pushOf({ descriptor }: FixtureLane, run: readonly Envelope[]) {
-  const [{ seq: firstSeq, prev }] = run as [Envelope];
-  const envelopes = run.map((envelope) => packEnvelope(envelope, descriptor));
-  return { name: "push", documentRef: 0, laneRef: 0, firstSeq, prev, envelopes, flags: 0 } as const;
-}
-
 test("[WIR-7] frames in parts are held within bounds while the disk is slow", async () => {
   const host = new MemoryHost(2);
   host.holdStores();
   const lane = await FixtureLane.open(66);
   const peer = await RawPeer.greet(host, 1, 66);
   peer.open(lane.entry, 0);
-  peer.send({ name: "lane", laneRef: 0, descriptor: lane.descriptor.bytes });
+  peer.lane(lane, 0);
   await host.drain();
   let heldBytesMax = 0;
   for (let count = 1; count <= 30 && !wasClosed(host); count++) {

@@ -11,6 +11,8 @@ interface Gap {
   dueMs: number;
   readonly sinceMs: number;
   isReported: boolean;
+  /** Who pushed what lies behind it. */
+  readonly shownBy: Set<DocumentLink>;
 }
 
 /** Seqs of a document that are known to exist and are missing: asked for, first from who showed them. */
@@ -24,8 +26,9 @@ export class LaneGaps {
     this.#exchange = exchange;
   }
 
-  get count(): number {
-    return this.#gaps.size;
+  /** Something that this peer pushed is not here, because of what lies before it. */
+  isBehindGap(link: DocumentLink): boolean {
+    return [...this.#gaps.values()].some(({ shownBy }) => shownBy.has(link));
   }
 
   /** Everything up to `toSeq` is missing before what `link` just sent. */
@@ -34,9 +37,11 @@ export class LaneGaps {
     const gap = this.#gaps.get(lane);
     if (gap) {
       gap.toSeq = Math.max(gap.toSeq, toSeq);
+      gap.shownBy.add(link);
       return;
     }
-    const made = { toSeq, attempts: 0, dueMs: nowMs, sinceMs: nowMs, isReported: false };
+    const shownBy = new Set([link]);
+    const made = { toSeq, attempts: 0, dueMs: nowMs, sinceMs: nowMs, isReported: false, shownBy };
     this.#gaps.set(lane, made);
     this.#ask(link, lane, made);
   }

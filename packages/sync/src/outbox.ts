@@ -64,6 +64,10 @@ export class Outbox {
     }
   }
 
+  get storeCount(): number {
+    return this.#stores.size;
+  }
+
   /** Envelopes of ours are on our disk. */
   written(envelopes: readonly Envelope[]): void {
     this.own.written(envelopes);
@@ -81,6 +85,13 @@ export class Outbox {
     peer.incarnation = incarnation.slice();
     for (const [document, acks] of peer.acks) peer.unsure.set(document, acks);
     peer.acks.clear();
+  }
+
+  /** There is no session with this store any more. Of a stranger that holds nothing nothing is kept. */
+  ended(store: StoreId): void {
+    this.keepAll();
+    const peer = this.#stores.get(store);
+    if (peer && peer.acks.size + peer.unsure.size === 0) this.#stores.delete(store);
   }
 
   /** The greeting is of the incarnation that the outbox knows as the store's latest. */
@@ -141,6 +152,23 @@ export class Outbox {
       else acks.set(lane, { seq: said, head: undefined });
       this.#mark(store, document, lane);
     }
+  }
+
+  /**
+   * The last seq of each of our lanes in a document. Of what all stores that are known have, only their
+   * acknowledgements tell after a restart.
+   */
+  topsOf(document: DocumentId): ReadonlyMap<LaneId, number> {
+    const tops = new Map(this.own.topsOf(document));
+    for (const { acks, unsure } of this.#stores.values()) {
+      for (const [lane, { seq }] of [
+        ...(acks.get(document) ?? []),
+        ...(unsure.get(document) ?? []),
+      ]) {
+        tops.set(lane, Math.max(seq, tops.get(lane) ?? 0));
+      }
+    }
+    return tops;
   }
 
   /** What a store does not have yet, by document; documents that need not be open. */

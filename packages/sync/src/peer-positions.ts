@@ -23,7 +23,7 @@ export class PeerPositions {
   readonly #confirmed = new Map<LaneId, number>();
   /** What the peer said it has and could not be checked yet. */
   readonly #claimed = new Map<LaneId, { readonly seq: number; readonly head: Uint8Array }>();
-  /** Highest that the peer has of each lane, by its own word. */
+  /** Highest that the peer has of each lane, by its own word, where that is more than is on our disk. */
   readonly #theirs = new Map<LaneId, number>();
   readonly #sent = new Map<LaneId, number>();
   /** Lanes that the peer refused. */
@@ -47,7 +47,7 @@ export class PeerPositions {
     return this.#confirmed.get(lane) ?? 0;
   }
 
-  /** Highest seq of a lane that the peer says it has. */
+  /** Highest seq of a lane that the peer says it has; 0 where that is on our disk as well. */
   theirSeq(lane: LaneId): number {
     return this.#theirs.get(lane) ?? 0;
   }
@@ -58,12 +58,19 @@ export class PeerPositions {
       this.#onConfirmed(lane, seq);
     }
     if (seq > (this.#sent.get(lane) ?? 0)) this.#sent.set(lane, seq);
-    this.shown(lane, seq);
+    if (this.theirSeq(lane) <= this.#ledger.durableSeq(lane)) this.#theirs.delete(lane);
+  }
+
+  /** How many lanes the peer says that it has more of: what its word makes us remember. */
+  get claimsCount(): number {
+    return this.#theirs.size;
   }
 
   /** The peer sent what lies at `seq`, so it has it. */
   shown(lane: LaneId, seq: number): void {
-    if (seq > this.theirSeq(lane)) this.#theirs.set(lane, seq);
+    if (seq > Math.max(this.theirSeq(lane), this.#ledger.durableSeq(lane))) {
+      this.#theirs.set(lane, seq);
+    }
   }
 
   /** The peer has exactly what is on our disk. */
@@ -97,7 +104,7 @@ export class PeerPositions {
   }
 
   #compare({ lane, seq, head }: WirePosition, mayLower: boolean, suspect: SuspectLane): void {
-    this.#theirs.set(lane, seq);
+    this.shown(lane, seq);
     if (seq > this.#ledger.durableSeq(lane) || seq === 0) return;
     const agrees = this.#ledger.agrees(lane, seq, head);
     if (agrees === true) this.confirm(lane, seq);
@@ -233,7 +240,8 @@ export class PeerPositions {
       if (isShown(proof) && !this.knowsFork(lane)) return false;
     }
     for (const [lane, seq] of this.#theirs) {
-      if (this.#ledger.durableSeq(lane) < seq && !this.#isOut(lane)) return false;
+      if (this.#ledger.durableSeq(lane) >= seq) this.#theirs.delete(lane);
+      else if (!this.#isOut(lane)) return false;
     }
     return true;
   }

@@ -73,6 +73,7 @@ export class PeerSession implements LinkSession {
   readonly connection: number;
   readonly documents: SessionDocuments;
   readonly waitingPresence = { bytes: 0 };
+  readonly claims = { count: 0 };
   readonly #context: SyncContext;
   readonly #host: SessionHost;
   readonly #greeting: SessionGreeting;

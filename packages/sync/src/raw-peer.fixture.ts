@@ -1,12 +1,20 @@
-import { openSpaceId, storeId, type DocumentEntry } from "@heddle/core";
+import { openSpaceId, storeId, type DocumentEntry, type Envelope } from "@heddle/core";
 
-import { seededSigner, testHash } from "./environment.fixture.ts";
+import { seededSigner, testHash, type FixtureLane } from "./environment.fixture.ts";
 import { partsOf } from "./frame-parts.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
 import { countingBytes, helloWith } from "./frames.fixture.ts";
 import { Handshake } from "./handshake.ts";
 import type { MemoryHost } from "./memory-host.fixture.ts";
+import { packEnvelope } from "./packed-envelope.ts";
 import { wireLimits } from "./wire-limits.ts";
+
+/** A PUSH of a run, under number 0 for document and lane. */
+export function pushOf({ descriptor }: FixtureLane, run: readonly Envelope[]): FrameOf<"push"> {
+  const [{ seq: firstSeq, prev }] = run as [Envelope];
+  const envelopes = run.map((envelope) => packEnvelope(envelope, descriptor));
+  return { name: "push", documentRef: 0, laneRef: 0, firstSeq, prev, envelopes, flags: 0 };
+}
 
 /** A peer without a machine: it greets with a device of its own, and then says what a test wants. */
 export class RawPeer {
@@ -59,6 +67,11 @@ export class RawPeer {
   open({ id: document, name }: DocumentEntry, documentRef: number): void {
     const createdAt = countingBytes(8);
     this.send({ name: "open", documentRef, document, createdAt, documentName: name });
+  }
+
+  /** Says LANE. */
+  lane({ descriptor }: FixtureLane, laneRef: number): void {
+    this.send({ name: "lane", laneRef, descriptor: descriptor.bytes });
   }
 
   /** Says HAVE with a digest that nobody has. */

@@ -93,6 +93,11 @@ export class Replication implements SessionHost {
     return this.#documents.count;
   }
 
+  /** Stores that are known: they hold something of ours, or there is a session with them. */
+  get storeCount(): number {
+    return this.#outbox.storeCount;
+  }
+
   /** What all peers together make this replica hold. */
   get heldBytes(): number {
     let bytes = this.#context.reorderBuffer.heldBytes + this.#context.checkpoints.heldBytes;
@@ -270,7 +275,7 @@ export class Replication implements SessionHost {
 
   /** The last seq of each of our lanes in a document. */
   ownTops(document: DocumentId): ReadonlyMap<LaneId, number> {
-    return this.#outbox.own.topsOf(document);
+    return this.#outbox.topsOf(document);
   }
 
   /** Lanes of ours that stores refused for good, and that are not sent to them. */

@@ -37,7 +37,7 @@ export class StoreSessions {
     if (left.length > 0) this.#sessions.set(store, left);
     else this.#sessions.delete(store);
     const latest = left.at(-1);
-    if (latest === undefined) return;
+    if (latest === undefined) return this.#outbox.ended(store);
     if (this.#outbox.isPresent(latest.peer)) this.#outbox.began(latest.peer);
     else latest.close(HeddleErrorCode.sessionClosed);
   }

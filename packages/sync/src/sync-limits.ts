@@ -27,6 +27,8 @@ export const syncLimits = {
   lanesPerSessionMax: 4_096,
   /** Lanes of one document that a peer may say it has. */
   lanesPerDocumentMax: 65_536,
+  /** Lanes that a peer may say it has more of than is here, of all documents of a session. */
+  claimsPerSessionMax: 262_144,
   /** One CHECKPOINT_DATA. The same for all who speak `heddle.1`: chunks are numbered by it. */
   checkpointChunkBytes: wireLimits.checkpointChunkBytesMax,
   /** Fewer missing envelopes than this are pushed, even where a checkpoint would be shorter. */

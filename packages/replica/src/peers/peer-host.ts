@@ -275,12 +275,12 @@ export class PeerHost {
   }
 
   #onEvent(event: SyncEvent): void {
-    if (event.name === "session.live") this.#connections.live(event.peer);
-    if (event.name === "lane.replicated" && this.#machine) {
-      this.#waits.review(this.#machine, event.document);
-      const isAwaited = this.#waits.has(event.document);
-      if (!isAwaited) this.#machine.setAwaited(event.document, false, this.#nowMs);
+    if (event.name === "session.live") {
+      this.#connections.live(event.peer);
+      // Who it is may be all that was missing: that it is a relay is not kept.
+      for (const document of this.#waits.documents) this.#review(document);
     }
+    if (event.name === "lane.replicated") this.#review(event.document);
     if (event.name === "lane.taken") {
       const { document, lane } = event;
       this.#options.environment.logger.error("lane.taken", { document, lane });
@@ -292,6 +292,14 @@ export class PeerHost {
     if (event.name === "lane.refused") this.#told.refused(event.refusal);
     this.presence.onEvent(event);
     this.#options.onEvent?.(event);
+  }
+
+  /** Somebody may have more of a document that somebody waits for. */
+  #review(document: DocumentId): void {
+    if (this.#machine === undefined) return;
+    this.#waits.review(this.#machine, document);
+    const isAwaited = this.#waits.has(document);
+    if (!isAwaited) this.#machine.setAwaited(document, false, this.#nowMs);
   }
 
   /** Nobody is there, and nothing of those who were is left. */
