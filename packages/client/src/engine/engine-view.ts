@@ -26,6 +26,8 @@ export interface EngineSide {
   isSettled(document: DocumentId): boolean;
   /** Whether somebody in this page wants a connection. */
   setOnline(isOnline: boolean): void;
+  /** Somebody asks for a connection now: what waits for its time, or was refused, is dialed. */
+  retry(): void;
   /** A document of this page takes no part any more: the others go on in another session. */
   hangUp(): void;
   close(): Promise<void>;

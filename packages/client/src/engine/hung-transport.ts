@@ -10,7 +10,8 @@ import type {
 export interface Watch {
   /** Told first; false keeps the message from whoever listens. */
   readonly onMessage?: (bytes: Uint8Array, connection: Connection) => boolean;
-  readonly onClosed?: (end: ConnectionEnd) => void;
+  /** Told first. `wasHere` when this side closed. */
+  readonly onClosed?: (end: ConnectionEnd, wasHere: boolean) => void;
 }
 
 /** A transport whose present connection can be watched and hung up from outside. */
@@ -19,6 +20,8 @@ export class HungTransport implements Transport {
   readonly #dial: Transport["dial"];
   readonly #watch: Watch;
   #current: Connection | undefined;
+  /** Closed by this side. */
+  readonly #left = new WeakSet<Connection>();
 
   constructor(name: string, dial: Transport["dial"], watch: Watch = {}) {
     this.name = name;
@@ -43,13 +46,18 @@ export class HungTransport implements Transport {
       send: (bytes) => connection.send(bytes),
       pause: () => connection.pause(),
       resume: () => connection.resume(),
-      close: (code, reason) => connection.close(code, reason),
+      close: (code, reason) => {
+        this.#left.add(connection);
+        connection.close(code, reason);
+      },
     };
   }
 
   /** Ends the connection that there is; whoever dials may dial again. */
   hangUp(): void {
-    this.#current?.close(HeddleErrorCode.sessionClosed, "it is not wanted any more");
+    if (this.#current === undefined) return;
+    this.#left.add(this.#current);
+    this.#current.close(HeddleErrorCode.sessionClosed, "it is not wanted any more");
   }
 
   #listen(connection: Connection, handlers: ConnectionHandlers): void {
@@ -61,8 +69,8 @@ export class HungTransport implements Transport {
       onDrain: () => handlers.onDrain(),
       onClosed: (end) => {
         if (this.#current === connection) this.#current = undefined;
+        onClosed?.(end, this.#left.has(connection));
         handlers.onClosed(end);
-        onClosed?.(end);
       },
     });
   }

@@ -135,6 +135,10 @@ export class Keeper implements EngineSide {
     this.#steer();
   }
 
+  retry(): void {
+    this.#peers.retryNow();
+  }
+
   hangUp(): void {
     this.#options.link.hangUp();
   }
@@ -194,8 +198,10 @@ export class Keeper implements EngineSide {
   }
 
   async #onWant({ tab, names, isOnline, ask }: WantMessage): Promise<void> {
+    const asksAnew = isOnline && this.#tabs.get(tab) !== true;
     this.#tabs.set(tab, isOnline);
     this.#steer();
+    if (asksAnew) this.retry();
     const { replica } = this.replica;
     for (const name of names) {
       if (this.#namesOfTabs.has(name)) continue;

@@ -2,6 +2,7 @@ import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
 import type { AbortSignalLike, Connection, ConnectionEnd, Transport } from "@heddle/sync";
 
 import { webSocketTransport, type WebSocketConstructor } from "../web-socket-transport.ts";
+import type { WebSocketLike } from "../web-socket-like.ts";
 import { HungTransport } from "./hung-transport.ts";
 
 export interface RelayLinkOptions {
@@ -14,7 +15,8 @@ export interface RelayLinkOptions {
   /** The server speaks y-websocket's protocol and no other: nothing is dialed here any more. */
   readonly onStockServer: () => void;
   readonly onFailed: (error: HeddleError) => void;
-  readonly onClosed: (end: ConnectionEnd) => void;
+  /** `wasHere` when this side closed. */
+  readonly onClosed: (end: ConnectionEnd, wasHere: boolean) => void;
 }
 
 /** The way to one relay, which can be hung up, and which knows a server that is none when it hears it. */
@@ -26,6 +28,8 @@ export class RelayLink implements Transport {
   #isStockServer = false;
   /** When something came last, in milliseconds of the wall clock. */
   lastMessageMs: number | undefined;
+  /** Of the dial or connection that there is, or was last. */
+  socket: WebSocketLike | undefined;
 
   constructor(options: RelayLinkOptions) {
     this.#options = options;
@@ -51,7 +55,8 @@ export class RelayLink implements Transport {
   }
 
   async #dialSocket(signal: AbortSignalLike): Promise<Connection> {
-    const { address, protocols, WebSocket, getToken, scheduler } = this.#options;
+    const { address, protocols, getToken, scheduler } = this.#options;
+    const WebSocket = this.#watched;
     const transport = webSocketTransport({
       url: address(),
       protocols,
@@ -60,6 +65,22 @@ export class RelayLink implements Transport {
       ...(getToken && { token: getToken }),
     });
     return transport.dial(signal);
+  }
+
+  /** Applications look at their provider's socket. */
+  get #watched(): WebSocketConstructor | undefined {
+    const { WebSocket } = globalThis as { readonly WebSocket?: WebSocketConstructor };
+    const Socket = this.#options.WebSocket ?? WebSocket;
+    if (Socket === undefined) return undefined;
+    const note = (socket: WebSocketLike): void => {
+      this.socket = socket;
+    };
+    return class extends Socket {
+      constructor(...about: ConstructorParameters<WebSocketConstructor>) {
+        super(...about);
+        note(this);
+      }
+    };
   }
 
   #onMessage(bytes: Uint8Array, connection: Connection): boolean {

@@ -10,6 +10,7 @@ import {
 import type { YDoc } from "@heddle/document";
 import { connectPresence, LiveDocument, type LiveReplica } from "@heddle/replica";
 import type { ConnectionEnd } from "@heddle/sync";
+import { encodeQueryParams } from "lib0/url";
 import type { Awareness } from "y-protocols/awareness";
 
 import type { ReplicaStore } from "../platform/platform.ts";
@@ -33,7 +34,7 @@ export interface EngineOptions {
 /** One of those who use an engine: a provider. */
 export interface EngineUser {
   /** For the address of the server, as they are at the moment. */
-  readonly query: string;
+  readonly params: Readonly<Record<string, string>>;
   /** Whether it wants a connection. */
   readonly isOnline: boolean;
   /** Of its document. */
@@ -44,7 +45,8 @@ export interface EngineUser {
   /** Something of the engine's side has changed. */
   onChange(): void;
   onConnectionFailed(error: HeddleError): void;
-  onConnectionClosed(end: ConnectionEnd): void;
+  /** `wasHere` when this side closed. */
+  onConnectionClosed(end: ConnectionEnd, wasHere: boolean): void;
 }
 
 export interface OpenedDocument {
@@ -82,6 +84,8 @@ export class SharedEngine {
   /** In a tab that was not the one to store at first, and has become it. */
   #keeper: Promise<Keeper | undefined> | undefined;
   #cancelEnd: (() => void) | undefined;
+  /** The last user has left, and was online. */
+  #isSendingLast = false;
   #closed: Promise<void> | undefined;
 
   private constructor(key: string, options: EngineOptions, before: Promise<void> | undefined) {
@@ -97,7 +101,7 @@ export class SharedEngine {
       scheduler: this.environment.scheduler,
       onStockServer: () => this.#onStockServer(),
       onFailed: (error) => this.#each((user) => user.onConnectionFailed(error)),
-      onClosed: (end) => this.#each((user) => user.onConnectionClosed(end)),
+      onClosed: (end, wasHere) => this.#each((user) => user.onConnectionClosed(end, wasHere)),
     });
     this.#stopHidden = platform.onHidden(() => this.#each((user) => user.flush()));
     this.opening = this.#open(before);
@@ -140,6 +144,7 @@ export class SharedEngine {
 
   join(user: EngineUser): void {
     this.#users.add(user);
+    this.#isSendingLast = false;
     this.#cancelEnd?.();
     this.#cancelEnd = undefined;
     this.#steer();
@@ -152,8 +157,15 @@ export class SharedEngine {
 
   leave(user: EngineUser): void {
     this.#users.delete(user);
+    // What was typed last may be on its way.
+    this.#isSendingLast = this.#users.size === 0 && user.isOnline;
     this.#steer();
     if (this.#users.size === 0) this.#endSoon(0);
+  }
+
+  /** Whether tabs of the profile meet here. */
+  get hasTabs(): boolean {
+    return platform.hasTabs && this.#options.store.name !== undefined;
   }
 
   async #open(before: Promise<void> | undefined): Promise<LiveReplica> {
@@ -168,8 +180,7 @@ export class SharedEngine {
   async #openSide(): Promise<EngineSide> {
     const { store } = this.#options;
     const { environment, link } = this;
-    const hasTabs = platform.hasTabs && store.name !== undefined;
-    const tabs = hasTabs ? `heddle-tabs:${store.name}` : undefined;
+    const tabs = this.hasTabs ? `heddle-tabs:${store.name}` : undefined;
     const onChange = (): void => this.#changed();
     const names = (): string[] => [...this.#users].map(({ roomname }) => roomname);
     const keeping: KeeperOptions = { environment, store, link, tabs, names, onChange };
@@ -207,15 +218,17 @@ export class SharedEngine {
     }
   }
 
+  /** With the parameters of all; where two differ, those of the provider that is there longer. */
   get #address(): string {
-    const user = [...this.#users].find(({ query }) => query !== "");
-    return this.#options.serverUrl + (user ? `?${user.query}` : "");
+    const params = [...this.#users].map((user) => user.params);
+    const query = encodeQueryParams(Object.assign({}, ...params.toReversed()));
+    return this.#options.serverUrl + (query && `?${query}`);
   }
 
   /** There is a connection while somebody wants one, and the network is there. */
   #steer(): void {
-    const isWanted = [...this.#users].some(({ isOnline }) => isOnline) && !this.isStockServer;
-    this.side?.setOnline(isWanted);
+    const isWanted = this.#isSendingLast || [...this.#users].some(({ isOnline }) => isOnline);
+    this.side?.setOnline(isWanted && !this.isStockServer);
   }
 
   #changed(): void {

@@ -1,19 +1,22 @@
-import { platform } from "#platform";
 import { documentIdOf, openSpaceId, type DocumentId, type HeddleError } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
-import type { DialerStateName, LiveDocument, LiveStatus } from "@heddle/replica";
+import type { LiveDocument, LiveStatus } from "@heddle/replica";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
+import { encodeQueryParams } from "lib0/url";
 import type { Awareness } from "y-protocols/awareness";
 
 import { nothingWaits } from "../engine/engine-view.ts";
-import { SharedEngine, type EngineUser } from "../engine/shared-engine.ts";
+import type { EngineUser, SharedEngine } from "../engine/shared-engine.ts";
 import { silent } from "../open-replica.ts";
-import type { WebSocketConstructor } from "../web-socket-transport.ts";
+import type { WebSocketLike } from "../web-socket-like.ts";
+import { isTransient } from "./connection-events.ts";
+import { engineOf } from "./engine-of.ts";
+import { ProviderConnection } from "./provider-connection.ts";
 import { ProgressTeller } from "./progress-teller.ts";
 import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
-import type { HeddleProviderOptions } from "./provider-options.ts";
-import { StockConnection } from "./stock-connection.ts";
+import type { HeddleProviderOptions, ShouldReconnect } from "./provider-options.ts";
+import type { MessageHandlers } from "./stock-connection.ts";
 
 /**
  * Ties a Yjs document to a durable store on this device and to a relay: in the place of y-websocket's
@@ -31,29 +34,41 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   readonly roomname: string;
   readonly doc: YDoc;
   readonly awareness: Awareness;
+  /** May be changed, as the four below it; what they are holds from the next dial on. */
   params: Record<string, string>;
   shouldConnect: boolean;
+  shouldReconnect: ShouldReconnect;
+  /** For a stock server only; so is `protocols`, as documents share one way to a relay. */
+  maxBackoffTime: number;
+  protocols: string[];
+  readonly disableBc: boolean;
+  /** Handlers by message type, for a stock server: frames of a relay are not extended. */
+  readonly messageHandlers: MessageHandlers = [];
   readonly #options: HeddleProviderOptions;
   readonly #engine: SharedEngine;
   readonly #live: LiveDocument;
   readonly #documentId: DocumentId;
   readonly #stops: (() => void)[] = [];
-  #connection: DialerStateName = "idle";
-  #synced = false;
+  readonly #connection: ProviderConnection;
   readonly #teller: ProgressTeller;
   readonly #waiting: (() => void)[] = [];
-  #stock: StockConnection | undefined;
   #trouble: HeddleError | undefined;
   #destroying: Promise<void> | undefined;
+  /** Destroyed while it was online. */
+  #isSendingLast = false;
 
   /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document. */
   constructor(serverUrl: string, roomname: string, doc: YDoc, options: HeddleProviderOptions = {}) {
     super();
-    this.serverUrl = withoutSlashes(serverUrl);
+    this.serverUrl = serverUrl.replace(/\/+$/, "");
     this.roomname = roomname;
     this.doc = doc;
     this.params = options.params ?? {};
+    this.protocols = options.protocols ?? [];
     this.shouldConnect = options.connect ?? true;
+    this.shouldReconnect = options.shouldReconnect ?? isTransient;
+    this.maxBackoffTime = options.maxBackoffTime ?? 2_500;
+    this.disableBc = options.disableBc ?? false;
     this.#options = options;
     this.#engine = engineOf(this.serverUrl, options);
     const { awareness } = options;
@@ -61,46 +76,66 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.awareness = this.#live.awareness;
     const { hash } = this.#engine.environment;
     this.#documentId = documentIdOf(hash, openSpaceId(hash), this.#live.name);
+    this.#connection = this.#newConnection();
     this.#teller = this.#newTeller();
-    this.#live.setShared(this.shouldConnect);
     this.#follow();
     this.#engine.join(this);
     if (options.wire === "y-websocket" || this.#engine.isStockServer) this.onStockServer();
   }
 
   get url(): string {
-    const { query } = this;
+    const query = encodeQueryParams(this.params);
     return `${this.serverUrl}/${this.roomname}${query && `?${query}`}`;
   }
 
   /** For the engine. */
-  get query(): string {
-    return new URLSearchParams(this.params).toString();
-  }
-
-  /** For the engine. */
   get isOnline(): boolean {
-    return this.shouldConnect && this.#stock === undefined && this.#destroying === undefined;
+    return (this.shouldConnect || this.#isSendingLast) && !this.#connection.isStock;
   }
 
   get wsconnected(): boolean {
-    if (this.#stock) return this.#stock.provider?.wsconnected ?? false;
-    return this.shouldConnect && this.#connection === "live";
+    return this.#connection.fields.wsconnected;
   }
 
   get wsconnecting(): boolean {
-    if (this.#stock) return this.#stock.provider?.wsconnecting ?? this.shouldConnect;
-    const isUnderWay = this.#connection === "dialing" || this.#connection === "greeting";
-    return this.shouldConnect && isUnderWay;
+    return this.#connection.fields.wsconnecting;
   }
 
-  /** Of a stock server; the way to a relay is the engine's. */
-  get ws(): unknown {
-    return this.#stock?.provider?.ws ?? null;
+  /**
+   * The one that all documents of the server share; `null` while there is none, and in a tab beside the one
+   * that has the connection.
+   */
+  get ws(): WebSocketLike | null {
+    return this.#connection.fields.ws;
   }
 
+  get wsUnsuccessfulReconnects(): number {
+    return this.#connection.fields.wsUnsuccessfulReconnects;
+  }
+
+  /** In milliseconds of the wall clock; 0 before the first one. */
+  get wsLastMessageReceived(): number {
+    return this.#connection.fields.wsLastMessageReceived;
+  }
+
+  /** Whether the first exchange with the server is done, in this connection. */
   get synced(): boolean {
-    return this.#synced;
+    return this.#connection.fields.synced;
+  }
+
+  /** A message handler may set it, at a stock server; at a relay it is what it is. */
+  set synced(isSynced: boolean) {
+    this.#connection.synced = isSynced;
+  }
+
+  /** What y-websocket calls the BroadcastChannel of its tabs; ours meet under the name of their store. */
+  get bcChannel(): string {
+    return `${this.serverUrl}/${this.roomname}`;
+  }
+
+  /** Whether other tabs of the profile are met without the server. */
+  get bcconnected(): boolean {
+    return this.shouldConnect && this.#engine.hasTabs;
   }
 
   get saved(): Saved {
@@ -144,11 +179,13 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   connect(): void {
-    this.#steer(true);
+    this.shouldConnect = true;
+    this.#connection.connect();
   }
 
   disconnect(): void {
-    this.#steer(false);
+    this.shouldConnect = false;
+    this.#connection.disconnect();
   }
 
   /** Saves what was typed, and lets go. What could not be saved is in the log and in `failed`. */
@@ -162,36 +199,19 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     return this.#destroying;
   }
 
+  /** For the engine. */
   onStockServer(): void {
-    if (this.#stock) return;
-    const { protocols = [], WebSocketPolyfill, resyncInterval, maxBackoffTime } = this.#options;
-    this.#stock = new StockConnection({
-      serverUrl: this.serverUrl,
-      roomname: this.roomname,
-      ydoc: this.doc,
-      awareness: this.awareness,
-      params: this.params,
-      protocols,
-      WebSocket: WebSocketPolyfill,
-      resyncInterval: resyncInterval ?? -1,
-      maxBackoffTime: maxBackoffTime ?? 2_500,
-      connect: this.shouldConnect,
-      onOpened: (provider) => {
-        provider.on("status", (event) => this.emit("status", [event]));
-        provider.on("sync", (isSynced: boolean) => this.#setSynced(isSynced));
-        provider.on("connection-close", (event) => this.emit("connection-close", [event, this]));
-      },
-    });
-    this.#engine.changed();
+    this.#connection.onStockServer();
   }
 
+  /** For the engine. */
   onConnectionFailed(error: HeddleError): void {
-    if (this.isOnline) this.emit("connection-error", [{ error }, this]);
+    this.#connection.onFailed(error);
   }
 
-  onConnectionClosed({ closeCode, reason, wasPolite }: ConnectionEnd): void {
-    const event = { code: closeCode, reason, wasClean: wasPolite };
-    if (this.#stock === undefined) this.emit("connection-close", [event, this]);
+  /** For the engine. */
+  onConnectionClosed(end: ConnectionEnd, wasHere: boolean): void {
+    this.#connection.onClosed(end, wasHere);
   }
 
   #follow(): void {
@@ -207,7 +227,10 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
         this.#stops.push(peers.on("sync", (event) => this.#onSyncEvent(event)));
         this.onChange();
       },
-      () => this.#teller.now(),
+      () => {
+        this.#connection.onClosed(undefined, true);
+        this.#teller.now();
+      },
     );
   }
 
@@ -218,17 +241,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   /** For the engine: where the connection stands, what is settled and what waits may be another. */
   onChange(): void {
-    const { side } = this.#engine;
-    if (side === undefined || this.#destroying !== undefined) return;
-    const { name, code } = side.relay;
-    const wasRefused = this.#connection === "refused";
-    this.#onConnection(name);
-    if (name === "refused" && !wasRefused && this.isOnline) {
-      this.emit("closed", [{ code: code ?? 0, reason: "" }, this]);
-    }
-    if (this.#stock === undefined && this.wsconnected && side.isSettled(this.#documentId)) {
-      this.#setSynced(true);
-    }
+    if (this.#engine.side === undefined || this.#destroying !== undefined) return;
+    this.#connection.follow();
     for (const wake of this.#waiting.splice(0)) wake();
     this.#teller.soon();
   }
@@ -237,26 +251,23 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  #onConnection(name: DialerStateName): void {
-    const before = this.#statusName;
-    this.#connection = name;
-    const status = this.#statusName;
-    if (status === before || this.#stock) return;
-    if (status !== "connected") this.#setSynced(false);
-    else this.#renewPresence();
-    this.emit("status", [{ status }]);
-    this.#teller.now();
+  #newConnection(): ProviderConnection {
+    const live = this.#live;
+    return new ProviderConnection({
+      provider: this,
+      engine: this.#engine,
+      document: this.#documentId,
+      stock: this.#options,
+      setShared: (isShared) => live.setShared(isShared),
+      onConnected: () => this.#renewPresence(),
+      onChange: () => this.#teller.now(),
+    });
   }
 
   /** A new clock, so that those who were told of our leaving with the old connection take us again. */
   #renewPresence(): void {
     const { awareness } = this;
     if (awareness.getLocalState() !== null) awareness.setLocalState(awareness.getLocalState());
-  }
-
-  get #statusName(): "connecting" | "connected" | "disconnected" {
-    if (this.wsconnected) return "connected";
-    return this.wsconnecting ? "connecting" : "disconnected";
   }
 
   #onSyncEvent(event: SyncEvent): void {
@@ -268,14 +279,6 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     if (event.name === "document.drifted") this.emit("drift", [event]);
   }
 
-  #setSynced(isSynced: boolean): void {
-    if (this.#synced === isSynced) return;
-    this.#synced = isSynced;
-    this.emit("synced", [isSynced]);
-    this.emit("sync", [isSynced]);
-    this.#teller.now();
-  }
-
   #newTeller(): ProgressTeller {
     return new ProgressTeller({
       scheduler: this.#engine.environment.scheduler,
@@ -283,7 +286,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
         saved: this.saved,
         outbox: this.outbox,
         isConnected: this.wsconnected,
-        isSynced: this.#synced,
+        isSynced: this.synced,
         lastMessageMs: this.#engine.link.lastMessageMs,
       }),
       onSaved: (saved) => this.emit("saved", [saved]),
@@ -301,23 +304,10 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.emit(state, [error]);
   }
 
-  #steer(shouldConnect: boolean): void {
-    const before = this.#statusName;
-    this.shouldConnect = shouldConnect;
-    if (this.shouldConnect) this.#stock?.connect();
-    else this.#stock?.disconnect();
-    this.#live.setShared(this.shouldConnect && this.#stock === undefined);
-    // What the others share goes on in a session that knows nothing of this document.
-    if (!this.shouldConnect) this.#engine.side?.hangUp();
-    this.#engine.changed();
-    const status = this.#statusName;
-    if (this.#stock || status === before) return;
-    if (status !== "connected") this.#setSynced(false);
-    this.emit("status", [{ status }]);
-  }
-
   async #destroy(): Promise<void> {
-    this.#stock?.destroy();
+    this.#isSendingLast = this.isOnline;
+    this.shouldConnect = false;
+    this.#connection.end();
     try {
       await this.#live.close();
     } catch (error) {
@@ -328,34 +318,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#teller.stop();
     for (const wake of this.#waiting.splice(0)) wake();
     for (const stop of this.#stops) stop();
-    this.shouldConnect = false;
     this.#engine.leave(this);
     super.destroy();
   }
-}
-
-function engineOf(serverUrl: string, options: HeddleProviderOptions): SharedEngine {
-  const { store: given } = options;
-  const name = given ? (given.directory ?? given.name) : storeNameOf(serverUrl);
-  const { protocols = [], getToken, logger = silent, WebSocketPolyfill, persist = true } = options;
-  const engineOptions = {
-    serverUrl,
-    store: given ?? platform.defaultStore(storeNameOf(serverUrl)),
-    protocols,
-    WebSocket: WebSocketPolyfill as WebSocketConstructor | undefined,
-    getToken,
-    persist,
-    logger,
-  };
-  return SharedEngine.of(engineOptions, name);
-}
-
-/** One store for each server: what was typed for one is not for another. */
-function storeNameOf(serverUrl: string): string {
-  const { host, pathname } = new URL(serverUrl);
-  return `${host}${pathname === "/" ? "" : pathname}`.slice(0, 128);
-}
-
-function withoutSlashes(url: string): string {
-  return url.replace(/\/+$/, "");
 }

@@ -3,6 +3,7 @@ import type { RefusedEvent, ResetEvent } from "@heddle/replica";
 import type { KeptRefusal, SyncEvent } from "@heddle/sync";
 
 import type { Durability } from "../platform/platform.ts";
+import type { ClosedEvent, FailedEvent } from "./connection-events.ts";
 import type { HeddleProvider } from "./heddle-provider.ts";
 
 /**
@@ -34,13 +35,6 @@ export interface SyncStatus {
   readonly status: "green" | "yellow" | "red";
 }
 
-/** Like a `CloseEvent`, where no page has one. */
-export interface ClosedConnection {
-  readonly code: number;
-  readonly reason: string;
-  readonly wasClean: boolean;
-}
-
 export type Drift = Extract<SyncEvent, { readonly name: "document.drifted" }>;
 
 // oxlint-disable-next-line typescript/consistent-type-definitions -- what ObservableV2 takes is a type
@@ -48,8 +42,10 @@ export type HeddleProviderEvents = {
   status: (event: { readonly status: "connecting" | "connected" | "disconnected" }) => void;
   sync: (isSynced: boolean) => void;
   synced: (isSynced: boolean) => void;
-  "connection-close": (event: ClosedConnection | null, provider: HeddleProvider) => void;
-  "connection-error": (event: { readonly error: HeddleError }, provider: HeddleProvider) => void;
+  /** `null` when this side closed. */
+  "connection-close": (event: ClosedEvent | null, provider: HeddleProvider) => void;
+  /** At a stock server the WebSocket's own event, without our error. */
+  "connection-error": (event: FailedEvent | Event, provider: HeddleProvider) => void;
   /** The server does not want to see us again; `connect()` tries all the same. */
   closed: (
     event: { readonly code: number; readonly reason: string },

@@ -1,18 +1,17 @@
-import type { YDoc } from "@heddle/document";
-import type { Awareness } from "y-protocols/awareness";
+import { removeAwarenessStates } from "y-protocols/awareness";
 import type { WebsocketProvider } from "y-websocket";
 
+import type { HeddleProvider } from "./heddle-provider.ts";
+
+export type MessageHandlers = WebsocketProvider["messageHandlers"];
+type Handler = MessageHandlers[number];
+
 export interface StockConnectionOptions {
-  readonly serverUrl: string;
-  readonly roomname: string;
-  readonly ydoc: YDoc;
-  readonly awareness: Awareness;
-  readonly params: Record<string, string>;
-  readonly protocols: readonly string[];
+  /** In whose place it speaks; what the application changes there holds from the next dial on. */
+  readonly owner: HeddleProvider;
   readonly WebSocket: unknown;
   readonly resyncInterval: number;
-  readonly maxBackoffTime: number;
-  readonly connect: boolean;
+  /** It is not connecting yet. */
   readonly onOpened: (provider: WebsocketProvider) => void;
 }
 
@@ -21,12 +20,12 @@ export interface StockConnectionOptions {
  * business, and what it brings is captured like any other provider's and kept in our store.
  */
 export class StockConnection {
+  readonly #owner: HeddleProvider;
   #provider: WebsocketProvider | undefined;
-  #shouldConnect: boolean;
   #isDestroyed = false;
 
   constructor(options: StockConnectionOptions) {
-    this.#shouldConnect = options.connect;
+    this.#owner = options.owner;
     void this.#open(options);
   }
 
@@ -35,12 +34,10 @@ export class StockConnection {
   }
 
   connect(): void {
-    this.#shouldConnect = true;
     this.#provider?.connect();
   }
 
   disconnect(): void {
-    this.#shouldConnect = false;
     this.#provider?.disconnect();
   }
 
@@ -49,18 +46,15 @@ export class StockConnection {
     this.#provider?.destroy();
   }
 
-  async #open(options: StockConnectionOptions): Promise<void> {
+  async #open({ WebSocket, resyncInterval, onOpened }: StockConnectionOptions): Promise<void> {
     // Only here: whoever has a relay never loads it.
     const { WebsocketProvider } = await import("y-websocket");
     if (this.#isDestroyed) return;
-    const { serverUrl, roomname, ydoc, awareness, params, protocols, onOpened } = options;
-    const { resyncInterval, maxBackoffTime, WebSocket } = options;
-    this.#provider = new WebsocketProvider(serverUrl, roomname, ydoc, {
-      awareness,
-      params,
-      protocols: [...protocols],
+    const owner = this.#owner;
+    const provider = new WebsocketProvider(owner.serverUrl, owner.roomname, owner.doc, {
+      awareness: owner.awareness,
       resyncInterval,
-      maxBackoffTime,
+      shouldReconnect: (event) => owner.shouldReconnect(event, owner),
       connect: false,
       // Tabs meet in the engine.
       disableBc: true,
@@ -68,7 +62,43 @@ export class StockConnection {
         WebSocketPolyfill: WebSocket as typeof globalThis.WebSocket,
       }),
     });
-    onOpened(this.#provider);
-    if (this.#shouldConnect) this.#provider.connect();
+    Object.defineProperties(provider, {
+      params: { get: () => owner.params },
+      protocols: { get: () => owner.protocols },
+      maxBackoffTime: { get: () => owner.maxBackoffTime },
+    });
+    speakFor(owner, provider);
+    this.#provider = provider;
+    onOpened(provider);
+    if (owner.shouldConnect) provider.connect();
   }
+}
+
+/** y-websocket's listener to the document. */
+const sending = "_updateHandler";
+
+/** What the others did comes from the provider that the application has. */
+function speakFor(owner: HeddleProvider, stock: WebsocketProvider): void {
+  const { doc, awareness, messageHandlers } = owner;
+  for (const [type, handler] of stock.messageHandlers.entries()) messageHandlers[type] ??= handler;
+  stock.messageHandlers = new Proxy(messageHandlers, {
+    get(handlers, type) {
+      const handler = handlers[Number(type)];
+      if (handler === undefined) return undefined;
+      const inPlace: Handler = (encoder, decoder, _stock, emitSynced, messageType) => {
+        handler(encoder, decoder, owner as unknown as WebsocketProvider, emitSynced, messageType);
+      };
+      return inPlace;
+    },
+  });
+  const send = stock[sending];
+  doc.off("update", send);
+  stock[sending] = (update, origin: unknown) => {
+    if (origin !== owner) send(update, origin);
+  };
+  doc.on("update", stock[sending]);
+  stock.on("connection-close", () => {
+    const others = [...awareness.getStates().keys()].filter((client) => client !== doc.clientID);
+    if (stock.wsconnected) removeAwarenessStates(awareness, others, owner);
+  });
 }

@@ -114,6 +114,11 @@ export class TabReplica implements EngineSide {
     this.say();
   }
 
+  /** To the keeper; its way to the relay has times of its own. */
+  retry(): void {
+    this.#peers.retryNow();
+  }
+
   hangUp(): void {
     this.#link.hangUp();
   }

@@ -91,7 +91,7 @@ class LivePresence implements PresencePart {
     const clients = [...this.#broughtBy].filter(([, by]) => by === from).map(([client]) => client);
     for (const client of clients) this.#broughtBy.delete(client);
     const { awareness } = this.#live;
-    removeAwarenessStates(awareness, clients, this);
+    removeAwarenessStates(awareness, clients, this.#live.origin);
     // Who is brought again is brought with the same clock, and would be taken for old news.
     for (const client of clients) awareness.meta.delete(client);
   }

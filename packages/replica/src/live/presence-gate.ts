@@ -19,12 +19,22 @@ interface AwarenessChange {
  */
 export class PresenceGate {
   readonly #awareness: Awareness;
+  readonly #origin: object;
   readonly #stop: () => void;
+  #isApplying = false;
 
-  constructor(awareness: Awareness, progress: SaveProgress, show: (update: Uint8Array) => void) {
+  /** @param origin of the changes that others brought */
+  constructor(
+    awareness: Awareness,
+    progress: SaveProgress,
+    show: (update: Uint8Array) => void,
+    origin: object,
+  ) {
     this.#awareness = awareness;
-    const onUpdate = ({ added, updated, removed }: AwarenessChange, origin: unknown): void => {
-      if (origin === this) return;
+    this.#origin = origin;
+    const onUpdate = ({ added, updated, removed }: AwarenessChange, by: unknown): void => {
+      // Who listens may answer with a change of its own.
+      if (this.#isApplying && by === origin) return;
       // As it is now: by the time it is shown the caret may have moved behind newer text.
       const update = encodeAwarenessUpdate(awareness, [...added, ...updated, ...removed]);
       progress.afterSaved((failure) => {
@@ -37,7 +47,12 @@ export class PresenceGate {
 
   /** Of somebody else. */
   apply(update: Uint8Array): void {
-    applyAwarenessUpdate(this.#awareness, update, this);
+    this.#isApplying = true;
+    try {
+      applyAwarenessUpdate(this.#awareness, update, this.#origin);
+    } finally {
+      this.#isApplying = false;
+    }
   }
 
   /** The document goes on under another client id, and so does its user. */

@@ -120,7 +120,8 @@ export class ShownDocument {
   }
 
   #openGate(): PresenceGate {
-    return new PresenceGate(this.#awareness, this.#options.progress, this.#options.onPresence);
+    const { progress, onPresence } = this.#options;
+    return new PresenceGate(this.#awareness, progress, onPresence, this.#binding.origin);
   }
 
   #attach(document: ReplicaDocument, ahead: readonly ParsedUpdate[]): void {
