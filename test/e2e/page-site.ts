@@ -6,7 +6,10 @@ import type { BrowserContext, Page } from "playwright-core";
 
 import { bundlePage } from "./bundle-page.ts";
 
-/** Serves one program of `test/e2e/pages` as a page of an origin of its own. */
+/** Paths, and the scripts that are there. */
+export type Scripts = ReadonlyMap<string, string>;
+
+/** Serves a program as a page of an origin of its own. */
 export class PageSite implements AsyncDisposable {
   readonly origin: string;
   readonly #close: () => void;
@@ -16,14 +19,17 @@ export class PageSite implements AsyncDisposable {
     this.#close = close;
   }
 
+  /** One of `test/e2e/pages`. */
   static async start(program: string): Promise<PageSite> {
-    const script = await bundlePage(program);
-    const server = createServer(({ url }, response) => {
-      const isScript = url === "/page.js";
-      response.writeHead(200, { "Content-Type": isScript ? "text/javascript" : "text/html" });
-      response.end(
-        isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>',
-      );
+    return PageSite.serve(new Map([["/page.js", await bundlePage(program)]]));
+  }
+
+  /** The page begins with `/page.js`. */
+  static async serve(scripts: Scripts): Promise<PageSite> {
+    const server = createServer(({ url = "/" }, response) => {
+      const script = scripts.get(url);
+      response.writeHead(200, { "Content-Type": script ? "text/javascript" : "text/html" });
+      response.end(script ?? '<!doctype html><script type="module" src="/page.js"></script>');
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -35,7 +41,7 @@ export class PageSite implements AsyncDisposable {
   }
 
   /** A new tab, once its program says `ready`; fails with whatever the page throws. */
-  async open(context: BrowserContext): Promise<Page> {
+  async open(context: BrowserContext, origin = this.origin): Promise<Page> {
     const tab = await context.newPage();
     const broken = new Promise<never>((_resolve, reject) => {
       tab.on("pageerror", reject);
@@ -45,7 +51,7 @@ export class PageSite implements AsyncDisposable {
     });
     // After the page is ready it is for the test to look at `pageerror`.
     broken.catch(() => undefined);
-    await tab.goto(this.origin);
+    await tab.goto(origin);
     await Promise.race([tab.waitForFunction("globalThis.isReady === true"), broken]);
     return tab;
   }

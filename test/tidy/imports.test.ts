@@ -100,8 +100,11 @@ const browserEntries = [
   "packages/core/src/index.ts",
   "packages/document/src/index.ts",
   "packages/react/src/index.ts",
+  "packages/client/src/engine/sides.ts",
   "packages/replica/src/index.ts",
+  "packages/replica/src/live-index.ts",
   "packages/storage-level/src/browser-index.ts",
+  "packages/sync/src/connection-index.ts",
   "packages/sync/src/index.ts",
 ];
 

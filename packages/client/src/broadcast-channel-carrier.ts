@@ -5,7 +5,7 @@ import {
   type CloseWords,
   type FrameCarrier,
   type TransportLimits,
-} from "@heddle/sync";
+} from "@heddle/sync/connection";
 
 import {
   readPairMessage,

@@ -6,7 +6,7 @@ import {
   type Connection,
   type Transport,
   type TransportLimits,
-} from "@heddle/sync";
+} from "@heddle/sync/connection";
 
 import { BroadcastChannelCarrier } from "./broadcast-channel-carrier.ts";
 import {

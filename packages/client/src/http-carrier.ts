@@ -9,7 +9,7 @@ import {
   type CloseWords,
   type FrameCarrier,
   type FrameConnectionOptions,
-} from "@heddle/sync";
+} from "@heddle/sync/connection";
 
 import type { ExchangeAnswer, HttpExchange } from "./http-exchange.ts";
 

@@ -5,7 +5,7 @@ import {
   isHeddleError,
   type Scheduler,
 } from "@heddle/core";
-import { httpWire } from "@heddle/sync";
+import { httpWire } from "@heddle/sync/connection";
 
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchAnswer>;
 

@@ -9,7 +9,7 @@ import {
   type Connection,
   type Transport,
   type TransportLimits,
-} from "@heddle/sync";
+} from "@heddle/sync/connection";
 
 import { HttpCarrier } from "./http-carrier.ts";
 import { HttpExchange, type Fetch } from "./http-exchange.ts";

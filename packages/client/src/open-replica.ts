@@ -1,14 +1,11 @@
 import { platform } from "#platform";
 import type { Logger } from "@heddle/core";
-import {
-  openLiveReplica,
-  type LiveReplica,
-  type LiveReplicaParts,
-  type PeerTarget,
-} from "@heddle/replica";
+import type { LiveReplica, LiveReplicaParts, PeerTarget } from "@heddle/replica";
 
 import { deviceSigner } from "./device-signer.ts";
+import { loadSides } from "./engine/load-sides.ts";
 import type { ReplicaStore } from "./platform/platform.ts";
+import { silent } from "./silent-logger.ts";
 import { webSocketTransport, type WebSocketTransportOptions } from "./web-socket-transport.ts";
 
 export interface OpenReplicaOptions extends Partial<
@@ -38,6 +35,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
   const targets = peers?.map((peer) => {
     return typeof peer === "string" ? targetOf(peer, getToken, WebSocket) : peer;
   });
+  const { openLiveReplica } = await loadSides();
   const environment = platform.environment(logger);
   const store = await given.open(environment);
   const release = (): Promise<void> => store.close();
@@ -51,9 +49,6 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
     throw error;
   }
 }
-
-const ignore = (): void => undefined;
-export const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 function targetOf(
   url: string,

@@ -1,5 +1,5 @@
 import { HeddleErrorCode } from "@heddle/core";
-import type { CloseWords, FrameCarrier, FrameConnection } from "@heddle/sync";
+import type { CloseWords, FrameCarrier, FrameConnection } from "@heddle/sync/connection";
 
 import type { WebSocketLike } from "./web-socket-like.ts";
 

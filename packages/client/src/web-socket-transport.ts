@@ -12,7 +12,7 @@ import {
   type DialOutcome,
   type Transport,
   type TransportLimits,
-} from "@heddle/sync";
+} from "@heddle/sync/connection";
 
 import { timerScheduler } from "./timer-scheduler.ts";
 import { WebSocketCarrier } from "./web-socket-carrier.ts";

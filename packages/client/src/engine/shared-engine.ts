@@ -8,16 +8,17 @@ import {
   type Logger,
 } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
-import { connectPresence, LiveDocument, type LiveReplica } from "@heddle/replica";
+import type { LiveReplica } from "@heddle/replica";
+import { connectPresence, LiveDocument } from "@heddle/replica/live";
 import type { ConnectionEnd } from "@heddle/sync";
 import { encodeQueryParams } from "lib0/url";
 import type { Awareness } from "y-protocols/awareness";
 
 import type { ReplicaStore } from "../platform/platform.ts";
-import { TabReplica } from "../tabs/tab-replica.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
 import type { EngineSide } from "./engine-view.ts";
-import { Keeper, type KeeperOptions } from "./keeper.ts";
+import type { Keeper, KeeperOptions } from "./keeper.ts";
+import { loadSides } from "./load-sides.ts";
 import { RelayLink } from "./relay-link.ts";
 
 export interface EngineOptions {
@@ -184,6 +185,7 @@ export class SharedEngine {
     const onChange = (): void => this.#changed();
     const names = (): string[] => [...this.#users].map(({ roomname }) => roomname);
     const keeping: KeeperOptions = { environment, store, link, tabs, names, onChange };
+    const { Keeper, TabReplica } = await loadSides();
     try {
       return await Keeper.open(keeping);
     } catch (error) {
@@ -208,6 +210,7 @@ export class SharedEngine {
   /** The documents of this page stay where they are; beside them it stores, for all tabs. */
   async #keepWhenFree(options: KeeperOptions): Promise<Keeper | undefined> {
     try {
+      const { Keeper } = await loadSides();
       const keeper = await Keeper.open(options);
       this.environment.logger.info("engine.keeps");
       return keeper;

@@ -1,5 +1,4 @@
-import { browserStore } from "@heddle/storage-level/browser";
-
+import { laterStore } from "./later-store.ts";
 import { browserEnvironment } from "./browser-environment.ts";
 import type { Platform } from "./platform.ts";
 import { ephemeralKey, openDeviceKey, webVerifier } from "./web-keys.ts";
@@ -8,7 +7,7 @@ import { ephemeralKey, openDeviceKey, webVerifier } from "./web-keys.ts";
 export const platform: Platform = {
   environment: browserEnvironment,
   verifier: webVerifier,
-  defaultStore: (name) => browserStore(name),
+  defaultStore: laterStore,
   deviceKey: ({ keep }) => (keep ? openDeviceKey(keep) : ephemeralKey()),
   keepsKey: ({ keep }) => keep !== undefined,
   async persist() {

@@ -1,7 +1,7 @@
 import { platform } from "#platform";
 
 import { SharedEngine } from "../engine/shared-engine.ts";
-import { silent } from "../open-replica.ts";
+import { silent } from "../silent-logger.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
 import type { HeddleProviderOptions } from "./provider-options.ts";
 

@@ -8,7 +8,7 @@ import type { Awareness } from "y-protocols/awareness";
 
 import { nothingWaits } from "../engine/engine-view.ts";
 import type { EngineUser, SharedEngine } from "../engine/shared-engine.ts";
-import { silent } from "../open-replica.ts";
+import { silent } from "../silent-logger.ts";
 import type { WebSocketLike } from "../web-socket-like.ts";
 import { isTransient } from "./connection-events.ts";
 import { engineOf } from "./engine-of.ts";

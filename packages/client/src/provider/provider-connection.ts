@@ -1,5 +1,5 @@
 import type { DocumentId, HeddleError } from "@heddle/core";
-import { byeCodeOf, isPermanentBye, type ConnectionEnd } from "@heddle/sync";
+import { byeCodeOf, isPermanentBye, type ConnectionEnd } from "@heddle/sync/connection";
 import type { WebsocketProvider } from "y-websocket";
 
 import type { SharedEngine } from "../engine/shared-engine.ts";

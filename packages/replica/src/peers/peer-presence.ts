@@ -1,5 +1,6 @@
 import { assert, type DocumentId } from "@heddle/core";
-import { wireLimits, type PeerChoice, type PeerKey, type SyncEvent } from "@heddle/sync";
+import type { PeerChoice, PeerKey, SyncEvent } from "@heddle/sync";
+import { wireLimits } from "@heddle/sync/connection";
 
 /** Who told of presence: a session with a peer, or a part of this process. */
 export type PresenceSource = PeerKey | PresencePart;

@@ -1,0 +1,4 @@
+import type { Logger } from "@heddle/core";
+
+const ignore = (): void => undefined;
+export const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
