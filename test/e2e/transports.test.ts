@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 
 import type * as Client from "@heddle/client";
 import { HeddleErrorCode } from "@heddle/core";
-import { connectionOf, HttpAcceptor, heddleSocketOptions } from "@heddle/relay";
-import type { Connection } from "@heddle/sync";
+import { HttpAcceptor } from "@heddle/relay";
+import { connectionOf, heddleSocketOptions, type Connection } from "@heddle/sync";
 import { CountedScheduler, seededRandom } from "@heddle/testkit";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";

@@ -3,8 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 import { webSocketTransport, type WebSocketConstructor } from "@heddle/client/websocket";
-import { connectionOf, heddleSocketOptions } from "@heddle/relay";
-import type { Connection } from "@heddle/sync";
+import { connectionOf, heddleSocketOptions, type Connection } from "@heddle/sync";
 import { CountedScheduler, type TransportSide, type TransportSite } from "@heddle/testkit";
 import { WebSocket, WebSocketServer } from "ws";
 

@@ -86,6 +86,11 @@ const table: Readonly<Record<string, Rule>> = {
     ],
     nodeFiles: everyFile,
   },
+  "@heddle/lan": {
+    kind: "adapter",
+    mayImport: ["@heddle/core", "@heddle/replica", "@heddle/sync", "ws"],
+    nodeFiles: everyFile,
+  },
   "@heddle/testkit": {
     kind: "test",
     mayImport: [...kernelAndReplica, "@heddle/sync", "fast-check", "lib0", "vitest", "yjs"],

@@ -17,7 +17,7 @@ test("every file that the page names is there", () => {
 
 test("every promise that the page names is one", () => {
   const promised = read("docs/guarantees.md");
-  const named = [...page.matchAll(/\b(?:LOG|STO|DOC|RLY|APP|OPS)-\d+\b/g)].map(
+  const named = [...page.matchAll(/\b(?:LOG|STO|DOC|RLY|APP|OPS|LAN)-\d+\b/g)].map(
     ([number]) => number,
   );
   expect(named.length).toBeGreaterThan(30);

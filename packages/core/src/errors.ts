@@ -26,6 +26,8 @@ export const HeddleErrorCode = {
   documentTooLarge: "HEDDLE_DOCUMENT_TOO_LARGE",
   sessionClosed: "HEDDLE_SESSION_CLOSED",
   sessionTimeout: "HEDDLE_SESSION_TIMEOUT",
+  pairingFailed: "HEDDLE_PAIRING_FAILED",
+  discoveryUnavailable: "HEDDLE_DISCOVERY_UNAVAILABLE",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

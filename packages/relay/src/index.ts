@@ -1,5 +1,4 @@
 export { CloseCode, closeCodeOf } from "./close-code.ts";
-export { connectionOf, heddleSocketOptions, type ConnectionOfOptions } from "./connection-of.ts";
 export {
   HttpAcceptor,
   httpAcceptorLimits,

@@ -1,11 +1,10 @@
 import type { Environment } from "@heddle/core";
 import type { PeerHost } from "@heddle/replica";
-import { subprotocol, type Connection } from "@heddle/sync";
+import { connectionOf, heddleSocketOptions, subprotocol, type Connection } from "@heddle/sync";
 import { WebSocketServer } from "ws";
 
 import type { AddressBook } from "./address-book.ts";
 import { isTokenRight, readToken } from "./admission.ts";
-import { connectionOf, heddleSocketOptions } from "./connection-of.ts";
 import type { FrontDoor, Knock, Stranger } from "./front-door.ts";
 import type { DocumentCreations } from "./document-creations.ts";
 import { PeerMeter } from "./peer-meter.ts";

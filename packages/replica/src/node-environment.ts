@@ -10,8 +10,6 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, open, rename } from "node:fs/promises";
-import path from "node:path";
 
 import {
   HeddleError,
@@ -26,6 +24,7 @@ import {
 } from "@heddle/core";
 
 import { nodeCompression } from "./node-compression.ts";
+import { replaceFile } from "./node-replace-file.ts";
 
 export { nodeCompression } from "./node-compression.ts";
 export { FoldProcess, type FoldProcessOptions } from "./node-fold-process.ts";
@@ -109,21 +108,20 @@ function keyOf(devicePublicKey: Uint8Array): KeyObject {
  * it cannot be read.
  */
 export async function openDeviceKey(file: string): Promise<Signer> {
+  return signerOf(await openDevicePrivateKey(file));
+}
+
+/**
+ * As {@link openDeviceKey}, for what needs the key itself: connections that are held with it.
+ *
+ * @throws HeddleError as {@link openDeviceKey}.
+ */
+export async function openDevicePrivateKey(file: string): Promise<KeyObject> {
   const stored = readIfThere(file);
-  if (stored !== undefined) return signerOf(parseKey(file, stored));
+  if (stored !== undefined) return parseKey(file, stored);
   const { privateKey } = generateKeyPairSync("ed25519");
-  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
-  await mkdir(path.dirname(file), { recursive: true });
-  const temporary = `${file}.new`;
-  const handle = await open(temporary, "w", 0o600);
-  try {
-    await handle.writeFile(pem);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, file);
-  return signerOf(privateKey);
+  await replaceFile(file, String(privateKey.export({ type: "pkcs8", format: "pem" })));
+  return privateKey;
 }
 
 export type FoundDeviceKey =

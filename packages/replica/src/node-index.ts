@@ -1,2 +1,3 @@
 export * from "./node-environment.ts";
+export { replaceFile } from "./node-replace-file.ts";
 export { openReplica, type OpenReplicaOptions, type StoreOpener } from "./node-open-replica.ts";

@@ -21,6 +21,7 @@ export * from "./packed-envelope.ts";
 export * from "./wire-limits.ts";
 export * from "./bye-code.ts";
 export * from "./nak-code.ts";
+export * from "./node-web-socket.ts";
 export * from "./replication.ts";
 export * from "./reorder-buffer.ts";
 export * from "./retry-policy.ts";

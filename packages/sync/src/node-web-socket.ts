@@ -1,15 +1,27 @@
 import { HeddleErrorCode, type Scheduler } from "@heddle/core";
-import {
-  FrameConnection,
-  SignsOfLife,
-  subprotocol,
-  wireLimits,
-  type CloseWords,
-  type Connection,
-  type FrameCarrier,
-  type TransportLimits,
-} from "@heddle/sync";
-import type { RawData, ServerOptions, WebSocket } from "ws";
+
+import type { CloseWords } from "./close-words.ts";
+import { FrameConnection, type FrameCarrier } from "./frame-connection.ts";
+import { subprotocol } from "./handshake.ts";
+import { SignsOfLife } from "./signs-of-life.ts";
+import type { Connection, TransportLimits } from "./transport.ts";
+import { wireLimits } from "./wire-limits.ts";
+
+/** What is used of a socket of `ws`, accepted or dialed. */
+export interface NodeWebSocket {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  readonly isPaused: boolean;
+  readonly readyState: number;
+  readonly OPEN: number;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  send(bytes: Uint8Array, options: { readonly binary: true }): void;
+  ping(): void;
+  pause(): void;
+  resume(): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
 
 export interface ConnectionOfOptions {
   readonly scheduler: Scheduler;
@@ -18,7 +30,7 @@ export interface ConnectionOfOptions {
   readonly silenceMs?: number;
 }
 
-/** What a `ws` server needs so that its sockets can become connections. */
+/** What a server of `ws` needs so that its sockets can become connections. */
 export const heddleSocketOptions = {
   maxPayload: wireLimits.frameBytesMax,
   /** A frame of 256 KiB comes in a few pieces at most; thousands of tiny ones are an attack. */
@@ -26,15 +38,15 @@ export const heddleSocketOptions = {
   maxBufferedChunks: 4_096,
   perMessageDeflate: false,
   handleProtocols: (offered: Set<string>) => (offered.has(subprotocol) ? subprotocol : false),
-} as const satisfies ServerOptions;
+} as const;
 
 const defaultSilenceMs = 45_000;
 
 /**
- * A `ws` socket that was accepted, with subprotocol `heddle.1`, as a {@link Connection}. Its server is
- * made with {@link heddleSocketOptions}: without them a message is read whole before it is refused.
+ * An open socket of `ws`, with subprotocol `heddle.1`, as a {@link Connection}. A server is made with
+ * {@link heddleSocketOptions}: without them a message is read whole before it is refused.
  */
-export function connectionOf(socket: WebSocket, options: ConnectionOfOptions): Connection {
+export function connectionOf(socket: NodeWebSocket, options: ConnectionOfOptions): Connection {
   const connection = new FrameConnection(new SocketCarrier(socket), options);
   let failure: HeddleErrorCode | undefined;
   socket.binaryType = "arraybuffer";
@@ -51,18 +63,18 @@ export function connectionOf(socket: WebSocket, options: ConnectionOfOptions): C
       connection.failed(HeddleErrorCode.sessionTimeout, `nothing heard for ${silenceMs} ms`);
     },
   });
-  socket.on("message", (data: RawData, isBinary: boolean) => {
+  socket.on("message", (data: ArrayBuffer, isBinary: boolean) => {
     life.heard();
-    if (isBinary) connection.received(new Uint8Array(data as ArrayBuffer));
+    if (isBinary) connection.received(new Uint8Array(data));
     else connection.close(HeddleErrorCode.frameMalformed, "a text message");
   });
   socket.on("pong", () => life.heard());
   socket.on("ping", () => life.heard());
   // Frames that cannot be read; what becomes of the socket then is told by its close.
-  socket.on("error", (error: NodeJS.ErrnoException) => {
+  socket.on("error", (error: CodedError) => {
     failure ??= failureOf(error);
   });
-  socket.on("close", (closeCode: number, reason: Buffer) => {
+  socket.on("close", (closeCode: number, reason: { toString(): string }) => {
     life.stop();
     // 1005 is a goodbye without words, 1006 none at all.
     const wasPolite = closeCode !== 1006 && failure === undefined;
@@ -72,9 +84,9 @@ export function connectionOf(socket: WebSocket, options: ConnectionOfOptions): C
 }
 
 class SocketCarrier implements FrameCarrier {
-  readonly #socket: WebSocket;
+  readonly #socket: NodeWebSocket;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: NodeWebSocket) {
     this.#socket = socket;
   }
 
@@ -103,7 +115,11 @@ class SocketCarrier implements FrameCarrier {
   }
 }
 
-function failureOf({ code = "" }: NodeJS.ErrnoException): HeddleErrorCode | undefined {
+interface CodedError {
+  readonly code?: string;
+}
+
+function failureOf({ code = "" }: CodedError): HeddleErrorCode | undefined {
   if (!code.startsWith("WS_ERR_")) return undefined;
   const isTooMuch = /_LENGTH$|_TOO_MANY_/.test(code);
   return isTooMuch ? HeddleErrorCode.frameTooLarge : HeddleErrorCode.frameMalformed;

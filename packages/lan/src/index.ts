@@ -1,0 +1,16 @@
+export * from "./device-identity.ts";
+export * from "./address.ts";
+export * from "./lan-counters.ts";
+export * from "./lan-limits.ts";
+export { LanListener, type LanListenerOptions } from "./lan-listener.ts";
+export { lanTransport, type LanTransportOptions } from "./lan-transport.ts";
+export type { PairedDevice } from "./paired-device.ts";
+export { PairedDevices } from "./paired-devices.ts";
+export { joinPairing } from "./join-pairing.ts";
+export { parsePairingLink, type PairingLink } from "./pairing-link.ts";
+export {
+  startPairing,
+  type Pairing,
+  type PairingParty,
+  type StartPairingOptions,
+} from "./start-pairing.ts";

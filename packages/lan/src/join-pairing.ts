@@ -1,0 +1,108 @@
+import { connect, type TLSSocket } from "node:tls";
+
+import { isHeddleError } from "@heddle/core";
+
+import { addressText, type LanAddress } from "./address.ts";
+import { nameFrom } from "./device-name.ts";
+import { lanLimits } from "./lan-limits.ts";
+import type { PairedDevice } from "./paired-device.ts";
+import { readCard, writeCard } from "./pairing-card.ts";
+import { PairingChannel, pairingTls } from "./pairing-channel.ts";
+import { pairingFailed } from "./pairing-failed.ts";
+import { pairingIdentity, parsePairingLink, type PairingLink } from "./pairing-link.ts";
+import type { PairingParty } from "./start-pairing.ts";
+
+/**
+ * Pairs this device with the one that shows the link.
+ *
+ * @throws HeddleError `HEDDLE_PAIRING_FAILED` when the link is damaged, expired, used or wrong, or the
+ * other device is not there: then nobody is trusted who was not trusted before.
+ */
+export async function joinPairing(link: string, party: PairingParty): Promise<PairedDevice> {
+  const parsed = parsePairingLink(link);
+  if (parsed.fingerprint === party.identity.fingerprint) {
+    throw pairingFailed("the link is this device's own: use it on the other one");
+  }
+  let failure: unknown;
+  for (const address of parsed.addresses) {
+    let socket: TLSSocket;
+    try {
+      socket = await openPsk(parsed, address, party);
+    } catch (error) {
+      failure = error;
+      continue;
+    }
+    // Somebody who knows the secret is there: nobody else is asked.
+    return exchange(new PairingChannel(socket, party.environment.scheduler), parsed, party);
+  }
+  throw failure;
+}
+
+function openPsk(
+  { secret }: PairingLink,
+  { host, port }: LanAddress,
+  { environment }: PairingParty,
+): Promise<TLSSocket> {
+  const where = addressText({ host, port });
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      ...pairingTls,
+      host,
+      port,
+      pskCallback: () => ({ psk: Buffer.from(secret), identity: pairingIdentity(secret) }),
+      checkServerIdentity: () => undefined,
+    });
+    const fail = (why: string, cause?: unknown): void => {
+      callOff();
+      socket.destroy();
+      reject(pairingFailed(`${where} ${why}`, cause));
+    };
+    const callOff = environment.scheduler.after(lanLimits.dialAddressMsMax, () => {
+      fail("does not answer");
+    });
+    socket.once("error", (cause: NodeJS.ErrnoException) => {
+      const isNobody = cause.code === "ECONNREFUSED" || cause.code === "EHOSTUNREACH";
+      fail(isNobody ? "waits for nobody: the link was used or has expired" : refusal, cause);
+    });
+    socket.once("close", () => fail(refusal));
+    socket.once("secureConnect", () => {
+      // With a certificate it would be somebody who does not know the secret.
+      if (socket.getPeerX509Certificate() !== undefined) return fail("does not know the secret");
+      callOff();
+      socket.removeAllListeners("close").removeAllListeners("error");
+      resolve(socket);
+    });
+  });
+}
+
+const refusal = "refused: the link is wrong, was used or has expired";
+
+async function exchange(
+  channel: PairingChannel,
+  link: PairingLink,
+  { identity, name, paired, environment }: PairingParty,
+): Promise<PairedDevice> {
+  let before: PairedDevice | undefined;
+  let device: PairedDevice | undefined;
+  try {
+    const binding = channel.secretFor("pair");
+    channel.write(writeCard(identity, nameFrom(name), { role: "guest", binding }));
+    const card = readCard(await channel.read(), { role: "host", binding });
+    if (card?.fingerprint !== link.fingerprint) {
+      throw pairingFailed("another device answered than the link is of");
+    }
+    before = paired.all.find(({ fingerprint }) => fingerprint === card.fingerprint);
+    const tagKey = channel.secretFor("tags").toString("hex");
+    device = { ...card, tagKey, pairedMs: environment.clock.nowMs() };
+    await paired.add(device);
+    channel.write("kept");
+    if ((await channel.read()) !== "kept") throw pairingFailed("the other device refused");
+    channel.end();
+    return device;
+  } catch (error) {
+    channel.destroy();
+    // As it was: half a pairing is none.
+    if (device) await (before ? paired.add(before) : paired.remove(device.fingerprint));
+    throw isHeddleError(error) ? error : pairingFailed("the pairing failed", error);
+  }
+}

@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+
+import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { replaceFile } from "@heddle/replica/node";
+
+import type { Fingerprint } from "./device-identity.ts";
+import { lanLimits } from "./lan-limits.ts";
+import { parsePairedDevice, writePairedDevice, type PairedDevice } from "./paired-device.ts";
+
+const extension = ".json";
+
+/**
+ * Who is trusted: one small file for each device, so that two programs (`heddle pair` beside a running
+ * replica) never write the same one. A file that cannot be read is nobody's: trust fails closed.
+ *
+ * Reading is synchronous: a handshake asks, and the answer has to be that of this moment.
+ */
+export class PairedDevices {
+  readonly #folder: string;
+  #seen = "";
+  #devices: ReadonlyMap<Fingerprint, PairedDevice> = new Map();
+  #unreadable: readonly string[] = [];
+
+  /** @param folder need not be there. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.refresh();
+  }
+
+  /** Revoked ones too. */
+  get all(): readonly PairedDevice[] {
+    return [...this.#devices.values()];
+  }
+
+  /** Names of files that say nothing that can be read, or more than there may be. */
+  get unreadable(): readonly string[] {
+    return this.#unreadable;
+  }
+
+  /** Undefined for a stranger and for a device that was revoked. */
+  trusted(fingerprint: Fingerprint | undefined): PairedDevice | undefined {
+    const device = fingerprint === undefined ? undefined : this.#devices.get(fingerprint);
+    return device?.revokedMs === undefined ? device : undefined;
+  }
+
+  get allTrusted(): readonly PairedDevice[] {
+    return this.all.filter(({ revokedMs }) => revokedMs === undefined);
+  }
+
+  /**
+   * @throws HeddleError `HEDDLE_PAIRING_FAILED` when there are as many as there may be,
+   * `HEDDLE_STORAGE_IO` when it could not be kept.
+   */
+  async add(device: PairedDevice): Promise<void> {
+    this.refresh();
+    if (!this.#devices.has(device.fingerprint) && this.#devices.size >= lanLimits.pairedMax) {
+      const message = `${lanLimits.pairedMax} devices are paired: forget one of them first`;
+      throw new HeddleError(HeddleErrorCode.pairingFailed, message);
+    }
+    await this.#write(device);
+  }
+
+  /** From now on it is a stranger; the file stays and says since when. */
+  async revoke(fingerprint: Fingerprint, revokedMs: number): Promise<void> {
+    const device = this.#devices.get(fingerprint);
+    if (device) await this.#write({ ...device, revokedMs });
+  }
+
+  /** As if it had never been there; for what is to be said later, {@link revoke}. */
+  async remove(fingerprint: Fingerprint): Promise<void> {
+    await rm(path.join(this.#folder, fingerprint + extension), { force: true });
+    this.#seen = "";
+    this.refresh();
+  }
+
+  /** Looks at the folder again; whether something has changed. */
+  refresh(): boolean {
+    const stamp = stampOf(this.#folder);
+    if (stamp === this.#seen) return false;
+    this.#seen = stamp;
+    const unreadable: string[] = [];
+    const devices = new Map<Fingerprint, PairedDevice>();
+    for (const name of namesIn(this.#folder)) {
+      const device = readDevice(path.join(this.#folder, name));
+      const isWhole = device !== undefined && name === device.fingerprint + extension;
+      if (!isWhole || devices.size >= lanLimits.pairedMax) unreadable.push(name);
+      else devices.set(device.fingerprint, device);
+    }
+    this.#devices = devices;
+    this.#unreadable = unreadable;
+    return true;
+  }
+
+  async #write(device: PairedDevice): Promise<void> {
+    const file = path.join(this.#folder, device.fingerprint + extension);
+    try {
+      await replaceFile(file, writePairedDevice(device));
+    } catch (cause) {
+      const message = `${file} could not be written`;
+      throw new HeddleError(HeddleErrorCode.storageIo, message, { cause });
+    }
+    // A clock of the file system may stand still between two writes.
+    this.#seen = "";
+    this.refresh();
+  }
+}
+
+/** Changes with every file that is put in place; a folder that is not there has none. */
+function stampOf(folder: string): string {
+  const found = statSync(folder, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? "none" : `${found.ino} ${found.mtimeNs}`;
+}
+
+function namesIn(folder: string): readonly string[] {
+  const there = statSync(folder, { throwIfNoEntry: false });
+  if (there === undefined) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(extension))
+    .toSorted();
+}
+
+function readDevice(file: string): PairedDevice | undefined {
+  try {
+    const found = statSync(file);
+    if (!found.isFile() || found.size > lanLimits.recordBytesMax) return undefined;
+    return parsePairedDevice(readFileSync(file, "utf8"));
+  } catch {
+    // Whatever keeps it from being read: it is listed as unreadable, and trusted by nobody.
+    return undefined;
+  }
+}

@@ -1,0 +1,187 @@
+import path from "node:path";
+import { connect, createServer } from "node:tls";
+
+import { HeddleErrorCode } from "@heddle/core";
+import { nodeEnvironment } from "@heddle/replica/node";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import type { DeviceIdentity } from "./device-identity.ts";
+import { joinPairing } from "./join-pairing.ts";
+import { newFolder, newIdentity } from "./lan-site.fixture.ts";
+import { lanLimits } from "./lan-limits.ts";
+import { PairedDevices } from "./paired-devices.ts";
+import { pairingTls } from "./pairing-channel.ts";
+import { pairingIdentity, parsePairingLink, writePairingLink } from "./pairing-link.ts";
+import { startPairing, type Pairing, type PairingParty } from "./start-pairing.ts";
+
+// Goal: whoever has the link is paired, once; nobody else is, and nobody is half paired.
+// Method: real pairings over loopback, with everything that can be wrong about a link.
+
+const ignore = (): void => undefined;
+const environment = nodeEnvironment({ debug: ignore, info: ignore, warn: ignore, error: ignore });
+const failed = { code: HeddleErrorCode.pairingFailed };
+
+let temporary: ReturnType<typeof newFolder>;
+let ada: PairingParty;
+let bo: PairingParty;
+let pairing: Pairing | undefined;
+
+beforeEach(() => {
+  temporary = newFolder();
+  ada = party("Ada's laptop");
+  bo = party("Bo's laptop");
+});
+
+afterEach(() => {
+  pairing?.cancel();
+  temporary.remove();
+});
+
+function party(name: string, identity: DeviceIdentity = newIdentity()): PairingParty {
+  const paired = new PairedDevices(path.join(temporary.folder, identity.fingerprint));
+  return { identity, name, paired, environment };
+}
+
+async function begin(options: { readonly lifeMs?: number } = {}): Promise<Pairing> {
+  pairing = await startPairing({ ...ada, ...options, hosts: ["127.0.0.1"] });
+  return pairing;
+}
+
+function trustOf({ paired }: PairingParty): readonly string[] {
+  paired.refresh();
+  return paired.allTrusted.map(({ name }) => name);
+}
+
+describe("a pairing", () => {
+  test("[LAN-5] makes two devices trust each other, with a key that only they have", async () => {
+    const { link, done } = await begin();
+    const [atBo, atAda] = await Promise.all([joinPairing(link, bo), done]);
+    expect(atBo).toMatchObject({ name: ada.name, fingerprint: ada.identity.fingerprint });
+    expect(atAda).toMatchObject({ name: bo.name, fingerprint: bo.identity.fingerprint });
+    expect(atBo.tagKey).toBe(atAda.tagKey);
+    expect([trustOf(ada), trustOf(bo)]).toEqual([[bo.name], [ada.name]]);
+  });
+
+  test("[LAN-6] refuses a link that was used", async () => {
+    const { link, done } = await begin();
+    await Promise.all([joinPairing(link, bo), done]);
+    const cy = party("Cy's laptop");
+    await expect(joinPairing(link, cy)).rejects.toMatchObject(failed);
+    expect([trustOf(ada), trustOf(cy)]).toEqual([[bo.name], []]);
+  });
+
+  test("[LAN-6] refuses a link that has expired", async () => {
+    const { link, done } = await begin({ lifeMs: 20 });
+    await expect(done).rejects.toMatchObject(failed);
+    await expect(joinPairing(link, bo)).rejects.toMatchObject(failed);
+    expect([trustOf(ada), trustOf(bo)]).toEqual([[], []]);
+  });
+
+  test("[LAN-6] refuses a wrong secret, and is withdrawn after so many", async () => {
+    const { link, done } = await begin();
+    const parsed = parsePairingLink(link);
+    const outcome = expect(done).rejects.toMatchObject(failed);
+    for (let attempt = 0; attempt < lanLimits.pairingAttemptsMax; attempt++) {
+      const wrong = writePairingLink({ ...parsed, secret: new Uint8Array(16).fill(attempt) });
+      await expect(joinPairing(wrong, bo)).rejects.toMatchObject(failed);
+    }
+    await outcome;
+    await expect(joinPairing(link, bo)).rejects.toMatchObject(failed);
+    expect([trustOf(ada), trustOf(bo)]).toEqual([[], []]);
+  });
+
+  test("[LAN-6] with another device than the link names is none, for neither side", async () => {
+    const { link, done } = await begin();
+    const outcome = expect(done).rejects.toMatchObject(failed);
+    const { fingerprint } = newIdentity();
+    const forged = writePairingLink({ ...parsePairingLink(link), fingerprint });
+    await expect(joinPairing(forged, bo)).rejects.toMatchObject(failed);
+    await outcome;
+    expect([trustOf(ada), trustOf(bo)]).toEqual([[], []]);
+  });
+
+  test("[LAN-5] shows who does not know the secret nothing, not even a name", async () => {
+    const heard: Buffer[] = [];
+    const { privateKey, certificate: cert } = newIdentity();
+    const key = privateKey.export({ type: "pkcs8", format: "pem" });
+    const impostor = createServer({ key, cert, minVersion: "TLSv1.3" }, (socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.on("data", (chunk: Buffer) => heard.push(chunk));
+    });
+    impostor.on("tlsClientError", (_error, socket) => socket.destroy());
+    await new Promise<void>((done) => impostor.listen(0, "127.0.0.1", done));
+    const { port } = impostor.address() as { readonly port: number };
+    const { fingerprint } = ada.identity;
+    const addresses = [{ host: "127.0.0.1", port }];
+    const link = writePairingLink({ addresses, secret: new Uint8Array(16), fingerprint });
+    await expect(joinPairing(link, bo)).rejects.toMatchObject(failed);
+    expect(heard).toEqual([]);
+    await new Promise((done) => impostor.close(done));
+  });
+
+  test("[LAN-6] ends when whoever has the link says who it is not", async () => {
+    const { link, done } = await begin();
+    const outcome = expect(done).rejects.toMatchObject(failed);
+    const { secret, addresses } = parsePairingLink(link);
+    const psk = { psk: Buffer.from(secret), identity: pairingIdentity(secret) };
+    const socket = connect({ ...pairingTls, ...addresses[0]!, pskCallback: () => psk });
+    const text = JSON.stringify({ format: "heddle-pair-card/1", key: "AA", name: "x" });
+    const length = Uint8Array.of(0, text.length);
+    socket.once("secureConnect", () => socket.write(Buffer.concat([length, Buffer.from(text)])));
+    await new Promise((closed) => socket.once("close", closed));
+    await outcome;
+    expect(trustOf(ada)).toEqual([]);
+  });
+
+  test("[LAN-5] again replaces what was there, and lifts a revocation", async () => {
+    const first = await begin();
+    await Promise.all([joinPairing(first.link, bo), first.done]);
+    await ada.paired.revoke(bo.identity.fingerprint, 1);
+    expect(trustOf(ada)).toEqual([]);
+    const second = await begin();
+    await Promise.all([joinPairing(second.link, { ...bo, name: "Bo's desk" }), second.done]);
+    expect(trustOf(ada)).toEqual(["Bo's desk"]);
+  });
+});
+
+test.each([
+  "",
+  "heddle-pair:2?a=10.0.0.1:1&s=AA&f=AA",
+  "heddle-pair:1?s=AAAAAAAAAAAAAAAAAAAAAA",
+  "https://example.com",
+  `heddle-pair:1?a=10.0.0.1:0&${"x".repeat(10)}`,
+  `heddle-pair:1?${"a=10.0.0.1:1&".repeat(200)}`,
+])("[LAN-6] %j is refused as a link before anything is dialed", (link) => {
+  expect(() => parsePairingLink(link)).toThrow(expect.objectContaining(failed));
+});
+
+test("links of version 1 are written and read as ever", () => {
+  const link = {
+    addresses: [
+      { host: "192.168.1.5", port: 4711 },
+      { host: "fe80::1", port: 80 },
+    ],
+    secret: Uint8Array.from({ length: 16 }, (_, index) => index),
+    fingerprint: "0f".repeat(32),
+  };
+  const text =
+    "heddle-pair:1?a=192.168.1.5:4711&a=[fe80::1]:80&s=AAECAwQFBgcICQoLDA0ODw" +
+    "&f=Dw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8";
+  expect(writePairingLink(link)).toBe(text);
+  expect(parsePairingLink(` ${text}\n`)).toEqual(link);
+});
+
+test("[LAN-2] what another program writes is seen, and what it damages is trusted by nobody", async () => {
+  const { link, done } = await begin();
+  await Promise.all([joinPairing(link, bo), done]);
+  const elsewhere = new PairedDevices(path.join(temporary.folder, ada.identity.fingerprint));
+  expect(elsewhere.trusted(bo.identity.fingerprint)?.name).toBe(bo.name);
+  await ada.paired.revoke(bo.identity.fingerprint, 5);
+  await vi.waitFor(() => expect(elsewhere.refresh()).toBe(true));
+  expect(elsewhere.trusted(bo.identity.fingerprint)).toBeUndefined();
+  const { writeFileSync } = await import("node:fs");
+  const name = `${bo.identity.fingerprint}.json`;
+  writeFileSync(path.join(temporary.folder, ada.identity.fingerprint, name), "{}");
+  const damaged = new PairedDevices(path.join(temporary.folder, ada.identity.fingerprint));
+  expect([damaged.all, damaged.unreadable]).toEqual([[], [name]]);
+});

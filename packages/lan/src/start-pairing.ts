@@ -1,0 +1,180 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+
+import { HeddleError, HeddleErrorCode, isHeddleError, type Environment } from "@heddle/core";
+
+import type { LanAddress } from "./address.ts";
+import type { DeviceIdentity } from "./device-identity.ts";
+import { nameFrom } from "./device-name.ts";
+import { lanLimits } from "./lan-limits.ts";
+import type { PairedDevice } from "./paired-device.ts";
+import type { PairedDevices } from "./paired-devices.ts";
+import { readCard, writeCard } from "./pairing-card.ts";
+import { PairingChannel, pairingTls } from "./pairing-channel.ts";
+import { pairingFailed } from "./pairing-failed.ts";
+import { pairingIdentity, writePairingLink } from "./pairing-link.ts";
+
+export interface PairingParty {
+  readonly identity: DeviceIdentity;
+  /** Where the other device is written down. */
+  readonly paired: PairedDevices;
+  readonly environment: Pick<Environment, "clock" | "random" | "scheduler">;
+  /** What this device calls itself. */
+  readonly name: string;
+}
+
+export interface StartPairingOptions extends PairingParty {
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** Addresses of this machine for the link; default: those of its interfaces. */
+  readonly hosts?: readonly string[];
+  readonly lifeMs?: number;
+}
+
+/** A pairing that waits for the other device. It ends once: by success, by its time, or by too many tries. */
+export interface Pairing {
+  /** A secret: whoever has it may be paired. */
+  readonly link: string;
+  /** @throws HeddleError `HEDDLE_PAIRING_FAILED`, by rejection. */
+  readonly done: Promise<PairedDevice>;
+  cancel(): void;
+}
+
+/**
+ * Waits for one device that was given the link. The secret is the key of the connection itself (TLS 1.3
+ * with an external PSK), so a neighbour who does not have it cannot stand in between, and learns nothing.
+ *
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` without an address or port to wait at.
+ */
+export async function startPairing(options: StartPairingOptions): Promise<Pairing> {
+  const host = new PairingHost(options);
+  await host.listen();
+  return host;
+}
+
+class PairingHost implements Pairing {
+  readonly done: Promise<PairedDevice>;
+  readonly #options: StartPairingOptions;
+  readonly #secret: Uint8Array;
+  readonly #server: Server;
+  readonly #sockets = new Set<TLSSocket>();
+  readonly #callOff: () => void;
+  #settle!: { readonly resolve: (device: PairedDevice) => void; reject(error: Error): void };
+  #failures = 0;
+  /** The secret is good for one device: whoever is first. */
+  #isTaken = false;
+  #isOver = false;
+  link = "";
+
+  constructor(options: StartPairingOptions) {
+    const { environment, lifeMs = lanLimits.pairingMsMax } = options;
+    this.#options = options;
+    this.#secret = environment.random.bytes(16);
+    this.done = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    // Whoever cancels need not listen; who listens is told all the same.
+    this.done.catch((error: unknown) => {
+      if (!isHeddleError(error)) throw error;
+    });
+    const wanted = pairingIdentity(this.#secret);
+    this.#server = createServer({
+      ...pairingTls,
+      pskCallback: (_socket, identity) => {
+        return identity === wanted && !this.#isTaken ? Buffer.from(this.#secret) : null;
+      },
+      handshakeTimeout: lanLimits.handshakeMsMax,
+    });
+    this.#server.maxConnections = lanLimits.socketsPerAddressMax;
+    this.#server.on("tlsClientError", (_error, socket) => {
+      socket.destroy();
+      this.#failed();
+    });
+    this.#server.on("drop", () => this.#failed());
+    this.#server.on("secureConnection", (socket) => this.#meet(socket));
+    this.#callOff = environment.scheduler.after(Math.min(lifeMs, lanLimits.pairingMsMax), () => {
+      this.#end(pairingFailed("nobody came in time: the link has expired"));
+    });
+  }
+
+  async listen(): Promise<void> {
+    const { port = 0, hosts = hostsOf() } = this.#options;
+    try {
+      if (hosts.length === 0) throw new Error("no interface has an address");
+      this.#server.listen({ port });
+      await once(this.#server, "listening");
+    } catch (cause) {
+      this.#end(pairingFailed("nobody can be waited for", cause));
+      const message = `nobody can be waited for on port ${port}`;
+      throw new HeddleError(HeddleErrorCode.configInvalid, message, { cause });
+    }
+    const { port: taken } = this.#server.address() as AddressInfo;
+    const addresses = hosts.slice(0, 4).map((host): LanAddress => ({ host, port: taken }));
+    const { fingerprint } = this.#options.identity;
+    this.link = writePairingLink({ addresses, secret: this.#secret, fingerprint });
+  }
+
+  cancel(): void {
+    this.#end(pairingFailed("the pairing was cancelled"));
+  }
+
+  #meet(socket: TLSSocket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    if (this.#isTaken || this.#isOver) return void socket.destroy();
+    this.#isTaken = true;
+    const channel = new PairingChannel(socket, this.#options.environment.scheduler);
+    this.#exchange(channel).then(
+      (device) => {
+        channel.end();
+        this.#end(undefined, device);
+      },
+      (error: unknown) => {
+        channel.destroy();
+        this.#end(isHeddleError(error) ? error : pairingFailed("the pairing failed", error));
+      },
+    );
+  }
+
+  /** Their card, ours, their word that it is written down; then it is written down here, and said. */
+  async #exchange(channel: PairingChannel): Promise<PairedDevice> {
+    const { identity, name, paired, environment } = this.#options;
+    const binding = channel.secretFor("pair");
+    const card = readCard(await channel.read(), { role: "guest", binding });
+    if (card === undefined || card.fingerprint === identity.fingerprint) {
+      throw pairingFailed("the other device does not say who it is");
+    }
+    channel.write(writeCard(identity, nameFrom(name), { role: "host", binding }));
+    if ((await channel.read()) !== "kept") throw pairingFailed("the other device refused");
+    const tagKey = channel.secretFor("tags").toString("hex");
+    const device = { ...card, tagKey, pairedMs: environment.clock.nowMs() };
+    await paired.add(device);
+    channel.write("kept");
+    return device;
+  }
+
+  #failed(): void {
+    this.#failures++;
+    if (this.#failures < lanLimits.pairingAttemptsMax || this.#isTaken) return;
+    this.#end(pairingFailed(`${this.#failures} tries failed: the link was withdrawn`));
+  }
+
+  #end(error: HeddleError | undefined, device?: PairedDevice): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#isTaken = true;
+    this.#callOff();
+    this.#server.close();
+    // The one that succeeded ends by itself, when it has been told.
+    if (error) for (const socket of this.#sockets) socket.destroy();
+    if (device) this.#settle.resolve(device);
+    else this.#settle.reject(error!);
+  }
+}
+
+/** IPv4 addresses of this machine that a neighbour can use. */
+export function hostsOf(): readonly string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const outside = all.filter(({ family, internal }) => family === "IPv4" && !internal);
+  return outside.map(({ address }) => address).slice(0, 4);
+}
