@@ -11,12 +11,17 @@ const isRoot = process.platform === "linux" && process.getuid?.() === 0;
 /** Root of a container may not be allowed to. */
 const isAllowed = isRoot && spawnSync("unshare", ["--net", "true"]).status === 0;
 
-export type Site = "a" | "b";
+export type Site = "a" | "b" | "c" | "d";
 
-const addresses: Readonly<Record<Site, string>> = { a: "10.77.0.1", b: "10.77.0.2" };
+const firstAddresses: Readonly<Record<Site, string>> = {
+  a: "10.77.0.1",
+  b: "10.77.0.2",
+  c: "10.77.0.3",
+  d: "10.77.0.4",
+};
 
 /**
- * Two machines and the switch between them, as network namespaces: processes of each see nothing else.
+ * Two machines or more and the switch between them, as network namespaces: processes of each see nothing else.
  * Nothing is left in the namespace of this process, so what was made ends with the namespaces.
  *
  *   a: eth0 ── to-a ┐ switch (bridge) ┌ to-b ── eth0 :b
@@ -31,13 +36,17 @@ export class SmallNetwork implements Disposable {
 
   readonly #name = `heddle-${randomBytes(3).toString("hex")}`;
 
-  constructor() {
+  readonly #sites: readonly Site[];
+  readonly #addresses = { ...firstAddresses };
+
+  constructor(sites: readonly Site[] = ["a", "b"]) {
+    this.#sites = sites;
     process.once("exit", this.#remove);
     try {
-      for (const part of ["a", "b", "switch"]) run("ip", "netns", "add", this.#namespace(part));
+      for (const part of [...sites, "switch"]) run("ip", "netns", "add", this.#namespace(part));
       this.#in("switch", "ip link add bridge type bridge");
       this.#in("switch", "ip link set bridge up");
-      for (const site of ["a", "b"] as const) this.#connect(site);
+      for (const site of sites) this.#connect(site);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -45,7 +54,19 @@ export class SmallNetwork implements Disposable {
   }
 
   address(site: Site): string {
-    return addresses[site];
+    return this.#addresses[site];
+  }
+
+  /** The machine gets another address, as after a walk to another room; what it had open is not told. */
+  move(site: Site, address: string): void {
+    this.#in(site, `ip address del ${this.#addresses[site]}/24 dev eth0`);
+    this.#in(site, `ip address add ${address}/24 dev eth0`);
+    this.#addresses[site] = address;
+  }
+
+  /** Takes `site` off the switch, or puts it back; its own link stays up. */
+  setPort(site: Site, state: "up" | "down"): void {
+    this.#in("switch", `ip link set to-${site} ${state}`);
   }
 
   /** What a process is started through to run there. */
@@ -78,7 +99,7 @@ export class SmallNetwork implements Disposable {
 
   /** TCP connections that the kernel of `site` takes for alive, from its `port` to the other site. */
   connectionsFromPeer(site: Site, port: number): number {
-    const peer = addresses[site === "a" ? "b" : "a"];
+    const peer = this.#addresses[site === "a" ? "b" : "a"];
     const lines = this.#in(site, `ss -Htn state established sport = :${port} dst ${peer}`);
     return lines.split("\n").filter((line) => line !== "").length;
   }
@@ -91,7 +112,7 @@ export class SmallNetwork implements Disposable {
   /** Whatever of it is there, and whoever still runs in it: also after a test that never ended. */
   readonly #remove = (): void => {
     const there = run("ip", "netns", "list").split(/\s+/);
-    const made = ["a", "b", "switch"].map((part) => this.#namespace(part));
+    const made = [...this.#sites, "switch"].map((part) => this.#namespace(part));
     for (const namespace of made.filter((name) => there.includes(name))) {
       const pids = run("ip", "netns", "pids", namespace).split("\n");
       for (const pid of pids.filter((pid) => pid !== "")) process.kill(Number(pid), "SIGKILL");
@@ -105,7 +126,7 @@ export class SmallNetwork implements Disposable {
     run("ip", "-n", this.#namespace("switch"), "link", "add", port, ...peer);
     this.#in("switch", `ip link set ${port} master bridge up`);
     this.#in(site, "ip link set lo up");
-    this.#in(site, `ip address add ${addresses[site]}/24 dev eth0`);
+    this.#in(site, `ip address add ${this.#addresses[site]}/24 dev eth0`);
     this.#in(site, "ip link set eth0 up");
     this.#in(site, "nft add table inet faults");
     for (const hook of ["input", "output"]) {

@@ -88,7 +88,7 @@ const table: Readonly<Record<string, Rule>> = {
   },
   "@heddle/lan": {
     kind: "adapter",
-    mayImport: ["@heddle/core", "@heddle/replica", "@heddle/sync", "ws"],
+    mayImport: ["@heddle/core", "@heddle/replica", "@heddle/sync", "bonjour-service", "ws"],
     nodeFiles: everyFile,
   },
   "@heddle/testkit": {

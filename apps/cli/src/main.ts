@@ -2,6 +2,7 @@ import { isHeddleError } from "@heddle/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 
 import type { CommandIo } from "./command-io.ts";
+import { addLanCommands } from "./lan-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 import { replayFlags, type ReplayArguments } from "./replay/replay-options.ts";
 import { version } from "./version.ts";
@@ -51,6 +52,7 @@ function newProgram(io: CommandIo, stop: AbortSignal, done: (status: number) => 
   addInspect(program, io, done);
   addStoreCommands(program, io, done);
   addQuarantine(program, io, done);
+  addLanCommands(program, io, stop, done);
   return program;
 }
 

@@ -1,6 +1,8 @@
 import { equalBytes, HeddleErrorCode, isHeddleError } from "@heddle/core";
 import { decodeFrame, type Connection, type ConnectionHandlers } from "@heddle/sync";
 
+import type { ShownDevice } from "./peer-certificate.ts";
+
 /**
  * A connection whose greeting has to come from the device at the other end of the TLS connection. A
  * paired device could pass the greeting of another one on, signature and all, and then speak in its name:
@@ -12,10 +14,14 @@ export class BoundConnection implements Connection {
   #isGreeted = false;
   #isRefused = false;
 
-  /** @param publicKey of the device that was authenticated below: 32 bytes, Ed25519. */
-  constructor(connection: Connection, publicKey: Uint8Array) {
+  /** Of this machine, as the connection was made. */
+  readonly localAddress: string | undefined;
+
+  /** @param shown the device that was authenticated below, and over which address. */
+  constructor(connection: Connection, shown: ShownDevice) {
     this.#connection = connection;
-    this.#publicKey = publicKey;
+    this.#publicKey = shown.publicKey;
+    this.localAddress = shown.localAddress;
   }
 
   get bufferedBytes(): number {

@@ -14,3 +14,7 @@ export {
   type PairingParty,
   type StartPairingOptions,
 } from "./start-pairing.ts";
+export { bonjourDiscovery } from "./bonjour-discovery.ts";
+export type * from "./discovery.ts";
+export { lan, lanFolders, openParty, type Lan, type LanOptions } from "./lan.ts";
+export { nameOf, type LanPeerView } from "./lan-peers.ts";

@@ -13,6 +13,16 @@ export interface LanCounters {
   requestsRefused: number;
   /** An address led to another device than it was to lead to. */
   wrongDevices: number;
+  /** Connections that were closed because their device is no longer paired. */
+  revokedClosed: number;
+  /** Announcements of paired devices; all others are nobody's. */
+  sightings: number;
+  announcementsIgnored: number;
+  goodbyes: number;
+  packetsTooLarge: number;
+  packetsTooMany: number;
+  packetsMalformed: number;
+  instancesForgotten: number;
 }
 
 export function newLanCounters(): LanCounters {
@@ -24,5 +34,13 @@ export function newLanCounters(): LanCounters {
     socketsDropped: 0,
     requestsRefused: 0,
     wrongDevices: 0,
+    revokedClosed: 0,
+    sightings: 0,
+    announcementsIgnored: 0,
+    goodbyes: 0,
+    packetsTooLarge: 0,
+    packetsTooMany: 0,
+    packetsMalformed: 0,
+    instancesForgotten: 0,
   };
 }

@@ -14,6 +14,23 @@ export const lanLimits = {
   handshakeMsMax: 5_000,
   /** To one address; then the next one is tried. */
   dialAddressMsMax: 2_500,
+  /** Addresses that are kept of one device, and tried by one dial. */
+  addressesPerDeviceMax: 4,
+
+  /** A packet of multicast DNS above that is not looked at (RFC 6762, 17). */
+  packetBytesMax: 9_000,
+  packetsPerSecond: 200,
+  packetsBurst: 400,
+  /** Instances that are remembered before all of them are looked for anew. */
+  instancesMax: 256,
+  /** Of the text of one announcement. */
+  textBytesMax: 1_024,
+  /** Between two looks for devices that are paired and not connected. */
+  searchMs: 10_000,
+  /** Between two looks at interfaces and at who is paired. */
+  watchMs: 1_000,
+  /** The device that does not dial first gives the other one so long. */
+  dialPatienceMs: 3_000,
 
   /** A pairing is over then, whoever is on the way. */
   pairingMsMax: 10 * 60_000,

@@ -48,8 +48,8 @@ export class LanListener {
   readonly #tls: Server;
   readonly #http = createHttpServer({ maxHeaderSize: 8 * 1024, insecureHTTPParser: false });
   readonly #webSockets = new WebSocketServer({ ...heddleSocketOptions, noServer: true });
-  /** By both ends of the socket; with how to call their deadline off. */
-  readonly #opening = new Map<string, () => void>();
+  /** By both ends of the socket, until it is a connection; with how to call the deadline off. */
+  readonly #opening = new Map<string, { readonly socket: Socket; readonly callOff: () => void }>();
   readonly #secured = new Set<string>();
   readonly #sockets = new Set<Socket>();
 
@@ -105,12 +105,10 @@ export class LanListener {
     return this.#sockets.size;
   }
 
-  /** Connections that were handed out are their hosts' to close; all other sockets end. */
+  /** Resolves when the last socket has ended: connections that were handed out are their hosts' to close. */
   async close(): Promise<void> {
-    for (const callOff of this.#opening.values()) callOff();
-    this.#opening.clear();
     const closed = new Promise((resolve) => this.#tls.close(resolve));
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { socket } of this.#opening.values()) socket.destroy();
     this.#webSockets.close();
     await closed;
   }
@@ -133,7 +131,7 @@ export class LanListener {
       if (this.#secured.has(key)) counters.requestsRefused++;
       socket.destroy();
     });
-    this.#opening.set(key, callOff);
+    this.#opening.set(key, { socket, callOff });
     socket.once("close", () => {
       if (!this.#secured.delete(key)) counters.handshakesFailed++;
       this.#settle(key);
@@ -168,12 +166,12 @@ export class LanListener {
       this.#settle(keyOf(socket as TLSSocket));
       counters.accepted++;
       const options = { scheduler, ...(limits && { limits }), ...(silenceMs && { silenceMs }) };
-      onConnection(new BoundConnection(connectionOf(webSocket, options), shown.publicKey), device);
+      onConnection(new BoundConnection(connectionOf(webSocket, options), shown), device);
     });
   }
 
   #settle(key: string): void {
-    this.#opening.get(key)?.();
+    this.#opening.get(key)?.callOff();
     this.#opening.delete(key);
   }
 }

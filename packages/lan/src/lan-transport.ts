@@ -135,7 +135,7 @@ function upgrade(
   webSocket.once("open", () => {
     counters.dialed++;
     const settings = { scheduler, ...(limits && { limits }), ...(silenceMs && { silenceMs }) };
-    outcome.opened(new BoundConnection(connectionOf(webSocket, settings), shown.publicKey));
+    outcome.opened(new BoundConnection(connectionOf(webSocket, settings), shown));
   });
   return webSocket;
 }

@@ -7,6 +7,8 @@ export interface ShownDevice {
   readonly fingerprint: Fingerprint;
   /** 32 bytes, as in HELLO. */
   readonly publicKey: Uint8Array;
+  /** Of this machine. */
+  readonly localAddress?: string;
 }
 
 /** Undefined without a certificate, or with one of another kind of key. Asked anew for each connection. */
@@ -14,7 +16,9 @@ export function shownDevice(socket: TLSSocket): ShownDevice | undefined {
   const key = socket.getPeerX509Certificate()?.publicKey;
   if (key?.asymmetricKeyType !== "ed25519") return undefined;
   const { x = "" } = key.export({ format: "jwk" });
+  const { localAddress } = socket;
   return {
+    ...(localAddress !== undefined && { localAddress }),
     fingerprint: fingerprintOf(key),
     publicKey: Uint8Array.from(Buffer.from(x, "base64url")),
   };

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { networkInterfaces } from "node:os";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 
 import { HeddleError, HeddleErrorCode, isHeddleError, type Environment } from "@heddle/core";
@@ -9,6 +8,7 @@ import type { LanAddress } from "./address.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
 import { nameFrom } from "./device-name.ts";
 import { lanLimits } from "./lan-limits.ts";
+import { hostsOf } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 import { readCard, writeCard } from "./pairing-card.ts";
@@ -170,11 +170,4 @@ class PairingHost implements Pairing {
     if (device) this.#settle.resolve(device);
     else this.#settle.reject(error!);
   }
-}
-
-/** IPv4 addresses of this machine that a neighbour can use. */
-export function hostsOf(): readonly string[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const outside = all.filter(({ family, internal }) => family === "IPv4" && !internal);
-  return outside.map(({ address }) => address).slice(0, 4);
 }

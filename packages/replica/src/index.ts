@@ -44,6 +44,7 @@ export type { PeerHostOptions } from "./peers/peer-host-options.ts";
 export * from "./peers/peer-host.ts";
 export * from "./peers/peer-presence.ts";
 export * from "./peers/peer-set.ts";
+export * from "./peers/peer-source.ts";
 export type { RefusedEdit } from "./peers/read-refused.ts";
 export { EngineFolder } from "./engine-folder.ts";
 export type {

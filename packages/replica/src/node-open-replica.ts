@@ -12,6 +12,7 @@ import {
 } from "./node-environment.ts";
 import { openLiveReplica } from "./open-live-replica.ts";
 import type { PeerTarget } from "./peers/peer-set.ts";
+import type { PeerSource } from "./peers/peer-source.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 
 /** Opens a store, as `levelStore(folder)` of `@heddle/storage-level` makes one. */
@@ -26,8 +27,8 @@ export interface OpenReplicaOptions extends Partial<Omit<ReplicaOptions, "store"
   readonly store: StoreOpener | LogStore;
   /** Default: silent. */
   readonly logger?: Logger;
-  /** Peers to keep a connection to, in the order of no preference: all of them. */
-  readonly peers?: readonly PeerTarget[];
+  /** Peers to keep a connection to, all of them; and sources that find them, as `lan()` does. */
+  readonly peers?: readonly (PeerTarget | PeerSource)[];
   /** Bring over everything that peers have, and not only the documents that were opened here. */
   readonly follow?: boolean;
 }
@@ -45,7 +46,9 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
  * device key holds none.
  */
 export async function openReplica(options: OpenReplicaOptions): Promise<LiveReplica> {
-  const { store: given, logger = silent, peers: targets, follow = false, ...rest } = options;
+  const { store: given, logger = silent, peers, follow = false, ...rest } = options;
+  const targets = peers?.filter((peer): peer is PeerTarget => "transport" in peer);
+  const sources = peers?.filter((peer): peer is PeerSource => "start" in peer);
   const environment = nodeEnvironment(logger);
   const isOpener = "open" in given;
   const store = isOpener ? await given.open(environment) : given;
@@ -56,7 +59,11 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
     // A key that was made for this process is another one each time.
     if (!rest.signer && directory !== undefined) await noteDevice(store, signer);
     const parts = { ...rest, environment, store, signer, verifier: nodeVerifier, release };
-    return await openLiveReplica({ ...parts, peers: targets, follow });
+    // A key that was handed in is not ours to lend.
+    const isKeyHere = rest.signer === undefined && directory !== undefined;
+    const deviceKeyFile = isKeyHere ? deviceKeyFileIn(directory) : undefined;
+    const places = { directory, deviceKeyFile };
+    return await openLiveReplica({ ...parts, ...places, peers: targets, sources, follow });
   } catch (error) {
     await release?.();
     throw error;
@@ -65,5 +72,10 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
 
 function signerIn(directory: string | undefined): Promise<Signer> {
   if (directory === undefined) return Promise.resolve(ephemeralDeviceKey());
-  return openDeviceKey(path.join(path.resolve(directory), deviceKeyName));
+  return openDeviceKey(deviceKeyFileIn(directory));
+}
+
+/** Where a data folder has the key of its device. */
+export function deviceKeyFileIn(directory: string): string {
+  return path.join(path.resolve(directory), deviceKeyName);
 }

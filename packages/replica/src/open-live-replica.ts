@@ -6,7 +6,9 @@ import { LiveReplica } from "./live/live-replica.ts";
 import { LivePeers, type PeerEvents } from "./peers/live-peers.ts";
 import type { PeerHostOptions } from "./peers/peer-host-options.ts";
 import { PeerHost } from "./peers/peer-host.ts";
+import type { DialerChange } from "./peers/dialer-state.ts";
 import { PeerSet, type PeerTarget } from "./peers/peer-set.ts";
+import type { PeerGround, PeerSource, RunningPeerSource } from "./peers/peer-source.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import { Replica } from "./replica.ts";
 
@@ -19,6 +21,11 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
   readonly verifier: Verifier;
   /** Peers to keep a connection to, in the order of no preference: all of them. None: no peers at all. */
   readonly peers?: readonly PeerTarget[] | undefined;
+  /** Whoever finds peers by itself, beside those. */
+  readonly sources?: readonly PeerSource[] | undefined;
+  /** What sources are told of where the replica lives; undefined where it has no folder. */
+  readonly directory?: string | undefined;
+  readonly deviceKeyFile?: string | undefined;
   /** False: nobody is dialed before {@link LivePeers.setOnline}. Default true. */
   readonly isOnline?: boolean;
   /** Bring over everything that peers have, and not only the documents that were opened here. */
@@ -37,22 +44,33 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
  * @throws HeddleError `HEDDLE_STORAGE_*` as the store does; then nothing is released.
  */
 export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveReplica> {
-  const { verifier, peers: targets, isOnline = true, follow = false, release, ...rest } = parts;
+  const { verifier, peers: targets, isOnline = true, follow = false, release, ...given } = parts;
+  const { sources = [], directory, deviceKeyFile, ...rest } = given;
   const { adopt = follow, role = PeerRole.replica } = rest;
   const { environment } = rest;
   const own = { ...rest, engine: rest.engine ?? "heddle" };
   const replica = await Replica.open(own);
   const meeting = { ...own, replica, verifier, follow, adopt, role };
-  const peers = targets && (await meet(meeting, targets, isOnline));
+  if (targets === undefined && sources.length === 0) {
+    return new LiveReplica({ replica, environment, release });
+  }
+  const places = { directory, deviceKeyFile };
+  const peers = await meet(meeting, { targets: targets ?? [], sources, places, isOnline });
   return new LiveReplica({ replica, environment, release, peers });
+}
+
+interface Wanted {
+  readonly targets: readonly PeerTarget[];
+  readonly sources: readonly PeerSource[];
+  readonly places: Pick<PeerGround, "directory" | "deviceKeyFile">;
+  readonly isOnline: boolean;
 }
 
 type Meeting = Omit<PeerHostOptions, "hasOutbox" | "onEvent">;
 
 async function meet(
   meeting: Meeting,
-  targets: readonly PeerTarget[],
-  isOnline: boolean,
+  { targets, sources, places, isOnline }: Wanted,
 ): Promise<LivePeers> {
   const { environment, store, replica } = meeting;
   const events = new EventListeners<PeerEvents>();
@@ -61,13 +79,23 @@ async function meet(
     hasOutbox: true,
     onEvent: (event) => events.emit("sync", event),
   });
-  const set = new PeerSet({
-    host,
-    environment,
-    targets,
-    onChange: (peer, change) => events.emit("connection", { ...change, peer }),
-  });
-  if (!isOnline) set.setOnline(false);
+  const onChange = (peer: string, change: DialerChange): void => {
+    events.emit("connection", { ...change, peer });
+  };
+  const set = new PeerSet({ host, environment, targets, onChange });
+  const found: RunningPeerSource[] = [];
+  try {
+    for (const source of sources) {
+      found.push(await source.start({ ...places, host, environment, onChange }));
+    }
+  } catch (error) {
+    host.stop();
+    await Promise.all(found.map((source) => source.stop()));
+    await meeting.replica.close();
+    throw error;
+  }
+  const all = [set, ...found];
+  if (!isOnline) for (const each of all) each.setOnline(false);
   set.start();
-  return new LivePeers({ host, set, events, reading: { store, environment, replica } });
+  return new LivePeers({ host, set, found, events, reading: { store, environment, replica } });
 }

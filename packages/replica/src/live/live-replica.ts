@@ -77,7 +77,7 @@ export class LiveReplica implements AsyncDisposable {
    */
   async close(): Promise<void> {
     const closing = await Promise.allSettled([...this.#documents].map((live) => live.close()));
-    this.#options.peers?.stop();
+    await this.#options.peers?.stop();
     await this.replica.close();
     await this.#options.release?.();
     const failed = closing.find(({ status }) => status === "rejected");

@@ -9,6 +9,7 @@ import type { Replica } from "../replica.ts";
 import type { PeerHost } from "./peer-host.ts";
 import type { PeerPresence } from "./peer-presence.ts";
 import type { PeerSet } from "./peer-set.ts";
+import type { RunningPeerSource } from "./peer-source.ts";
 import { readRefused, type RefusedEdit, type RefusedReading } from "./read-refused.ts";
 import type { Copies } from "./replication-waits.ts";
 
@@ -32,6 +33,8 @@ export interface PeerEvents {
 export interface LivePeersParts {
   readonly host: PeerHost;
   readonly set: PeerSet;
+  /** Peers that were not named. */
+  readonly found: readonly RunningPeerSource[];
   readonly events: EventListeners<PeerEvents>;
   /** What was refused is read from it, and copied. */
   readonly reading: RefusedReading & { readonly replica: Replica };
@@ -47,7 +50,10 @@ export class LivePeers {
 
   /** Where the connection to each peer stands, by the peer's name. */
   get states(): ReadonlyMap<string, DialerState> {
-    return this.#parts.set.states;
+    const { set, found } = this.#parts;
+    const states = new Map(set.states);
+    for (const source of found) for (const [name, state] of source.states) states.set(name, state);
+    return states;
   }
 
   /** Who is where: live documents are shown it. */
@@ -145,12 +151,14 @@ export class LivePeers {
 
   /** What the platform knows of the network: offline nothing is dialed, and nothing fails. */
   setOnline(isOnline: boolean): void {
-    this.#parts.set.setOnline(isOnline);
+    const { set, found } = this.#parts;
+    for (const each of [set, ...found]) each.setOnline(isOnline);
   }
 
   /** Dials at once what waits, or was refused. */
   retryNow(): void {
-    this.#parts.set.retryNow();
+    const { set, found } = this.#parts;
+    for (const each of [set, ...found]) each.retryNow();
   }
 
   /** Exchanges a document with every peer from now on; the returned function takes that back. */
@@ -163,9 +171,11 @@ export class LivePeers {
     return this.#parts.host.whenReplicated(document, copies);
   }
 
-  /** Says goodbye to everybody. */
-  stop(): void {
-    this.#parts.set.stop();
-    this.#parts.host.stop();
+  /** Says goodbye to everybody. Resolves when nobody is listened to any more. */
+  async stop(): Promise<void> {
+    const { set, found, host } = this.#parts;
+    set.stop();
+    host.stop();
+    await Promise.all(found.map((source) => source.stop()));
   }
 }

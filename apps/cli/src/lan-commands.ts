@@ -1,0 +1,72 @@
+import { InvalidArgumentError, type Command } from "commander";
+
+import type { CommandIo } from "./command-io.ts";
+import type { PairOptions } from "./lan/pair-command.ts";
+import type { PeerOptions } from "./lan/peer-command.ts";
+import type { PeersOptions } from "./lan/peers-command.ts";
+
+type Done = (status: number) => void;
+
+const dataFolder = ["--data <folder>", "data folder of this device", "heddle-data"] as const;
+
+/** Commands for devices on one local network. Each is loaded when it runs. */
+export function addLanCommands(
+  program: Command,
+  io: CommandIo,
+  stop: AbortSignal,
+  done: Done,
+): void {
+  program
+    .command("peer")
+    .description("keep a copy of everything that paired devices on this network have")
+    .option(...dataFolder)
+    .option("--name <name>", "what this device calls itself; its host name unless said otherwise")
+    .option("--port <n>", "port to listen on; 0 takes a free one", port, 0)
+    .option("--address <host:port...>", "where paired devices are, if nobody can be discovered")
+    .option("--no-discovery", "neither announce this device nor look for others")
+    .option("--json", "print one JSON object a line, when something changes")
+    .action(async (options: PeerOptions) => {
+      const { peerCommand } = await import("./lan/peer-command.ts");
+      done(await peerCommand(options, io, stop));
+    });
+  program
+    .command("pair")
+    .description(
+      "show a link for another device, or use the one that it shows; peers may be running",
+    )
+    .argument("[link]", "as the other device shows it")
+    .option(...dataFolder)
+    .option("--name <name>", "what this device calls itself; its host name unless said otherwise")
+    .option(
+      "--host <address...>",
+      "of this machine, for the link; those of its interfaces otherwise",
+    )
+    .option("--minutes <n>", "how long the link is good, at most 10", minutes, 10)
+    .option("--json", "print one JSON object a line")
+    .action(async (link: string | undefined, options: PairOptions) => {
+      const { pairCommand } = await import("./lan/pair-command.ts");
+      done(await pairCommand(link, options, io, stop));
+    });
+  program
+    .command("peers")
+    .description("list the devices that this one is paired with, or revoke one")
+    .option(...dataFolder)
+    .option("--revoke <fingerprint>", "trust it no more: 8 digits or more of its fingerprint")
+    .option("--json", "print one JSON object")
+    .action(async (options: PeersOptions) => {
+      const { peersCommand } = await import("./lan/peers-command.ts");
+      done(await peersCommand(options, io));
+    });
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (text !== "" && Number.isInteger(number) && number >= 0 && number < 65_536) return number;
+  throw new InvalidArgumentError("it is not a port number.");
+}
+
+function minutes(text: string): number {
+  const number = Number(text);
+  if (number > 0 && number <= 10) return number;
+  throw new InvalidArgumentError("it is not a number of minutes up to 10.");
+}

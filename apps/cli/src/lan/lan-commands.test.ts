@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
+
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { main } from "../main.ts";
+import { PeerScreen, type PeerPicture } from "./peer-screen.ts";
+
+// Goal: what the commands of the LAN say, to people and to scripts.
+// Method: the commands themselves on two data folders; pictures for the screen. Replicas in a network are in
+// test/faults/lan.test.ts.
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "heddle-cli-lan-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function newIo(isTTY = false) {
+  const out: string[] = [];
+  const err: string[] = [];
+  return {
+    out,
+    err,
+    io: { out: (line: string) => out.push(line), err: (line: string) => err.push(line), isTTY },
+  };
+}
+
+async function run(...argv: readonly string[]) {
+  const { io, out, err } = newIo();
+  const status = await main(argv, io, new AbortController().signal);
+  return { status, out: out.join("\n"), err: err.join("\n") };
+}
+
+const dataOf = (name: string) => ["--data", path.join(folder, name), "--name", name];
+
+test("[LAN-5, LAN-2] heddle pair shows a link, uses one, and heddle peers lists and revokes", async () => {
+  const shown = newIo();
+  const pairing = main(
+    ["pair", ...dataOf("ada"), "--host", "127.0.0.1", "--json"],
+    shown.io,
+    new AbortController().signal,
+  );
+  await vi.waitFor(() => expect(shown.out).toHaveLength(1));
+  const { link } = JSON.parse(shown.out[0]!) as { readonly link: string };
+  expect(await run("pair", link, ...dataOf("bo"))).toMatchObject({
+    status: 0,
+    out: expect.stringMatching(/^paired with ada \([0-9a-f]{4}(?:-[0-9a-f]{4}){3}\)$/),
+  });
+  expect(await pairing).toBe(0);
+  expect(JSON.parse(shown.out[1]!)).toMatchObject({ event: "paired", name: "bo" });
+  const again = await run("pair", link, ...dataOf("cy"));
+  expect(again).toMatchObject({ status: 1, err: expect.stringContaining("HEDDLE_PAIRING_FAILED") });
+
+  const ada = ["peers", "--data", path.join(folder, "ada")];
+  const { out } = await run(...ada);
+  expect(out).toMatch(/^device {2}fingerprint .*trusted\nbo .* yes$/);
+  const listed = await run(...ada, "--json");
+  const { devices } = JSON.parse(listed.out) as { readonly devices: { fingerprint: string }[] };
+  expect(Object.keys(devices[0]!)).not.toContain("tagKey");
+  const revoked = await run(...ada, "--revoke", devices[0]!.fingerprint.slice(0, 8));
+  expect(revoked).toMatchObject({ status: 0, out: expect.stringContaining("no, since") });
+  expect(await run(...ada, "--revoke", "beef")).toMatchObject({ status: 2 });
+});
+
+describe("the screen of heddle peer", () => {
+  const device = { fingerprint: "ab".repeat(32), name: "Bo", tagKey: "", pairedMs: 0 };
+  const nobody: PeerPicture = {
+    directory: "data",
+    fingerprint: "0011-2233",
+    port: 4711,
+    peers: [],
+    documents: 3,
+    outbox: { envelopes: 0, bytes: 0 },
+    trouble: undefined,
+  };
+  const bo: PeerPicture = {
+    ...nobody,
+    peers: [{ device, state: "connected", addresses: ["10.0.0.2:80"] }],
+    outbox: { envelopes: 2, bytes: 2048 },
+  };
+
+  test("is a line for each change where nobody watches", () => {
+    const { io, out, err } = newIo();
+    const screen = new PeerScreen(io, false);
+    for (const picture of [nobody, nobody, bo, bo, nobody]) screen.show(picture);
+    expect(out.slice(5)).toEqual([
+      "2 envelopes wait for other devices",
+      "Bo (abab-abab-abab-abab): connected",
+      "0 envelopes wait for other devices",
+      "Bo (abab-abab-abab-abab): no longer trusted",
+    ]);
+    expect(out.join("")).not.toContain("\u001b");
+    expect(err).toEqual([]);
+  });
+
+  test("is a table that takes the place of the last one where a person watches", () => {
+    const { io, out, err } = newIo(true);
+    const screen = new PeerScreen(io, false);
+    for (const picture of [nobody, nobody, bo]) screen.show(picture);
+    expect(err).toHaveLength(2);
+    expect(err[1]!.startsWith("\u001b[6A\u001b[J")).toBe(true);
+    const text = stripVTControlCharacters(err[1]!);
+    expect(text).toContain("Bo (abab-abab-abab-abab)  connected  10.0.0.2:80");
+    expect(text).toContain("1 of 1 devices connected · 2 envelopes (2.0 KiB) wait");
+    expect(out).toEqual([]);
+  });
+
+  test("is one object a line for scripts, without the key of the pair", () => {
+    const { io, out } = newIo();
+    const screen = new PeerScreen(io, true);
+    for (const picture of [bo, bo, nobody]) screen.show(picture);
+    expect(out.map((line) => (JSON.parse(line) as PeerPicture).peers.length)).toEqual([1, 0]);
+    expect(out[0]).not.toContain("tagKey");
+  });
+});

@@ -1,0 +1,50 @@
+import type { Connection } from "@heddle/sync";
+import type { DialerState, PeerSet } from "@heddle/replica";
+
+import type { PairedDevice } from "./paired-device.ts";
+
+/** One connection to a device, and since when it is open (monotonic). */
+export interface OpenConnection {
+  readonly connection: Connection;
+  readonly localAddress: string | undefined;
+  readonly side: "dialed" | "accepted";
+  readonly sinceMs: number;
+}
+
+/** Two that were made within so long of each other were dialed from both sides at once. */
+const atOnceMs = 2_000;
+
+/** A device that is trusted, and how it is reached at this moment. */
+export class LanPeer {
+  device: PairedDevice;
+  /** The newest is the last. */
+  open: readonly OpenConnection[] = [];
+  /** Looks for it; there is none while it is connected, or nobody knows where it could be. */
+  dialer: PeerSet | undefined;
+  cancelPatience: (() => void) | undefined;
+  /** Its announcement, and what of it is worth no second look. */
+  instance: string | undefined;
+  retriedMs = -Infinity;
+
+  constructor(device: PairedDevice) {
+    this.device = device;
+  }
+
+  get dialing(): DialerState | undefined {
+    return this.dialer && [...this.dialer.states.values()][0];
+  }
+
+  /**
+   * Connections that another one replaces. The newest is the one that works: an older one may lead to
+   * where the device was. Of two that were dialed at once both sides keep the same: what the device with
+   * the lower fingerprint dialed.
+   */
+  superfluous(isOwnLower: boolean): readonly OpenConnection[] {
+    const newest = this.open.at(-1);
+    if (newest === undefined) return [];
+    const wanted = isOwnLower ? "dialed" : "accepted";
+    const atOnce = this.open.filter(({ sinceMs }) => newest.sinceMs - sinceMs < atOnceMs);
+    const kept = atOnce.findLast(({ side }) => side === wanted) ?? newest;
+    return this.open.filter((each) => each !== kept);
+  }
+}

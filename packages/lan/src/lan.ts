@@ -1,0 +1,169 @@
+import { hostname } from "node:os";
+import path from "node:path";
+
+import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
+import type { PeerGround, PeerSource } from "@heddle/replica";
+import { openDevicePrivateKey } from "@heddle/replica/node";
+
+import { parseAddress, type LanAddress } from "./address.ts";
+import { bonjourDiscovery } from "./bonjour-discovery.ts";
+import { identityOf, type DeviceIdentity, type Fingerprint } from "./device-identity.ts";
+import type { Discovery } from "./discovery.ts";
+import { joinPairing } from "./join-pairing.ts";
+import { KnownAddresses } from "./known-addresses.ts";
+import { newLanCounters, type LanCounters } from "./lan-counters.ts";
+import { LanPeers, type LanPeerView } from "./lan-peers.ts";
+import type { PairedDevice } from "./paired-device.ts";
+import { PairedDevices } from "./paired-devices.ts";
+import { startPairing, type Pairing, type PairingParty } from "./start-pairing.ts";
+
+export interface LanOptions {
+  /** What this device calls itself to those that it is paired with; default: the name of the computer. */
+  readonly name?: string;
+  /** Default 0: a free one, which discovery tells. Needed where others are to name this device's address. */
+  readonly port?: number;
+  /** Address to listen on; default: all of this machine. */
+  readonly host?: string;
+  /** `host:port` of paired devices, for networks on which nobody can be discovered. */
+  readonly addresses?: readonly string[];
+  /** In place of multicast DNS; false: nobody is looked for and nothing is announced. */
+  readonly discovery?: Discovery | false;
+}
+
+/** Peers on the local network: `openReplica({ store, peers: [lan()] })`. */
+export interface Lan extends PeerSource {
+  readonly counters: Readonly<LanCounters>;
+  /** Paired devices and how they are reached; empty before the replica is open. */
+  readonly peers: readonly LanPeerView[];
+  /** Why nobody can be looked for, if it is so. */
+  readonly trouble: HeddleError | undefined;
+  /** Where this device listens; undefined before the replica is open. */
+  readonly port: number | undefined;
+  readonly identity: DeviceIdentity | undefined;
+  /** @throws HeddleError as `startPairing`. */
+  pair(): Promise<Pairing>;
+  /** @throws HeddleError `HEDDLE_PAIRING_FAILED`. */
+  join(link: string): Promise<PairedDevice>;
+  /** From this moment on the device is a stranger, here. */
+  revoke(fingerprint: Fingerprint): Promise<void>;
+}
+
+/** Folders of the LAN in a data folder. */
+export function lanFolders(directory: string) {
+  const folder = path.join(path.resolve(directory), "lan");
+  return { paired: path.join(folder, "paired"), addresses: path.join(folder, "addresses.json") };
+}
+
+/**
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` for an address that is none.
+ */
+export function lan(options: LanOptions = {}): Lan {
+  return new LanSource(options);
+}
+
+class LanSource implements Lan {
+  readonly name = "lan";
+  readonly counters = newLanCounters();
+  readonly #options: LanOptions;
+  readonly #fixed: readonly LanAddress[];
+  #running: LanPeers | undefined;
+  #party: PairingParty | undefined;
+
+  constructor(options: LanOptions) {
+    this.#options = options;
+    this.#fixed = (options.addresses ?? []).map(addressOf);
+  }
+
+  get peers(): readonly LanPeerView[] {
+    return this.#running?.view ?? [];
+  }
+
+  get trouble(): HeddleError | undefined {
+    return this.#running?.trouble;
+  }
+
+  get port(): number | undefined {
+    return this.#running?.port;
+  }
+
+  get identity(): DeviceIdentity | undefined {
+    return this.#party?.identity;
+  }
+
+  async start(ground: PeerGround): Promise<LanPeers> {
+    const { host, environment, directory, deviceKeyFile, onChange } = ground;
+    if (directory === undefined || deviceKeyFile === undefined) {
+      const message = "the LAN needs a store with a folder, and the device key that is kept in it";
+      throw new HeddleError(HeddleErrorCode.configInvalid, message);
+    }
+    const { name = hostname(), port = 0, discovery, host: listenHost } = this.#options;
+    this.#party = await openParty({ directory, deviceKeyFile, environment, name });
+    const { clock } = environment;
+    const { counters } = this;
+    this.#running = await LanPeers.start({
+      host,
+      environment,
+      counters,
+      listenHost,
+      port,
+      onChange,
+      identity: this.#party.identity,
+      paired: this.#party.paired,
+      addresses: new KnownAddresses(lanFolders(directory).addresses, this.#fixed),
+      discovery:
+        discovery === false ? undefined : (discovery ?? bonjourDiscovery({ clock, counters })),
+    });
+    return this.#running;
+  }
+
+  async pair(): Promise<Pairing> {
+    const pairing = await startPairing(this.#open());
+    // Whoever waits for it is told of a failure; here only a new device matters.
+    pairing.done.then(() => this.#running?.pairedChanged()).catch(() => undefined);
+    return pairing;
+  }
+
+  async join(link: string): Promise<PairedDevice> {
+    const device = await joinPairing(link, this.#open());
+    this.#running?.pairedChanged();
+    return device;
+  }
+
+  async revoke(fingerprint: Fingerprint): Promise<void> {
+    const { paired, environment } = this.#open();
+    await paired.revoke(fingerprint, environment.clock.nowMs());
+    this.#running?.pairedChanged();
+  }
+
+  #open(): PairingParty {
+    if (this.#party) return this.#party;
+    throw new HeddleError(HeddleErrorCode.configInvalid, "the replica is not open");
+  }
+}
+
+export interface PartyOptions {
+  readonly directory: string;
+  readonly deviceKeyFile: string;
+  readonly environment: Environment;
+  readonly name?: string | undefined;
+}
+
+/**
+ * Who this device is to others, from its data folder; its key is made on first use.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` or `HEDDLE_STORAGE_IO` when its key cannot be read.
+ */
+export async function openParty(options: PartyOptions): Promise<PairingParty> {
+  const { directory, deviceKeyFile, environment, name = hostname() } = options;
+  const identity = identityOf(await openDevicePrivateKey(deviceKeyFile));
+  return { identity, paired: new PairedDevices(lanFolders(directory).paired), environment, name };
+}
+
+function addressOf(text: string): LanAddress {
+  const address = parseAddress(text);
+  if (address) return address;
+  throw new HeddleError(
+    HeddleErrorCode.configInvalid,
+    `${text} is no address, as in 10.0.0.5:4711`,
+  );
+}

@@ -1,0 +1,37 @@
+import type { Environment } from "@heddle/core";
+
+import type { DialerChange, DialerState } from "./dialer-state.ts";
+import type { PeerHost } from "./peer-host.ts";
+
+/**
+ * Finds peers by itself, and lets them in: what a list of addresses cannot say. It is started with the
+ * replica and stopped with it.
+ */
+export interface PeerSource {
+  /** For log lines and people. */
+  readonly name: string;
+  /** @throws HeddleError; then the replica is not opened. */
+  start(ground: PeerGround): Promise<RunningPeerSource>;
+}
+
+/** What a source stands on: it connects what it finds to the host, and to nothing else. */
+export interface PeerGround {
+  readonly host: PeerHost;
+  readonly environment: Environment;
+  /** Where the replica keeps its store; undefined for one without a folder. */
+  readonly directory: string | undefined;
+  /** Of the key that signs for this device; undefined when somebody else holds that key. */
+  readonly deviceKeyFile: string | undefined;
+  /** A step of the connection to a peer, by the name that it is shown with. */
+  readonly onChange: (peer: string, change: DialerChange) => void;
+}
+
+export interface RunningPeerSource {
+  readonly states: ReadonlyMap<string, DialerState>;
+  /** Offline nobody is dialed. */
+  setOnline(isOnline: boolean): void;
+  /** Looks and dials at once. */
+  retryNow(): void;
+  /** Resolves when nothing of it is left. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,163 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { lanFolders, PairedDevices } from "@heddle/lan";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
+import { SmallNetwork, type Site } from "../processes/small-network.ts";
+import { LanDevice } from "./lan-site.ts";
+
+// Goal: devices in one room find each other, trust only whom they were paired with, and agree, with no server.
+// Method: four network namespaces on one bridge: three replicas, each a process with its folder, and a
+// neighbour that nobody paired. Ports of the bridge go down and up, an address changes, words are forged.
+// What one test leaves, the next one begins with.
+
+const { isPossible, reason } = SmallNetwork;
+const isWanted = isPossible || process.env["CI"] !== undefined;
+if (!isWanted) console.warn(`test/faults/lan.test.ts is skipped${reason}`);
+
+const sites = ["a", "b", "c"] as const;
+const patience = { timeout: 60_000, interval: 50 };
+const withinSeconds = { timeout: 5_000, interval: 50 };
+
+describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
+  let folder: string;
+  let network: SmallNetwork;
+  const devices = new Map<Site, LanDevice>();
+  let attacker: ProgramProcess;
+
+  const device = (site: Site): LanDevice => devices.get(site)!;
+  const all = (): readonly LanDevice[] => sites.map(device);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "heddle-lan-"));
+    network = new SmallNetwork(["a", "b", "c", "d"]);
+    const program = compileProgram("faults/lan-device-program");
+    const options = { network, folder, program };
+    attacker = new ProgramProcess(
+      compileProgram("faults/lan-attacker-program"),
+      [],
+      network.through("d"),
+    );
+    await Promise.all([
+      ...sites.map(async (site) => {
+        devices.set(site, await LanDevice.start({ ...options, site }));
+      }),
+      attacker.nextLine(),
+    ]);
+  });
+
+  afterAll(async () => {
+    await Promise.all(all().map((each) => each.stop()));
+    attacker.write("stop");
+    await attacker.finish();
+    network[Symbol.dispose]();
+    removePrograms();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function ask<Answer>(order: string): Promise<Answer> {
+    attacker.write(order);
+    return JSON.parse((await attacker.nextLine()) ?? "null") as Answer;
+  }
+
+  /** Every item that was written is at every device, once and in the same order. */
+  async function agree(count: number, who: readonly LanDevice[] = all()): Promise<void> {
+    await vi.waitFor(async () => {
+      const lists = await Promise.all(who.map((each) => each.list()));
+      expect(lists.map(({ length }) => length)).toEqual(who.map(() => count));
+      expect(new Set(lists[0]).size).toBe(count);
+      for (const list of lists) expect(list).toEqual(lists[0]);
+    }, patience);
+  }
+
+  async function connected(site: Site, names: readonly string[], within = patience): Promise<void> {
+    await vi.waitFor(async () => {
+      expect((await device(site).connected()).toSorted()).toEqual(names);
+    }, within);
+  }
+
+  async function strangersAt(site: Site): Promise<number> {
+    const counters = await device(site).ask<{ readonly strangersRefused: number }>("counters");
+    return counters.strangersRefused;
+  }
+
+  test("[LAN-7] nobody is announced before somebody is paired", async () => {
+    await device("a").pairWith(device("b"));
+    await vi.waitFor(async () => {
+      const heard = await ask<readonly { readonly host: string }[]>("heard");
+      const hosts = new Set(heard.map(({ host }) => host));
+      expect([...hosts].toSorted()).toEqual([network.address("a"), network.address("b")]);
+    }, patience);
+  });
+
+  test("[LAN-8] are paired by links, find each other, and bring over what was written alone", async () => {
+    await Promise.all(sites.map((site, index) => device(site).ask(`write ${index + 1}`)));
+    await device("b").pairWith(device("c"));
+    await device("c").pairWith(device("a"));
+    await agree(6);
+    await connected("a", ["device b", "device c"]);
+    const foundAfter = await Promise.all(all().map((each) => each.ask("connectedAfter")));
+    expect(foundAfter.every((ms) => typeof ms === "number")).toBe(true);
+  });
+
+  test("[LAN-8] edit apart while the bridge is cut in two, and agree when it is healed", async () => {
+    network.setPort("c", "down");
+    await Promise.all(sites.map((site) => device(site).ask("write 2")));
+    await agree(10, [device("a"), device("b")]);
+    expect(await device("c").list()).toHaveLength(8);
+    network.setPort("c", "up");
+    await agree(12);
+  });
+
+  test("[LAN-8] one leaves, edits, and is found under its new address", async () => {
+    network.setPort("c", "down");
+    network.move("c", "10.77.0.33");
+    await device("c").ask("write 3");
+    network.setPort("c", "up");
+    await agree(15);
+  });
+
+  test("[LAN-7] forged words and goodbyes of a neighbour change nothing, and tell it nothing", async () => {
+    await vi.waitFor(async () => {
+      expect((await ask<readonly unknown[]>("heard")).length).toBeGreaterThanOrEqual(3);
+    }, patience);
+    const words = JSON.stringify(await ask("heard"));
+    const keys = await Promise.all(all().map((each) => each.ask<string>("me")));
+    for (const secret of [...keys, "device", "shared list"]) expect(words).not.toContain(secret);
+    expect(await ask<number>("forge")).toBeGreaterThanOrEqual(3);
+    // Whoever looks for the others now finds the neighbour, too.
+    network.setPort("b", "down");
+    await device("b").ask("write 1");
+    await device("a").ask("write 1");
+    network.setPort("b", "up");
+    await agree(17);
+    await connected("a", ["device b", "device c"]);
+    expect(await ask("counts")).toMatchObject({ bytesHeard: 0 });
+  });
+
+  test("[LAN-1] a neighbour that knocks is told nothing", async () => {
+    const port = await device("a").ask<number>("port");
+    expect(await ask(`knock ${network.address("a")}:${port}`)).toBe(0);
+    expect(await strangersAt("a")).toBeGreaterThan(0);
+  });
+
+  test("[LAN-2] a device that another program revoked is cut off within seconds, for good", async () => {
+    const fingerprint = await device("c").ask<string>("me");
+    for (const site of ["a", "b"] as const) {
+      const { paired } = lanFolders(device(site).folder);
+      await new PairedDevices(paired).revoke(fingerprint, Date.now());
+    }
+    await connected("c", [], withinSeconds);
+    await device("a").ask("write 1");
+    await agree(18, [device("a"), device("b")]);
+    const refusedBefore = await strangersAt("a");
+    await vi.waitFor(async () => {
+      await device("c").ask("retry");
+      expect(await strangersAt("a")).toBeGreaterThan(refusedBefore);
+    }, patience);
+    expect(await device("c").list()).toHaveLength(17);
+  });
+});
