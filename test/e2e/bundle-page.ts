@@ -1,3 +1,4 @@
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build, type Rolldown } from "vite";
@@ -5,7 +6,7 @@ import { build, type Rolldown } from "vite";
 const pages = fileURLToPath(new URL("pages", import.meta.url));
 
 /**
- * The program `test/e2e/pages/<name>.ts` as one script for a browser, from the sources of the packages.
+ * The program `test/e2e/pages/<name>.ts`, or one of an absolute path, as one script for a browser, from the sources of the packages.
  * `vitest` in it is `pages/page-suite.ts`, so that a suite can run where its subject lives.
  */
 export async function bundlePage(name: string): Promise<string> {
@@ -28,7 +29,7 @@ export async function bundlePage(name: string): Promise<string> {
       // Suites of other ports, which the page leaves alone, want more of vitest.
       rolldownOptions: {
         shimMissingExports: true,
-        input: `${pages}/${name}.ts`,
+        input: path.isAbsolute(name) ? name : `${pages}/${name}.ts`,
         output: { codeSplitting: false },
       },
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { read, rootWorkspace, workspaces } from "./repository.ts";
+import { files, read, rootWorkspace, workspaces } from "./repository.ts";
 
 // Goal: a fresh clone installs today what it installed yesterday, and one copy of what must be one.
 // Method: read every package.json and the lock file.
@@ -31,6 +31,17 @@ function isAtLeast(version: string, least: string): boolean {
 /** Stock server and clients as users have them: started by tests and benches, shipped by nobody. */
 const oldPeers = /^node_modules\/(?:@y\/websocket-server|y-websocket-2)\//;
 
+const records = files.filter((file) => /^docs\/adr\/\d/.test(file)).map(read);
+
+/** Whether a page names that package. What is a word of English too has to stand in code, or in front of a row. */
+function names(name: string): (page: string) => boolean {
+  const escaped = name.replaceAll(/[/.]/g, "\\$&");
+  const isWord = /^[a-z]+$/.test(name);
+  const inRow = `^\\| (?:[^|]*[ \`])?${escaped}[ ,\`][^|]*\\|`;
+  const pattern = isWord ? `\`${escaped}\`|${inRow}` : `(?<![\\w@/-])${escaped}(?![\\w/-])`;
+  return (page) => new RegExp(pattern, "m").test(page);
+}
+
 const exactVersion = /^(?:npm:(?:@[\w.-]+\/)?[\w.-]+@)?\d+\.\d+\.\d+(?:-[\w.]+)?$/;
 
 describe("package.json", () => {
@@ -53,6 +64,18 @@ describe("package.json", () => {
       }
     }
     expect([...versions].filter(([, several]) => several.size > 1)).toEqual([]);
+  });
+
+  test("asks for nothing that no decision record gives a reason for", () => {
+    const unexplained = workspaces.flatMap(({ directory, manifest }) => {
+      const { dependencies, devDependencies, optionalDependencies, peerDependencies } = manifest;
+      return [dependencies, devDependencies, optionalDependencies, peerDependencies]
+        .flatMap((group) => Object.keys(group ?? {}))
+        .filter((name) => !name.startsWith("@heddle/") && !records.some(names(name)))
+        .map((name) => `${directory}: ${name}`);
+    });
+    expect(records.length).toBeGreaterThan(50);
+    expect(unexplained).toEqual([]);
   });
 
   test("what a package leaves to its user, its own tests have too", () => {

@@ -6,6 +6,7 @@ export interface BroadcastChannelLike {
   close(): void;
 }
 
+/** The platform's `BroadcastChannel`, or one of its shape. */
 export type BroadcastChannelConstructor = new (name: string) => BroadcastChannelLike;
 
 /** On the channel that everybody knows. */

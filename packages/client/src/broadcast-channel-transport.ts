@@ -23,6 +23,7 @@ export type {
   BroadcastChannelLike,
 } from "./broadcast-channel-like.ts";
 
+/** For either end of a channel. */
 export interface BroadcastChannelOptions {
   /** Who uses the same name finds each other: pages of one origin, threads of one process. */
   readonly name: string;
@@ -35,12 +36,14 @@ export interface BroadcastChannelOptions {
   readonly silenceMs?: number;
 }
 
+/** The accepting end of a channel; see {@link acceptBroadcastChannel}. */
 export interface BroadcastChannelAcceptor {
   readonly counters: Readonly<BroadcastChannelCounters>;
   /** Offers nothing more. Connections live on. */
   stop(): void;
 }
 
+/** What became of the dials that an acceptor heard. */
 export interface BroadcastChannelCounters {
   /** Connections that came of it. */
   accepted: number;

@@ -7,6 +7,7 @@ import {
 } from "@heddle/core";
 import { httpWire } from "@heddle/sync/connection";
 
+/** The part of `fetch` that is used. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchAnswer>;
 
 /** The part of `RequestInit` that is used. */
@@ -20,6 +21,7 @@ export interface FetchInit {
   readonly redirect: "error";
 }
 
+/** The part of a `Response` that is used. */
 export interface FetchAnswer {
   readonly status: number;
   readonly body: ReadableStream<Uint8Array> | null;

@@ -17,6 +17,7 @@ import { timerScheduler } from "./timer-scheduler.ts";
 
 export type { Fetch, FetchAnswer, FetchInit } from "./http-exchange.ts";
 
+/** Where an acceptor is, and how it is asked. */
 export interface HttpTransportOptions {
   /** `http:` or `https:`; of an acceptor, for example `https://relay.example/heddle/1/`. */
   readonly url: string;

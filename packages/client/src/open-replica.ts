@@ -8,6 +8,7 @@ import type { ReplicaStore } from "./platform/platform.ts";
 import { silent } from "./silent-logger.ts";
 import { webSocketTransport, type WebSocketTransportOptions } from "./web-socket-transport.ts";
 
+/** The store, and what a replica does beyond it: whom it agrees with, and its bounds. */
 export interface OpenReplicaOptions extends Partial<
   Omit<LiveReplicaParts, "store" | "environment" | "verifier" | "peers" | "release">
 > {

@@ -26,6 +26,7 @@ export type UnexpectedResponseListener = (
   response: { readonly statusCode?: number | undefined },
 ) => void;
 
+/** The platform's `WebSocket`, or that of `ws`. */
 export type WebSocketConstructor = new (
   url: string,
   protocols: string[],

@@ -20,6 +20,7 @@ import type { WebSocketConstructor, WebSocketLike } from "./web-socket-like.ts";
 
 export type { WebSocketConstructor, WebSocketExtras, WebSocketLike } from "./web-socket-like.ts";
 
+/** Where a relay is, and how it is dialled. */
 export interface WebSocketTransportOptions {
   /** `ws:` or `wss:`. */
   readonly url: string;

@@ -42,6 +42,7 @@ export class HeddleError extends Error {
   }
 }
 
+/** Whether it is an operating error of heddle, and of that code when one is given. */
 export function isHeddleError(error: unknown, code?: HeddleErrorCode): error is HeddleError {
   return error instanceof HeddleError && (code === undefined || error.code === code);
 }

@@ -5,6 +5,7 @@ import type { OpenDocument } from "./open-documents.ts";
 /** What each client says of itself; its fields are the application's. */
 export type AwarenessState = Readonly<Record<string, unknown>>;
 
+/** What {@link useAwareness} returns. */
 export interface Presence {
   /** Everybody else, by client id. */
   readonly others: ReadonlyMap<number, AwarenessState>;

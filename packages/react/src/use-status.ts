@@ -1,15 +1,17 @@
 import type { HeddleProviderEvents, Outbox, Saved } from "@heddle/client";
 import { useCallback, useRef, useSyncExternalStore } from "react";
 
-import type { OpenDocument } from "./open-documents.ts";
+import { troubleOf, type OpenDocument } from "./open-documents.ts";
+import type { Trouble } from "./trouble.ts";
 
+/** As the `status` event of a provider says it. */
 export type ConnectionStatus = "connected" | "connecting" | "disconnected";
 
 const emptyOutbox: Outbox = { pending: 0, bytes: 0, oldestMs: undefined };
 
 /** Where the connection to the relay stands. */
 export function useStatus(document: OpenDocument | undefined): ConnectionStatus {
-  return useProvider(document, "sync-status", statusOf, "disconnected");
+  return useProvider(document, "status", statusOf, "disconnected");
 }
 
 /** Whether the first exchange with the relay is done, in this connection. */
@@ -35,6 +37,24 @@ export function useOutbox(document: OpenDocument | undefined): Outbox {
     return last.current;
   }, []);
   return useProvider(document, "outbox", read, emptyOutbox);
+}
+
+/**
+ * What a person should know of this document: the last trouble that it had, `undefined` when there was none.
+ * One that passes by itself (`suspended`) goes when all is saved again; others stay until the document is
+ * opened anew.
+ */
+export function useTrouble(document: OpenDocument | undefined): Trouble | undefined {
+  const watch = document && troubleOf(document);
+  const subscribe = useCallback(
+    (listener: () => void) => watch?.listen(listener) ?? (() => undefined),
+    [watch],
+  );
+  return useSyncExternalStore(
+    subscribe,
+    () => watch?.last,
+    () => undefined,
+  );
 }
 
 function statusOf({ provider }: OpenDocument): ConnectionStatus {

@@ -14,6 +14,7 @@ export interface ApplyJudge {
   close(): Promise<void>;
 }
 
+/** Updates that are tried on a scratch document before they are stored. */
 export interface Trial {
   /** Somebody waits: for an answer that should be quick, or for one that may take; or nobody does. */
   readonly urgency: "urgent" | "bulk" | "idle";
@@ -42,6 +43,7 @@ export interface Trial {
   readonly alone?: { readonly share: number };
 }
 
+/** What came of a trial. */
 export type Verdict =
   /** `depth` is how deep shared types are nested in the document that came out. */
   | { readonly outcome: "ok"; readonly stepMs: readonly number[]; readonly depth: number }
@@ -49,6 +51,7 @@ export type Verdict =
   | { readonly outcome: "overloaded" | "unknown-base" }
   | FailedTrial;
 
+/** A trial that did harm, and where. */
 export interface FailedTrial {
   readonly outcome: "timeout" | "exception" | "memory";
   readonly reason: string;
@@ -66,6 +69,7 @@ export interface ApplyBudget {
   readonly perKibMs: number;
 }
 
+/** What a trial may take when nothing else is said. */
 export const defaultApplyBudget: ApplyBudget = { liveMs: 250, bulkMs: 5_000, perKibMs: 1 };
 
 export function budgetFor(budget: ApplyBudget, bytes: number): number {

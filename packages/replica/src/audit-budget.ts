@@ -4,6 +4,7 @@ export interface AuditBudget {
   readonly perKibMs: number;
 }
 
+/** What an audit of a log may take when nothing else is said. */
 export const defaultAuditBudget: AuditBudget = { baseMs: 1_000, perKibMs: 2 };
 
 /** A part of a log, which is applied update by update, gets less to begin with. */

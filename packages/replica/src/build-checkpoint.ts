@@ -33,6 +33,7 @@ import { recallsInForce } from "./recalls-in-force.ts";
 import type { FoldedState, StateFacts, StateFolder } from "./state-folder.ts";
 import { walkLog } from "./walk-log.ts";
 
+/** What a build works with. */
 export interface CheckpointBuilder {
   readonly store: LogStore;
   readonly environment: Environment;
@@ -47,6 +48,7 @@ export interface CheckpointBuilder {
   readonly pruneStepEnvelopes?: number | undefined;
 }
 
+/** What came of one build. */
 export type BuildOutcome =
   | { readonly outcome: "built"; readonly checkpoint: Checkpoint; readonly isWhole: boolean }
   | { readonly outcome: "nothing-new" }

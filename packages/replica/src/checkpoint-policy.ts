@@ -23,6 +23,7 @@ export interface CheckpointPolicy {
   readonly closingMsMax: number;
 }
 
+/** When a checkpoint is due, when nothing else is said. */
 export const defaultCheckpointPolicy: CheckpointPolicy = {
   envelopes: 2_000,
   bytes: 64 * 1024,

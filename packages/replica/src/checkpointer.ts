@@ -181,6 +181,7 @@ export class Checkpointer {
   }
 }
 
+/** What came of {@link checkpointDocument}. */
 export type CheckpointOutcome =
   | {
       readonly outcome: "built";

@@ -15,6 +15,7 @@ export interface DocumentCommit {
   readonly sources: readonly UpdateSource[];
 }
 
+/** Told of what happens to an open document. */
 export interface DocumentListener {
   onCommit(commit: DocumentCommit): void;
   /** The document left memory: the store failed, or a part of it was recalled. Open it again. */

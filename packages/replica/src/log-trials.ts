@@ -15,6 +15,7 @@ export interface LogTrials {
   close(): Promise<void>;
 }
 
+/** One envelope of a log that is tried. */
 export interface TriedEnvelope {
   readonly payload: Uint8Array;
   /** Equal for envelopes of one source; `undefined` when nobody knows: then its Yjs client stands for it. */
@@ -27,6 +28,7 @@ export interface TriedEnvelope {
   readonly isReleased: boolean;
 }
 
+/** What one source has in a log. */
 export interface SourceSummary {
   readonly source: string;
   readonly group: string | undefined;
@@ -53,6 +55,7 @@ export interface LogSelection {
   readonly budgetShare?: number;
 }
 
+/** What came of trying a whole log. */
 export type LogVerdict =
   | {
       readonly outcome: "ok";

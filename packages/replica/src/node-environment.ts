@@ -124,6 +124,7 @@ export async function openDevicePrivateKey(file: string): Promise<KeyObject> {
   return privateKey;
 }
 
+/** What is in the file of a device key. */
 export type FoundDeviceKey =
   | { readonly found: "none" }
   | { readonly found: "damaged"; readonly why: string }

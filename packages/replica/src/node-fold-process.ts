@@ -6,6 +6,7 @@ import { foldProgram, type FoldAnswer, type FoldSetting } from "./node-fold-prog
 import { ProgramProcess } from "./node-program-process.ts";
 import type { FoldJob, FoldResult, StateFolder } from "./state-folder.ts";
 
+/** Bounds of the process that folds logs. */
 export interface FoldProcessOptions {
   readonly heapMb?: number;
   /** A fold that takes longer is given up. Wall time: nobody waits for it, but for ever is too long. */

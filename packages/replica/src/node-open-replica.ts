@@ -22,6 +22,7 @@ export interface StoreOpener {
   open(environment: Environment): Promise<LogStore & Partial<DeviceRecord>>;
 }
 
+/** The store, and what a replica in Node does beyond it. */
 export interface OpenReplicaOptions extends Partial<Omit<ReplicaOptions, "store" | "environment">> {
   /** One that is opened here is closed with the replica; one that is handed in open is not. */
   readonly store: StoreOpener | LogStore;

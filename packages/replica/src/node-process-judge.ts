@@ -4,6 +4,7 @@ import type { LogTrials } from "./log-trials.ts";
 import { LogProcess } from "./node-log-process.ts";
 import { TrialProcess, type TrialProcessOptions } from "./node-trial-process.ts";
 
+/** Bounds of the processes that try updates. */
 export type ProcessJudgeOptions = Partial<Omit<TrialProcessOptions, "niceness">>;
 
 const defaults: Omit<TrialProcessOptions, "niceness"> = {

@@ -15,6 +15,7 @@ export interface OpenTelemetryApi<Context> {
   };
 }
 
+/** The part of OpenTelemetry's `Tracer` that is used. */
 export interface SpanStarter<Context> {
   startSpan(
     name: string,
@@ -26,6 +27,7 @@ export interface SpanStarter<Context> {
   ): { end(endTime?: number): void };
 }
 
+/** A span of another process, as OpenTelemetry names it. */
 export interface RemoteSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -33,6 +35,7 @@ export interface RemoteSpan {
   readonly isRemote: boolean;
 }
 
+/** For {@link traceEdits}. */
 export interface EditTracingOptions<Context> {
   readonly api: OpenTelemetryApi<Context>;
   /** Of the API's global provider by default. */

@@ -7,6 +7,7 @@ export interface ParkingBounds {
   readonly oldMs: number;
 }
 
+/** What may wait for what it depends on, when nothing else is said. */
 export const defaultParkingBounds: ParkingBounds = {
   updatesMax: 1_024,
   bytesMax: 16 * 1024 * 1024,

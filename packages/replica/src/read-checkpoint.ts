@@ -33,6 +33,7 @@ export interface LogBase extends Omit<VerifiedCheckpoint, "state"> {
   readonly state: ParsedUpdate;
 }
 
+/** What reading and proving a checkpoint needs. */
 export interface CheckpointTools {
   readonly store: LogStore;
   readonly environment: Pick<Environment, "hash" | "compression" | "logger">;

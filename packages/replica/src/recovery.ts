@@ -14,6 +14,7 @@ import { readCheckpoint } from "./read-checkpoint.ts";
 import { recallsInForce } from "./recalls-in-force.ts";
 import { walkLog } from "./walk-log.ts";
 
+/** What an opening found, in counts. */
 export interface RecoveryReport {
   /** All that the store holds. */
   readonly documents: number;

@@ -53,6 +53,7 @@ export interface ReplicaCounters {
   envelopesPruned: number;
 }
 
+/** All at zero. */
 export function newReplicaCounters(): ReplicaCounters {
   return {
     admitted: 0,
@@ -84,6 +85,7 @@ export function newReplicaCounters(): ReplicaCounters {
   };
 }
 
+/** Counts a refusal under the bound that it met. */
 export function countParkingBound({ parkingFull }: ReplicaCounters, bound: ParkingBound): void {
   parkingFull.set(bound, (parkingFull.get(bound) ?? 0) + 1);
 }

@@ -13,6 +13,7 @@ export const defaultTrialBytesMax = 192 * 1024 * 1024;
 /** What browsers and trials still load; books have one or two. */
 export const defaultDocumentBytesMax = 64 * 1024 * 1024;
 
+/** What a replica runs on, and its bounds. */
 export interface ReplicaOptions {
   /** Handed in open; whoever opened it closes it, after the replica. */
   readonly store: LogStore;
@@ -45,6 +46,7 @@ export interface ReplicaOptions {
   readonly stateCacheBytesMax?: number;
 }
 
+/** Whether a replica takes anything, and why not. */
 export type ReplicaState =
   | { readonly name: "ready" }
   /** The store is fenced: nothing is accepted until it is verified and open again. */

@@ -10,6 +10,7 @@ export interface StateFolder {
   close(): Promise<void>;
 }
 
+/** What is folded into one state. */
 export interface FoldJob {
   /** State of the checkpoint to go on from, deflated, and how long it is inflated. */
   readonly base?: { readonly state: Uint8Array; readonly stateBytes: number } | undefined;
@@ -19,6 +20,7 @@ export interface FoldJob {
   readonly stateBytesMax: number;
 }
 
+/** What came of a fold. */
 export type FoldResult =
   | FoldedState
   /** Something refers to what is not there (`pending`), or the state would be too long. */
@@ -26,6 +28,7 @@ export type FoldResult =
   /** The engine failed, or took too much time or memory. */
   | { readonly outcome: "failed"; readonly reason: string };
 
+/** A state that can be the base of a checkpoint. */
 export interface FoldedState {
   readonly outcome: "folded";
   /** Name and version: digests of others are not comparable. */

@@ -15,6 +15,7 @@ import {
   type StoredEnvelope,
 } from "@heddle/core";
 
+/** One reading of a log, lane by lane. */
 export interface LogWalk {
   readonly store: LogStore;
   readonly hash: Hash;

@@ -1,75 +1,92 @@
-// A component that an application would write, in StrictMode, on the hooks of @heddle/react.
-import {
-  HeddleRoot,
-  useArray,
-  useAwareness,
-  useDocument,
-  useMap,
-  useOutbox,
-  useSaved,
-  useStatus,
-  useText,
-  useUndo,
-} from "@heddle/react";
-import { createElement as h, StrictMode, useEffect, useState, type ReactNode } from "react";
-import { createRoot, type Root } from "react-dom/client";
+// Mounts `react-note.ts` in StrictMode, and watches what it opens and closes.
+import type { OpenDocument } from "@heddle/react";
+import { Activity, Component, createElement as h, StrictMode, type ReactNode } from "react";
+import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 
-const openings: string[] = [];
-let root: Root;
+import { App, type AppProps } from "./react-note.ts";
 
-function Note({ name, person }: { readonly name: string; readonly person: string }): ReactNode {
-  const note = useDocument(name);
-  const text = useText(note, "text");
-  const map = useMap<number>(note, "map");
-  const list = useArray<string>(note, "list");
-  const { others, setField } = useAwareness(note);
-  const { canUndo, undo } = useUndo(note, "text");
-  const outbox = useOutbox(note);
-  const facts = {
-    name: note?.name,
-    text: text?.toJSON(),
-    count: map?.get("count") ?? 0,
-    list: list?.toArray(),
-    others: [...others.values()].map((state) => state["person"]),
-    status: useStatus(note),
-    saved: useSaved(note),
-    pending: outbox.pending,
-    canUndo,
-  };
-  useEffect(() => {
-    if (note) openings.push(note.name);
-    setField("person", person);
-  }, [note, person, setField]);
-  return h(
-    "div",
-    null,
-    h("button", { id: "type", onClick: () => text?.insert(text.length, "word ") }, "type"),
-    h("button", { id: "count", onClick: () => map?.set("count", facts.count + 1) }, "count"),
-    h("button", { id: "list", onClick: () => list?.push(["item"]) }, "list"),
-    h("button", { id: "undo", disabled: !canUndo, onClick: undo }, "undo"),
-    h("pre", { id: "facts" }, JSON.stringify(facts)),
-  );
+const opened: OpenDocument[] = [];
+const troubles: string[] = [];
+const errors: string[] = [];
+let closed = 0;
+let renderedClosed = 0;
+let root: Root | undefined;
+let props: AppProps;
+let isVisible = true;
+
+/** What a hook throws ends here, as in an application. */
+class Boundary extends Component<{ readonly children: ReactNode }, { readonly error?: string }> {
+  override readonly state: { readonly error?: string } = {};
+  static getDerivedStateFromError(error: unknown): { readonly error: string } {
+    return { error: String(error) };
+  }
+  override render(): ReactNode {
+    const { error } = this.state;
+    return error === undefined ? this.props.children : h("p", { id: "error" }, error);
+  }
 }
 
-function App({ url, person }: { readonly url: string; readonly person: string }): ReactNode {
-  const [name, setName] = useState("first");
-  return h(
-    HeddleRoot,
-    { url },
-    h(Note, { name, person }),
-    h("button", { id: "other", onClick: () => setName("second") }, "other"),
-  );
+function onOpened(note: OpenDocument): void {
+  if (opened.includes(note)) return;
+  opened.push(note);
+  note.ydoc.on("destroy", () => closed++);
+}
+
+function onRendered(note: OpenDocument | undefined): void {
+  if (note?.ydoc.isDestroyed) renderedClosed++;
+}
+
+function tree(): ReactNode {
+  const app = h(App, props);
+  const shown = h(Activity, { mode: isVisible ? "visible" : "hidden", children: app });
+  return h(StrictMode, null, h(Boundary, null, shown));
+}
+
+const onTrouble: AppProps["onTrouble"] = ({ kind }) => troubles.push(kind);
+const onRecoverableError = (error: unknown): void => void errors.push(String(error));
+const whole = (given: AppProps): AppProps => ({ ...given, onOpened, onRendered, onTrouble });
+
+function newParent(html = ""): HTMLElement {
+  const parent = document.createElement("main");
+  parent.innerHTML = html;
+  document.body.append(parent);
+  return parent;
 }
 
 const page = {
-  show(url: string, person: string): void {
-    const parent = document.createElement("main");
-    document.body.append(parent);
-    root = createRoot(parent);
-    root.render(h(StrictMode, null, h(App, { url, person })));
+  show(given: AppProps): void {
+    props = whole(given);
+    // What a boundary has caught is not for the console, which the test listens to.
+    root = createRoot(newParent(), { onCaughtError: () => undefined });
+    root.render(tree());
   },
-  hide: () => root.unmount(),
-  openings: () => openings,
+  /** Takes over what a server has rendered of the same component. */
+  hydrate(html: string, given: AppProps): void {
+    props = whole(given);
+    root = hydrateRoot(newParent(html), h(App, props), { onRecoverableError });
+  },
+  setName(name: string): void {
+    props = { ...props, name };
+    root?.render(tree());
+  },
+  setVisible(isNow: boolean): void {
+    isVisible = isNow;
+    root?.render(tree());
+  },
+  hide: () => root?.unmount(),
+  /** What Yjs takes and no store will: deeper than a document may be. */
+  writeTooDeep(): void {
+    let value: unknown = "end";
+    for (let depth = 0; depth < 70; depth++) value = [value];
+    opened.at(-1)!.ydoc.getMap("map").set("deep", value);
+  },
+  report: () => ({
+    opened: opened.map(({ name }) => name),
+    open: opened.length - closed,
+    renderedClosed,
+    troubles,
+    errors,
+  }),
 };
 
 export type ReactPage = typeof page;

@@ -19,12 +19,14 @@ export interface ReplicaStore {
   open(environment: Environment, untilFree?: AbortSignal): Promise<OpenedStore>;
 }
 
+/** An open log, with what it says of itself. */
 export type OpenedStore = LogStore &
   Partial<DeviceRecord> & {
     /** `strict` when nothing is said. */
     readonly durability?: Durability;
   };
 
+/** Keeps one value: the device key, where there are no files. */
 export interface KeyKeep {
   read(): Promise<unknown>;
   write(value: unknown): Promise<void>;

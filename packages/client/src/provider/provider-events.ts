@@ -35,8 +35,10 @@ export interface SyncStatus {
   readonly status: "green" | "yellow" | "red";
 }
 
+/** Two replicas whose logs are equal and whose documents are not. */
 export type Drift = Extract<SyncEvent, { readonly name: "document.drifted" }>;
 
+/** Those of y-websocket's provider, and what it has no word for. */
 // oxlint-disable-next-line typescript/consistent-type-definitions -- what ObservableV2 takes is a type
 export type HeddleProviderEvents = {
   status: (event: { readonly status: "connecting" | "connected" | "disconnected" }) => void;

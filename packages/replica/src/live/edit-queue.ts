@@ -1,4 +1,4 @@
-import type { HeddleError } from "@heddle/core";
+import { isHeddleError, type HeddleError } from "@heddle/core";
 import {
   parseStored,
   type EditContext,
@@ -10,10 +10,12 @@ import {
 export interface QueuedEdits {
   /** `undefined` where the log had all of it: then there are only edits to count. */
   readonly update: ParsedUpdate | undefined;
+  /** Yjs V1: of {@link update}, and of what cannot be one. */
+  readonly bytes: Uint8Array | undefined;
   readonly context: EditContext | undefined;
   /** Transactions that are saved when it is, and all before it. */
   readonly edits: number;
-  /** It cannot even be written down. */
+  /** It cannot even be written down, or nobody could read it. */
   readonly failure: HeddleError | undefined;
   isImported: boolean;
   stage: "waiting" | "submitted" | "saved";
@@ -31,11 +33,10 @@ export class EditQueue {
 
   push({ updates, isImported, context, edits, failure }: SealedEdits): void {
     const entry = { isImported, context, edits: 0, failure, stage: "waiting" } as const;
-    for (const bytes of updates.slice(0, -1)) {
-      this.#entries.push({ ...entry, update: parseStored(bytes) });
-    }
+    for (const bytes of updates.slice(0, -1)) this.#entries.push({ ...entry, ...parsed(bytes) });
     const last = updates.at(-1);
-    this.#entries.push({ ...entry, update: last && parseStored(last), edits });
+    const update = last ? parsed(last) : { update: undefined, bytes: undefined };
+    this.#entries.push({ ...entry, ...update, edits });
   }
 
   /** The first that waits for being submitted. */
@@ -83,5 +84,17 @@ export class EditQueue {
       return false;
     });
     return lost;
+  }
+}
+
+/** Yjs takes what no log will: values that are nested deeper than anybody has to read. */
+function parsed(
+  bytes: Uint8Array,
+): Pick<QueuedEdits, "update" | "bytes"> & { readonly failure?: HeddleError } {
+  try {
+    return { bytes, update: parseStored(bytes) };
+  } catch (error) {
+    if (!isHeddleError(error)) throw error;
+    return { bytes, update: undefined, failure: error };
   }
 }

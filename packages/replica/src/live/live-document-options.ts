@@ -4,6 +4,7 @@ import type { Awareness } from "y-protocols/awareness";
 
 import type { LiveHome } from "./document-home.ts";
 
+/** Where a live document lives, and what the application brings to it. */
 export interface LiveDocumentOptions {
   /** Where it lives. One that is still being opened is waited for: the document fails with it. */
   readonly home: LiveHome | PromiseLike<LiveHome>;

@@ -12,6 +12,7 @@ import type { YDoc } from "@heddle/document";
  */
 export type LiveState = "loading" | "saving" | "saved" | "suspended" | "failed" | "closed";
 
+/** Where a live document stands. */
 export interface LiveStatus {
   readonly state: LiveState;
   /** Transactions that are not on this disk. */
@@ -43,6 +44,7 @@ export interface RefusedEvent {
   readonly edits: number;
 }
 
+/** What a live document tells, by name. */
 export interface LiveEvents {
   status: LiveStatus;
   reset: ResetEvent;

@@ -6,6 +6,7 @@ import type { Replica } from "../replica.ts";
 import { connectPresence } from "./connect-presence.ts";
 import { LiveDocument } from "./live-document.ts";
 
+/** What a live replica is made of. */
 export interface LiveReplicaOptions {
   readonly replica: Replica;
   readonly environment: Environment;

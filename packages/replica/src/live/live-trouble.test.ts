@@ -194,6 +194,32 @@ describe("what can never be written", () => {
     await document.close();
   });
 
+  test("[LIV-8] that nobody could read, because it is nested too deep, is handed back like any other", async () => {
+    const { live } = await openLive();
+    const document = live();
+    await document.whenLoaded();
+    const refused: RefusedEvent[] = [];
+    document.on("refused", (event) => refused.push(event));
+    document.ydoc.getText("text").insert(0, "small ");
+    await document.whenSaved();
+    const first = document.ydoc;
+    let deep: unknown = "end";
+    for (let depth = 0; depth < 70; depth++) deep = [deep];
+    first.getMap("map").set("deep", deep);
+    const { updateMalformed: code } = HeddleErrorCode;
+    await expect(document.whenSaved()).rejects.toMatchObject({ code });
+    await expect.poll(() => document.ydoc === first, wait).toBe(false);
+    expect(refused.map(({ error, edits }) => [error.code, edits])).toEqual([[code, 1]]);
+    const handedBack = new Y.Doc();
+    Y.applyUpdate(handedBack, Y.encodeStateAsUpdate(document.ydoc));
+    for (const update of refused[0]!.updates) Y.applyUpdate(handedBack, update);
+    expect(handedBack.getMap("map").get("deep")).toEqual(deep);
+    document.ydoc.getText("text").insert(0, "then ");
+    await document.whenSaved();
+    expect(textOf(document.ydoc)).toBe("then small ");
+    await document.close();
+  });
+
   test("[LIV-8] ends a document that the application handed in, and nothing typed is forgotten", async () => {
     const { live, disk } = await openLive({ documentBytesMax: 2_000 });
     const ydoc = new Y.Doc();

@@ -17,7 +17,7 @@ export function dropLost(
 ): { readonly updates: Uint8Array[]; readonly edits: number } {
   const lost = queue.drop(withoutDependents(state, refused));
   const edits = lost.reduce((sum, entry) => sum + entry.edits, 0);
-  return { updates: lost.flatMap(({ update }) => update?.bytes ?? []), edits };
+  return { updates: lost.flatMap(({ bytes }) => bytes ?? []), edits };
 }
 
 /**

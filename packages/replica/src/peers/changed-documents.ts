@@ -5,6 +5,7 @@ const documentsMaxDefault = 65_536;
 /** Documents that are handed out at once. */
 const chunkDocuments = 256;
 
+/** What has changed since a place in the change feed. */
 export interface ChangedDocuments {
   /** Where the change feed stood: what arrives later is for the next question. */
   readonly arrival: number;

@@ -23,8 +23,10 @@ export type DialerState =
   | { readonly name: "offline" }
   | { readonly name: "stopped" };
 
+/** Where a connection to a peer stands, in one word. */
 export type DialerStateName = DialerState["name"];
 
+/** One step of a connection to a peer. */
 export interface DialerChange {
   readonly state: DialerState;
   readonly previous: DialerState;
@@ -32,6 +34,7 @@ export interface DialerChange {
   readonly error?: HeddleError;
 }
 
+/** What became of all dials to one peer; they only grow. */
 export interface DialerCounters {
   dials: number;
   /** Dials that gave a connection. */

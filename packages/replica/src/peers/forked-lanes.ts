@@ -34,6 +34,7 @@ export interface ForkedLane {
   readonly branches: readonly LaneBranch[];
 }
 
+/** What {@link readForkedLanes} reads from. */
 export interface ForkReading {
   readonly store: LogStore;
   readonly environment: Pick<Environment, "hash">;

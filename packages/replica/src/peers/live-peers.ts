@@ -23,6 +23,7 @@ export interface OutboxView {
   readonly byDocument: ReadonlyMap<DocumentId, OutboxSize>;
 }
 
+/** What the peers of a replica tell, by name. */
 export interface PeerEvents {
   /** Whatever the wire has to tell. */
   sync: SyncEvent;
@@ -30,6 +31,7 @@ export interface PeerEvents {
   connection: DialerChange & { readonly peer: string };
 }
 
+/** What the peers of a live replica are made of. */
 export interface LivePeersParts {
   readonly host: PeerHost;
   readonly set: PeerSet;

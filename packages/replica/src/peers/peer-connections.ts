@@ -11,6 +11,7 @@ export interface SessionListener {
   mayOpenNew?(): boolean;
 }
 
+/** Why a session with a peer ended. */
 export interface SessionEnd {
   readonly code: HeddleErrorCode;
   /** As on a WebSocket; `isPermanentBye` reads it. */

@@ -27,6 +27,7 @@ import {
   type DialerState,
 } from "./dialer-state.ts";
 
+/** Whom a dialer dials, and who takes what it gets. */
 export interface PeerDialerOptions {
   readonly transport: Transport;
   readonly environment: Pick<Environment, "clock" | "scheduler" | "random">;

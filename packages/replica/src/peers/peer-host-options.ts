@@ -3,6 +3,7 @@ import type { PeerRole, SyncEvent, SyncLimits } from "@heddle/sync";
 
 import type { Replica } from "../replica.ts";
 
+/** What is shared with peers, and how much of it at a time. */
 export interface PeerHostOptions {
   readonly replica: Replica;
   /** The store of that replica. */

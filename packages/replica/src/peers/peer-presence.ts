@@ -26,6 +26,7 @@ export interface PresencePart {
 /** An awareness update without entries asks for everybody's. */
 export const presenceQuestion: Uint8Array = Uint8Array.of(0);
 
+/** Whether it asks who is there, and says nothing of anybody. */
 export function isPresenceQuestion(update: Uint8Array): boolean {
   return update.length === 1 && update[0] === 0;
 }

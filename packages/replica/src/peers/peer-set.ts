@@ -13,6 +13,7 @@ export interface PeerTarget {
   readonly transport: Transport;
 }
 
+/** The peers that a connection is kept to. */
 export interface PeerSetOptions {
   readonly host: PeerHost;
   readonly environment: Environment;

@@ -26,6 +26,7 @@ export interface PeerGround {
   readonly onChange: (peer: string, change: DialerChange) => void;
 }
 
+/** A source that was started: whom it has found, and how it is told of the network. */
 export interface RunningPeerSource {
   readonly states: ReadonlyMap<string, DialerState>;
   /** Offline nobody is dialed. */
