@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { onlyAims } from "./aims-form.ts";
 import { parseOptions, usage, type BenchOptions } from "./options.ts";
 import { findPinning } from "./pinning.ts";
 import { formatReport } from "./report.ts";
@@ -66,7 +67,7 @@ function choose(args: readonly string[]): Choice | 0 | 2 {
     }
     const rows = pick("row", allRows, options.rows, (id, word) => id === word);
     const servers = pick("server", allServers, options.servers, (id, word) => id.startsWith(word));
-    return { options, rows, servers };
+    return { options, ...(options.aims ? onlyAims(rows, servers) : { rows, servers }) };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}\n`);
     return 2;

@@ -1,10 +1,13 @@
 import { parseArgs } from "node:util";
+import { aimsRounds } from "./aims-form.ts";
 import { fullPlan, quickPlan, type Plan } from "./plan.ts";
 import { allRows } from "./rows/all-rows.ts";
 
 export const usage = `usage: npm run bench -- [options]
 
   --quick          one short round, under a minute: does it run, is anything far off
+  --aims           only the rows that an aim was set for, beside the servers that it was set beside,
+                   in ${aimsRounds} rounds: half an hour on a quiet machine
   --rounds N       rounds to run (1 to 50)
   --rows A,B       only these rows: ${allRows.map(({ id }) => id).join(", ")}
   --servers A,B    only these servers, by the start of their names: heddle, y-websocket, hocuspocus, raw, ...
@@ -16,6 +19,7 @@ export const usage = `usage: npm run bench -- [options]
 exit status: 0 everything was measured, 1 something could not be measured, 2 wrong usage`;
 
 export interface BenchOptions {
+  readonly aims: boolean;
   readonly plan: Plan;
   readonly rows: readonly string[] | undefined;
   readonly servers: readonly string[] | undefined;
@@ -31,6 +35,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | "help" {
     args: [...args],
     options: {
       quick: { type: "boolean", default: false },
+      aims: { type: "boolean", default: false },
       rounds: { type: "string" },
       rows: { type: "string" },
       servers: { type: "string" },
@@ -42,8 +47,10 @@ export function parseOptions(args: readonly string[]): BenchOptions | "help" {
   });
   if (values.help) return "help";
   const plan = values.quick ? quickPlan : fullPlan;
+  const rounds = values.aims && !values.quick ? aimsRounds : plan.rounds;
   return {
-    plan: values.rounds === undefined ? plan : { ...plan, rounds: parseRounds(values.rounds) },
+    aims: values.aims,
+    plan: { ...plan, rounds: values.rounds === undefined ? rounds : parseRounds(values.rounds) },
     rows: values.rows?.split(","),
     servers: values.servers?.split(","),
     dataRoot: values.data,
