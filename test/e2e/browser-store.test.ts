@@ -27,7 +27,7 @@ describe.skipIf(noBrowserReason !== undefined)("the store in Chromium", () => {
     await site?.[Symbol.asyncDispose]();
   });
 
-  test("[STO-1, STO-2, STO-3, STO-5] holds what every LogStore owes", async () => {
+  test("[STO-1, STO-2, STO-3, STO-5, CLT-11] holds what every LogStore owes, and writes nothing once it was taken", async () => {
     const tab = await site.open(context);
     const { passed, failed } = await tab.evaluate(runSuite, large);
     expect(failed).toEqual([]);

@@ -9,10 +9,15 @@ export const noBrowserReason = existsSync(chromiumPath)
   ? undefined
   : `no browser: ${chromiumPath} is missing (Debian: apt-get install chromium)`;
 
+/** A name of this machine that the browser does not take for one: pages there are no secure context. */
+export const insecureHost = "app.heddle.test";
+
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: chromiumPath,
     headless: true,
+    // As people have it: a page that is left may be kept, and shown again as it was.
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -21,6 +26,7 @@ export function launchBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      `--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`,
     ],
   });
 }

@@ -1,13 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "vitest";
 
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-
-import { RelayProcess } from "../processes/relay-process.ts";
-import { launchBrowser, noBrowserReason } from "./browser.ts";
-import { PageSite } from "./page-site.ts";
+import { noBrowserReason } from "./browser.ts";
+import { crash, eventually, ProviderPages, type, view } from "./provider-pages.ts";
 import type { ProviderPage } from "./pages/provider-page.ts";
 
 // Goal: what a page says of an edit is true, whatever happens to the page, the network and the relay.
@@ -15,57 +9,18 @@ import type { ProviderPage } from "./pages/provider-page.ts";
 
 /** Each kill costs a second; the long run is for people: HEDDLE_KILLS=100. */
 const kills = Number(process.env["HEDDLE_KILLS"] ?? 4);
-const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 30_000 });
 
 /** In the page. */
 declare const page: ProviderPage;
-const view = (tab: Page) => tab.evaluate(() => page.view());
-const type = (tab: Page, text: string) => tab.evaluate((typed) => page.type(typed), text);
 
 describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () => {
-  let browser: Browser;
-  let site: PageSite;
-  let data: string;
-  let relay: RelayProcess;
-  const contexts: BrowserContext[] = [];
-
-  beforeAll(async () => {
-    site = await PageSite.start("provider-page");
-    browser = await launchBrowser();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.[Symbol.asyncDispose]();
-  });
-  beforeEach(async () => {
-    data = await mkdtemp(join(tmpdir(), "heddle-provider-e2e-"));
-    relay = await startRelay(0);
-  });
-  afterEach(async () => {
-    await Promise.all(contexts.splice(0).map((context) => context.close()));
-    await relay[Symbol.asyncDispose]();
-    await rm(data, { recursive: true, force: true });
-  });
-
-  const startRelay = (port: number) => {
-    return RelayProcess.start({ data, port, flags: ["--allow-origin", site.origin] });
-  };
-
-  /** One person: a browser profile of their own. */
-  async function person(): Promise<BrowserContext> {
-    const context = await browser.newContext();
-    contexts.push(context);
-    return context;
-  }
-
-  async function open(context: BrowserContext): Promise<Page> {
-    const tab = await site.open(context);
-    await tab.evaluate((url) => page.open(url, "paper"), relay.url.replace("http", "ws"));
-    return tab;
-  }
+  const pages = new ProviderPages();
 
   test("[CLT-1, CLT-2] two people, one offline, a tab that dies and a relay that is killed: all is there in the end", async () => {
-    const [ada, bo] = [await open(await person()), await open(await person())];
+    const [ada, bo] = [
+      await pages.open(await pages.person()),
+      await pages.open(await pages.person()),
+    ];
     await type(ada, "warp ");
     await eventually(async () => (await view(bo)).text).toBe("warp ");
     await eventually(async () => (await view(ada)).pending).toBe(0);
@@ -75,16 +30,16 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
     await eventually(async () => (await view(ada)).saved).toBe("strict");
     expect((await view(ada)).pending).toBeGreaterThan(0);
 
-    const { port } = relay;
-    await relay.kill();
+    const { port } = pages.relay;
+    await pages.relay.kill();
     await type(bo, "by-bo ");
     await eventually(async () => (await view(bo)).saved).toBe("strict");
     await crash(bo);
-    const again = await open(bo.context());
+    const again = await pages.open(bo.context());
     await eventually(async () => (await view(again)).text).toBe("warp by-bo ");
     await eventually(async () => (await view(again)).pending).toBeGreaterThan(0);
 
-    relay = await startRelay(port);
+    await pages.startRelay(port);
     await ada.evaluate(() => page.setOnline(true));
     for (const tab of [ada, again]) {
       await eventually(async () => (await view(tab)).pending).toBe(0);
@@ -93,18 +48,18 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
       expect(await view(tab)).toMatchObject({ saved: "strict", errors: [] });
     }
     expect((await view(ada)).text).toBe((await view(again)).text);
-    const late = await open(await person());
+    const late = await pages.open(await pages.person());
     await eventually(async () => (await view(late)).text).toBe((await view(ada)).text);
   });
 
   test("[CLT-7] tabs of one profile share a store; when the one that stores is killed another goes on, with nothing lost or doubled", async () => {
-    const { port } = relay;
-    await relay.kill();
-    const context = await person();
+    const { port } = pages.relay;
+    await pages.relay.kill();
+    const context = await pages.person();
     const [first, second, third] = [
-      await open(context),
-      await open(context),
-      await open(context),
+      await pages.open(context),
+      await pages.open(context),
+      await pages.open(context),
     ] as const;
     await type(first, "one ");
     await type(second, "two ");
@@ -126,15 +81,15 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
       await eventually(async () => (await view(tab)).saved).toBe("strict");
     }
     process.stdout.write(`fail-over of the storing tab: ${Date.now() - killedMs} ms\n`);
-    const fresh = await open(context);
+    const fresh = await pages.open(context);
     await eventually(async () => (await view(fresh)).text.length).toBe(all);
 
-    relay = await startRelay(port);
+    await pages.startRelay(port);
     for (const tab of [second, third, fresh]) {
       await eventually(async () => (await view(tab)).pending).toBe(0);
       await eventually(async () => (await view(tab)).synced).toBe(true);
     }
-    const late = await open(await person());
+    const late = await pages.open(await pages.person());
     await eventually(async () => (await view(late)).text.length).toBe(all);
     const { text } = await view(late);
     expect(text.trim().split(" ").toSorted()).toEqual(["five", "four", "one", "three", "two"]);
@@ -144,8 +99,8 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
   });
 
   test(`[CLT-5] what was called saved is there after the tab was killed while typing, ${kills} times`, async () => {
-    const context = await person();
-    await relay.kill();
+    const context = await pages.person();
+    await pages.relay.kill();
     let saved = "";
     let tier: unknown;
     await context.exposeFunction("say", (text: string, said: unknown) => {
@@ -153,7 +108,7 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
       tier = said;
     });
     for (let round = 1; round <= kills; round++) {
-      const tab = await open(context);
+      const tab = await pages.open(context);
       await eventually(async () => (await view(tab)).saved).toBe("strict");
       const { text } = await view(tab);
       expect(text.startsWith(saved)).toBe(true);
@@ -166,7 +121,7 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
       await crash(tab);
       expect(tier).toBe("strict");
     }
-    const last = await open(context);
+    const last = await pages.open(context);
     await eventually(async () => (await view(last)).text.startsWith(saved)).toBe(true);
     // A whole beginning of what was typed each time: no number is missing, doubled or out of order.
     for (const name of Array.from({ length: kills }, (_, index) => nameOf(index + 1))) {
@@ -178,14 +133,4 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
 
 function nameOf(round: number): string {
   return `r${round}x`;
-}
-
-/** The process of the tab ends where it stands; nothing of the page runs any more. */
-async function crash(tab: Page): Promise<void> {
-  const gone = tab.waitForEvent("crash");
-  const session = await tab.context().newCDPSession(tab);
-  // Nobody is left to answer.
-  session.send("Page.crash").catch(() => undefined);
-  await gone;
-  await tab.close();
 }

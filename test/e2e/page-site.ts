@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 
 import type { BrowserContext, Page } from "playwright-core";
 
+import { insecureHost } from "./browser.ts";
 import { bundlePage } from "./bundle-page.ts";
 
 /** Paths, and the scripts that are there. */
@@ -12,10 +13,13 @@ export type Scripts = ReadonlyMap<string, string>;
 /** Serves a program as a page of an origin of its own. */
 export class PageSite implements AsyncDisposable {
   readonly origin: string;
+  /** The same site without HTTPS and under a name: a browser trusts only its own machine so. */
+  readonly insecureOrigin: string;
   readonly #close: () => void;
 
-  private constructor(origin: string, close: () => void) {
-    this.origin = origin;
+  private constructor(port: number, close: () => void) {
+    this.origin = `http://127.0.0.1:${port}`;
+    this.insecureOrigin = `http://${insecureHost}:${port}`;
     this.#close = close;
   }
 
@@ -34,7 +38,7 @@ export class PageSite implements AsyncDisposable {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    return new PageSite(`http://127.0.0.1:${port}`, () => {
+    return new PageSite(port, () => {
       server.closeAllConnections();
       server.close();
     });

@@ -7,3 +7,8 @@ export { HeddleProvider } from "./provider/heddle-provider.ts";
 export type { HeddleProviderOptions } from "./provider/provider-options.ts";
 export type * from "./provider/provider-events.ts";
 export * from "./web-socket-transport.ts";
+export {
+  importYIndexeddb,
+  type YIndexeddbImport,
+  type YIndexeddbImportOptions,
+} from "./y-indexeddb/import-y-indexeddb.ts";

@@ -28,6 +28,8 @@ export const HeddleErrorCode = {
   sessionTimeout: "HEDDLE_SESSION_TIMEOUT",
   pairingFailed: "HEDDLE_PAIRING_FAILED",
   discoveryUnavailable: "HEDDLE_DISCOVERY_UNAVAILABLE",
+  storageUnavailable: "HEDDLE_STORAGE_UNAVAILABLE",
+  storageEvicted: "HEDDLE_STORAGE_EVICTED",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

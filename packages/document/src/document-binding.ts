@@ -119,7 +119,7 @@ export class DocumentBinding {
   attach({ state, stateVector, ahead = [] }: AttachedLog): AppliedUpdate {
     assert(!this.#isAttached, "a binding has one log at a time");
     this.#known = decodeStateVector(stateVector);
-    for (const update of ahead) this.#learn(update);
+    for (const update of ahead) this.#learnNext(update);
     if (this.#wasAttached) {
       this.#whole = this.#wholeDocument();
       this.#ownClients = new Set();
@@ -329,6 +329,13 @@ export class DocumentBinding {
 
   #learn({ runs }: ParsedUpdate): void {
     for (const { client, endClock } of runs) this.#raise(client, endClock);
+  }
+
+  /** What stands on what the log lacks says nothing of that: it may be another log than the one before. */
+  #learnNext({ runs }: ParsedUpdate): void {
+    for (const { client, clock, endClock } of runs) {
+      if (clock <= (this.#known.get(client) ?? 0)) this.#raise(client, endClock);
+    }
   }
 
   #raise(client: number, clock: number): void {

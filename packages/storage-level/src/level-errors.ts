@@ -31,11 +31,11 @@ export function openError(cause: unknown, doing: string): HeddleError {
     : error;
 }
 
-/** As {@link storageError}, for writing: a store that cannot write is full or broken, never corrupt. */
+/** As {@link storageError}, for writing: a store that cannot write is full, broken or another's, never corrupt. */
 export function writeError(cause: unknown): HeddleError {
   const error = storageError(cause, "a commit group could not be written");
-  const { storageFull, storageIo } = HeddleErrorCode;
-  return error.code === storageFull || error.code === storageIo
+  const { storageFull, storageIo, storageLocked } = HeddleErrorCode;
+  return [storageFull, storageIo, storageLocked].some((code) => code === error.code)
     ? error
     : new HeddleError(storageIo, error.message, { cause });
 }

@@ -43,3 +43,21 @@ test("[WIR-8] two that write a document at one moment, which one cannot read the
   await pass(first, second, 60_000);
   expect([seqAt(second, here), seqAt(first, there)]).toEqual([1, 1]);
 });
+
+test("[WIR-8] what could not be read when a follower came is brought when it can be, and then it has everything", async () => {
+  const lanes = [await FixtureLane.open(1), await FixtureLane.open(4, testEntry("another"))];
+  const [writer, follower] = [new MemoryHost(1), new MemoryHost(2)];
+  const [lane, other] = lanes as [FixtureLane, FixtureLane];
+  for (const each of lanes) await writer.write(each, 3);
+  writer.unreadable.add(lane.entry.id);
+  connect(writer, follower, 1);
+  await exchange(writer, follower);
+  await pass(writer, follower, 60_000);
+  expect([seqAt(follower, other), seqAt(follower, lane)]).toEqual([3, 0]);
+  expect(follower.disk.cursors.size).toBe(0);
+
+  writer.unreadable.clear();
+  await pass(writer, follower, 60_000);
+  expect(seqAt(follower, lane)).toBe(3);
+  expect(follower.disk.cursors.size).toBe(1);
+});

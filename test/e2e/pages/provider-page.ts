@@ -1,26 +1,63 @@
 // A page that writes through HeddleProvider, as an application would.
-import { HeddleProvider, type Saved } from "@heddle/client";
+import { HeddleProvider, importYIndexeddb, type Saved } from "@heddle/client";
+import { IndexeddbPersistence } from "y-indexeddb";
 import * as Y from "yjs";
 
 const errors: string[] = [];
+const suspensions: string[] = [];
 let provider: HeddleProvider;
 let typing: ReturnType<typeof setInterval> | undefined;
 let typed = 0;
+let persistence: IndexeddbPersistence | undefined;
 
 /** What a person at the page could see. */
 function view() {
-  const { doc, saved, outbox, synced, wsconnected } = provider;
+  const { doc, saved, outbox, synced, wsconnected, persisted, storeError } = provider;
   const text = doc.getText("text").toJSON();
-  return { text, saved, pending: outbox.pending, synced, wsconnected, errors };
+  const { pending } = outbox;
+  return { text, saved, pending, synced, wsconnected, persisted, errors, store: storeError?.code };
 }
 
 const page = {
-  open(url: string, room: string): void {
-    provider = new HeddleProvider(url, room, new Y.Doc());
+  open(url: string, room: string, hasYIndexeddb = false): void {
+    const ydoc = new Y.Doc();
+    if (hasYIndexeddb) persistence = new IndexeddbPersistence(room, ydoc);
+    provider = new HeddleProvider(url, room, ydoc);
     provider.on("failed", (error) => errors.push(String(error)));
+    provider.on("suspended", (error) => suspensions.push(error.code));
     provider.on("refused", (event) => errors.push(JSON.stringify(event)));
   },
   view,
+  /** What the application has seen of `suspended`. */
+  suspensions: (): string[] => suspensions,
+  /** Whether the page came out of the back-forward cache. */
+  wasKept: (): boolean => wasKept,
+  /** As in a page that is about to be ended or frozen: no timer runs any more. */
+  stopTimers(): void {
+    Object.assign(globalThis, { setTimeout: () => 0 });
+  },
+  hide(name: "visibilitychange" | "pagehide" | "freeze"): void {
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    const target = name === "pagehide" ? globalThis : document;
+    target.dispatchEvent(new Event(name));
+  },
+  sentBytes: (): number => provider.outbox.bytes,
+  whenLoaded: async (): Promise<string> => {
+    await provider.whenLoaded();
+    return view().text;
+  },
+  whenPersisted: async (): Promise<void> => void (await persistence?.whenSynced),
+  /** As an application that used y-indexeddb before has left it. */
+  async fillYIndexeddb(name: string, texts: readonly string[]): Promise<void> {
+    const ydoc = new Y.Doc();
+    const before = new IndexeddbPersistence(name, ydoc);
+    await before.whenSynced;
+    const shared = ydoc.getText("text");
+    for (const text of texts) shared.insert(shared.length, text);
+    shared.delete(0, 1);
+    await before.destroy();
+  },
+  importYIndexeddb: (name?: string) => importYIndexeddb(provider, name ? { name } : {}),
   type(text: string): void {
     const shared = provider.doc.getText("text");
     shared.insert(shared.length, text);
@@ -44,6 +81,11 @@ const page = {
     clearInterval(typing);
   },
 };
+
+let wasKept = false;
+addEventListener("pageshow", ({ persisted }) => {
+  wasKept = persisted;
+});
 
 export type ProviderPage = typeof page;
 Object.assign(globalThis, { page, isReady: true });

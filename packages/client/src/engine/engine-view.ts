@@ -1,4 +1,4 @@
-import type { DocumentId } from "@heddle/core";
+import type { DocumentId, DocumentName } from "@heddle/core";
 import type { DialerStateName, LiveReplica } from "@heddle/replica";
 
 import type { Durability } from "../platform/platform.ts";
@@ -24,6 +24,10 @@ export interface EngineSide {
   waitingOf(document: DocumentId): Waiting;
   /** The first exchange with the relay is done, in this connection. */
   isSettled(document: DocumentId): boolean;
+  /** Resolves when the replica has what is stored of that document, as far as it is not there itself. */
+  prepare(name: DocumentName): Promise<void>;
+  /** The page was asleep: whatever it holds may be another's by now. */
+  resumed(): void;
   /** Whether somebody in this page wants a connection. */
   setOnline(isOnline: boolean): void;
   /** Somebody asks for a connection now: what waits for its time, or was refused, is dialed. */

@@ -1,10 +1,12 @@
 import { platform } from "#platform";
 import {
+  HeddleErrorCode,
   isHeddleError,
   parseDocumentName,
   type DocumentEntry,
   type DocumentId,
   type Environment,
+  type HeddleError,
 } from "@heddle/core";
 import {
   forwardPresence,
@@ -20,9 +22,11 @@ import {
   type BroadcastChannelAcceptor,
 } from "../broadcast-channel-transport.ts";
 import { deviceSigner } from "../device-signer.ts";
-import type { Durability, OpenedStore, ReplicaStore } from "../platform/platform.ts";
+import type { Durability, OpenedStore, ReplicaStore, StoreClaim } from "../platform/platform.ts";
+import { KeeperBeat } from "../tabs/keeper-beat.ts";
 import { TabChannel, type KeeperMessage, type WantMessage } from "../tabs/tab-channel.ts";
 import { nothingWaits, type EngineSide, type Waiting } from "./engine-view.ts";
+import { pauseMs } from "./pause.ts";
 import type { RelayLink } from "./relay-link.ts";
 
 export interface KeeperOptions {
@@ -35,8 +39,14 @@ export interface KeeperOptions {
   readonly names: () => readonly string[];
   /** Something that {@link EngineSide} shows has changed. */
   readonly onChange: () => void;
-  /** With one, waits for another tab to let go of the store. */
-  readonly untilFree?: AbortSignal;
+  /** How the store is asked for; by default it has to be free. */
+  readonly claim?: StoreClaim;
+}
+
+interface OpenedKeeper {
+  readonly replica: LiveReplica;
+  readonly store: OpenedStore;
+  readonly beat: KeeperBeat | undefined;
 }
 
 const relayName = "relay";
@@ -47,7 +57,13 @@ const tellMs = 40;
 export class Keeper implements EngineSide {
   readonly replica: LiveReplica;
   readonly durability: Durability;
+  /** The browser has thrown away what was stored before. */
+  readonly wasEvicted: boolean;
+  /** Resolves when the store is another's, or gone: nothing more can be written here. */
+  readonly whenLost: Promise<HeddleError>;
   readonly #options: KeeperOptions;
+  readonly #store: OpenedStore;
+  readonly #beat: KeeperBeat | undefined;
   readonly #peers: LivePeers;
   readonly #settled = new Set<DocumentId>();
   /** Tabs that want a connection, or do not. */
@@ -57,16 +73,23 @@ export class Keeper implements EngineSide {
   readonly #stops: (() => void)[] = [];
   /** For tabs, and for what waits: those that this page shows are wanted by their own live documents. */
   readonly #wanted = new Set<DocumentId>();
+  /** By name: ends the wait for another try. */
+  readonly #retries = new Map<string, () => void>();
   #channel: TabChannel | undefined;
+  #isClosed = false;
   #acceptor: BroadcastChannelAcceptor | undefined;
   #isOnline = false;
   #isNetworkThere = true;
   #cancelTell: (() => void) | undefined;
 
-  private constructor(options: KeeperOptions, replica: LiveReplica, durability: Durability) {
+  private constructor(options: KeeperOptions, { replica, store, beat }: OpenedKeeper) {
     this.#options = options;
+    this.#store = store;
+    this.#beat = beat;
     this.replica = replica;
-    this.durability = durability;
+    this.durability = store.durability ?? "strict";
+    this.wasEvicted = store.wasEvicted ?? false;
+    this.whenLost = store.whenLost ?? new Promise(() => undefined);
     this.#peers = replica.peers!;
     this.#stops.push(
       this.#peers.on("connection", ({ state }) => {
@@ -88,10 +111,19 @@ export class Keeper implements EngineSide {
    * @throws HeddleError `HEDDLE_STORAGE_*`; `..._LOCKED` while another has the store.
    */
   static async open(options: KeeperOptions): Promise<Keeper> {
-    const { environment, store: given, link, untilFree } = options;
-    const store = await given.open(environment, untilFree);
-    const release = (): Promise<void> => store.close();
+    const { environment, store: given, link, claim, tabs } = options;
+    let beat: KeeperBeat | undefined;
+    const onTaken = (): void => {
+      claim?.onTaken?.();
+      if (tabs !== undefined) beat = new KeeperBeat(tabs);
+    };
+    let opened: OpenedStore | undefined;
+    const release = async (): Promise<void> => {
+      beat?.stop();
+      await opened?.close();
+    };
     try {
+      const store = (opened = await given.open(environment, { ...claim, onTaken }));
       const signer = await deviceSigner(given, store);
       const replica = await openLiveReplica({
         environment,
@@ -102,10 +134,10 @@ export class Keeper implements EngineSide {
         // Whoever wants a connection says so; a dial that is given up at once would be noise.
         isOnline: false,
         // Tabs open what they show.
-        adopt: options.tabs !== undefined,
+        adopt: tabs !== undefined,
         release,
       });
-      const keeper = new Keeper(options, replica, store.durability ?? "strict");
+      const keeper = new Keeper(options, { replica, store, beat });
       await keeper.#wantWaiting(store);
       return keeper;
     } catch (error) {
@@ -143,12 +175,31 @@ export class Keeper implements EngineSide {
     this.#options.link.hangUp();
   }
 
+  /** The store of this page is the one that documents are taken from: they are there. */
+  async prepare(): Promise<void> {}
+
+  resumed(): void {
+    this.#store.stillOurs?.().catch((error: unknown) => {
+      this.#options.environment.logger.warn("keeper.store_in_doubt", { error: String(error) });
+    });
+    this.#peers.retryNow();
+    this.#changed();
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#cancelTell?.();
     for (const stop of this.#stops) stop();
+    for (const cancel of this.#retries.values()) cancel();
     this.#acceptor?.stop();
     this.#channel?.close();
-    await this.replica.close();
+    this.#beat?.stop();
+    try {
+      await this.replica.close();
+    } finally {
+      // Of a store that is lost the replica cannot take leave.
+      await this.#store.close();
+    }
   }
 
   #onSyncEvent(event: SyncEvent): void {
@@ -202,21 +253,32 @@ export class Keeper implements EngineSide {
     this.#tabs.set(tab, isOnline);
     this.#steer();
     if (asksAnew) this.retry();
-    const { replica } = this.replica;
-    for (const name of names) {
-      if (this.#namesOfTabs.has(name)) continue;
-      this.#namesOfTabs.add(name);
-      try {
-        const document = await replica.acquire(parseDocumentName(name));
-        this.#wantOnce(document.entry);
-        replica.release(document);
-      } catch (error) {
-        if (!isHeddleError(error)) throw error;
-        this.#options.environment.logger.warn("keeper.not_wanted", { code: error.code });
-      }
-    }
+    await Promise.all(names.map((name) => this.#wantName(name, 1)));
     this.#asked.set(tab, ask);
     this.#changed();
+  }
+
+  /** A document that a tab shows; one that cannot be opened now is tried again. */
+  async #wantName(name: string, attempt: number): Promise<void> {
+    if (this.#namesOfTabs.has(name) || this.#isClosed) return;
+    this.#namesOfTabs.add(name);
+    this.#retries.get(name)?.();
+    this.#retries.delete(name);
+    const { replica } = this.replica;
+    const { logger, scheduler } = this.#options.environment;
+    try {
+      const document = await replica.acquire(parseDocumentName(name));
+      this.#wantOnce(document.entry);
+      replica.release(document);
+    } catch (error) {
+      this.#namesOfTabs.delete(name);
+      if (!isHeddleError(error)) throw error;
+      logger.warn("keeper.not_wanted", { code: error.code });
+      // A name that is none gets no better.
+      if (error.code === HeddleErrorCode.frameMalformed || this.#isClosed) return;
+      const again = (): void => void this.#wantName(name, attempt + 1);
+      this.#retries.set(name, scheduler.after(pauseMs(attempt), again));
+    }
   }
 
   #changed(): void {

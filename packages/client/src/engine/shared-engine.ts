@@ -1,25 +1,25 @@
 import { platform } from "#platform";
 import {
-  documentIdOf,
+  HeddleError,
   HeddleErrorCode,
   isHeddleError,
   type Environment,
-  type HeddleError,
   type Logger,
 } from "@heddle/core";
-import type { YDoc } from "@heddle/document";
 import type { LiveReplica } from "@heddle/replica";
-import { connectPresence, LiveDocument } from "@heddle/replica/live";
+import type { LiveDocument } from "@heddle/replica/live";
 import type { ConnectionEnd } from "@heddle/sync";
 import { encodeQueryParams } from "lib0/url";
-import type { Awareness } from "y-protocols/awareness";
 
 import type { ReplicaStore } from "../platform/platform.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
+import { EngineDocuments, type OpenedDocument } from "./engine-documents.ts";
 import type { EngineSide } from "./engine-view.ts";
-import type { Keeper, KeeperOptions } from "./keeper.ts";
+import type { Keeper } from "./keeper.ts";
 import { loadSides } from "./load-sides.ts";
+import { pauseMs } from "./pause.ts";
 import { RelayLink } from "./relay-link.ts";
+import type { Standby } from "./standby.ts";
 
 export interface EngineOptions {
   readonly serverUrl: string;
@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly protocols: readonly string[];
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly getToken: (() => string | Promise<string>) | undefined;
+  /** Nobody asked for that store: without it the page goes on in memory. */
+  readonly isDefaultStore: boolean;
   /** Ask the platform not to clear the store. */
   readonly persist: boolean;
   readonly logger: Logger;
@@ -48,13 +50,9 @@ export interface EngineUser {
   onConnectionFailed(error: HeddleError): void;
   /** `wasHere` when this side closed. */
   onConnectionClosed(end: ConnectionEnd, wasHere: boolean): void;
-}
-
-export interface OpenedDocument {
-  readonly name: string;
-  readonly ydoc: YDoc;
-  readonly awareness: Awareness | undefined;
-  readonly origin: object;
+  /** The replica is open, or another one than before. */
+  onSide(replica: LiveReplica): void;
+  onStoreError(error: HeddleError): void;
 }
 
 /** An engine that nobody uses stays for so long: pages close one view and open the next. */
@@ -70,20 +68,24 @@ let stores = 0;
 export class SharedEngine {
   readonly environment: Environment;
   readonly link: RelayLink;
-  readonly opening: Promise<LiveReplica>;
   /** The server turned out to speak y-websocket only. */
   isStockServer = false;
   /** Whether the platform keeps the store when the disk gets full; `undefined` until it has said. */
   isPersisted: boolean | undefined;
-  /** Once the replica is open. */
+  /** Why nothing is kept, or what was kept is gone; `undefined` while all is well. */
+  storeError: HeddleError | undefined;
+  /** Once the replica is open; another one when the store was lost to this page. */
   side: EngineSide | undefined;
   readonly #options: EngineOptions;
   readonly #key: string;
   readonly #users = new Set<EngineUser>();
+  readonly #documents: EngineDocuments;
   readonly #stopHidden: () => void;
-  readonly #ending = new AbortController();
-  /** In a tab that was not the one to store at first, and has become it. */
-  #keeper: Promise<Keeper | undefined> | undefined;
+  readonly #stopResumed: () => void;
+  #opened: Promise<EngineSide>;
+  /** In a tab that is not the one to store. */
+  #standby: Standby | undefined;
+  #isEnding = false;
   #cancelEnd: (() => void) | undefined;
   /** The last user has left, and was online. */
   #isSendingLast = false;
@@ -105,9 +107,15 @@ export class SharedEngine {
       onClosed: (end, wasHere) => this.#each((user) => user.onConnectionClosed(end, wasHere)),
     });
     this.#stopHidden = platform.onHidden(() => this.#each((user) => user.flush()));
-    this.opening = this.#open(before);
+    this.#stopResumed = platform.onResumed(() => {
+      this.side?.resumed();
+      this.#standby?.resumed();
+    });
+    this.#documents = new EngineDocuments(this.environment);
+    this.#opened = this.#open(before);
     // Whoever waits for it is told; nobody may be waiting yet.
-    this.opening.catch((error: unknown) => {
+    this.#opened.catch((error: unknown) => {
+      this.#changed();
       logger.error("engine.not_opened", { error: String(error) });
     });
   }
@@ -123,24 +131,13 @@ export class SharedEngine {
   }
 
   /** The live document of that name; presence goes with it. */
-  document({ name, ydoc, awareness, origin }: OpenedDocument): LiveDocument {
-    const { environment } = this;
-    const live = new LiveDocument({
-      home: this.opening,
-      environment,
-      name,
-      ydoc,
-      awareness,
-      origin,
-    });
-    this.opening.then(
-      ({ peers, replica }) => {
-        if (!peers || live.status.state === "closed") return;
-        connectPresence(live, documentIdOf(environment.hash, replica.space, live.name), peers);
-      },
-      () => undefined, // The document itself says that its replica could not be opened.
-    );
-    return live;
+  document(opened: OpenedDocument): LiveDocument {
+    return this.#documents.open(opened, this.#opened);
+  }
+
+  /** @throws HeddleError what the replica could not be opened with. */
+  get opened(): Promise<EngineSide> {
+    return this.#opened;
   }
 
   join(user: EngineUser): void {
@@ -169,32 +166,91 @@ export class SharedEngine {
     return platform.hasTabs && this.#options.store.name !== undefined;
   }
 
-  async #open(before: Promise<void> | undefined): Promise<LiveReplica> {
+  async #open(before: Promise<void> | undefined): Promise<EngineSide> {
     await before;
-    this.side = await this.#openSide();
+    const side = await this.#enter();
     if (this.#options.persist) void this.#persist();
+    return side;
+  }
+
+  async #enter(): Promise<EngineSide> {
+    const side = await this.#openSide();
+    this.side = side;
     this.#steer();
+    this.#each((user) => user.onSide(side.replica));
     this.#changed();
-    return this.side.replica;
+    return side;
   }
 
   async #openSide(): Promise<EngineSide> {
-    const { store } = this.#options;
+    const { store, isDefaultStore } = this.#options;
     const { environment, link } = this;
     const tabs = this.hasTabs ? `heddle-tabs:${store.name}` : undefined;
     const onChange = (): void => this.#changed();
     const names = (): string[] => [...this.#users].map(({ roomname }) => roomname);
-    const keeping: KeeperOptions = { environment, store, link, tabs, names, onChange };
-    const { Keeper, TabReplica } = await loadSides();
+    const keeping = { environment, store, link, names, onChange };
+    const { Keeper, memoryStore, Standby, TabReplica } = await loadSides();
     try {
-      return await Keeper.open(keeping);
+      return this.#watched(await Keeper.open({ ...keeping, tabs }));
     } catch (error) {
+      if (isDefaultStore && isHeddleError(error, HeddleErrorCode.storageUnavailable)) {
+        // Where nothing can be kept a page can still work with a server, as long as it says so.
+        this.#tellStore(error);
+        return Keeper.open({ ...keeping, store: memoryStore(), tabs: undefined });
+      }
       const isLocked = isHeddleError(error, HeddleErrorCode.storageLocked);
       if (tabs === undefined || !isLocked) throw error;
     }
     const tab = await TabReplica.open({ environment, store, tabs, names, onChange });
-    this.#keeper = this.#keepWhenFree({ ...keeping, untilFree: this.#ending.signal });
+    const onTrouble = (error: HeddleError | undefined): void => this.#tellStore(error);
+    this.#standby = new Standby({ keeping: { ...keeping, tabs }, onTrouble });
     return tab;
+  }
+
+  #watched(keeper: Keeper): Keeper {
+    if (keeper.wasEvicted) this.#tellStore(evictedBefore());
+    void keeper.whenLost.then((error) => {
+      if (this.side === keeper && !this.#isEnding) this.#startAgain(keeper, error);
+    });
+    return keeper;
+  }
+
+  /** The store is another's, or gone: the documents of this page go on beside it, or in a new one. */
+  #startAgain(lost: Keeper, error: HeddleError): void {
+    this.#options.logger.warn("engine.store_lost", { code: error.code });
+    if (error.code === HeddleErrorCode.storageEvicted) this.#tellStore(error);
+    this.side = undefined;
+    this.#opened = this.#reopen(lost);
+    this.#opened.catch((cause: unknown) => {
+      this.#options.logger.error("engine.not_opened", { error: String(cause) });
+    });
+    this.#documents.moveTo(this.#opened);
+  }
+
+  async #reopen(lost: Keeper): Promise<EngineSide> {
+    // The documents leave first.
+    await Promise.resolve();
+    try {
+      await lost.close();
+    } catch (error) {
+      this.#options.logger.warn("engine.not_closed", { error: String(error) });
+    }
+    for (let failures = 1; ; failures++) {
+      try {
+        return await this.#enter();
+      } catch (error) {
+        this.#tellStore(error as HeddleError);
+        if (this.#isEnding || !isHeddleError(error)) throw error;
+        await new Promise<void>((resolve) => {
+          this.environment.scheduler.after(pauseMs(failures), resolve);
+        });
+      }
+    }
+  }
+
+  #tellStore(error: HeddleError | undefined): void {
+    this.storeError = error;
+    if (error) this.#each((user) => user.onStoreError(error));
   }
 
   async #persist(): Promise<void> {
@@ -205,20 +261,6 @@ export class SharedEngine {
       this.#options.logger.warn("engine.not_persisted", { error: String(error) });
     }
     this.#changed();
-  }
-
-  /** The documents of this page stay where they are; beside them it stores, for all tabs. */
-  async #keepWhenFree(options: KeeperOptions): Promise<Keeper | undefined> {
-    try {
-      const { Keeper } = await loadSides();
-      const keeper = await Keeper.open(options);
-      this.environment.logger.info("engine.keeps");
-      return keeper;
-    } catch (error) {
-      if (this.#ending.signal.aborted) return undefined;
-      this.#options.logger.error("engine.not_keeping", { error: String(error) });
-      return undefined;
-    }
   }
 
   /** With the parameters of all; where two differ, those of the provider that is there longer. */
@@ -259,18 +301,24 @@ export class SharedEngine {
   }
 
   async #close(): Promise<void> {
+    this.#isEnding = true;
     this.#stopHidden();
+    this.#stopResumed();
     try {
-      await this.opening;
-      await this.side?.close();
-      this.#ending.abort();
-      await (await this.#keeper)?.close();
+      const side = await this.#opened;
+      await side.close();
+      await this.#standby?.end();
     } catch (error) {
       this.#options.logger.error("engine.not_closed", { error: String(error) });
     } finally {
       if (engines.get(this.#key) === this) engines.delete(this.#key);
     }
   }
+}
+
+function evictedBefore(): HeddleError {
+  const message = "the browser has thrown away what was stored here before";
+  return new HeddleError(HeddleErrorCode.storageEvicted, message);
 }
 
 function numberOf(store: ReplicaStore): number {

@@ -2,5 +2,7 @@
 // itself: capturing what is typed needs none of it.
 export { openLiveReplica } from "@heddle/replica";
 
+export { memoryStore } from "../platform/memory-store.ts";
 export { TabReplica } from "../tabs/tab-replica.ts";
 export { Keeper } from "./keeper.ts";
+export { Standby } from "./standby.ts";

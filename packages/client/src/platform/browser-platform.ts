@@ -20,17 +20,34 @@ export const platform: Platform = {
     const onChange = (): void => {
       if (document.visibilityState === "hidden") listener();
     };
-    document.addEventListener("visibilitychange", onChange);
-    return () => document.removeEventListener("visibilitychange", onChange);
+    return listening([
+      [document, "visibilitychange", onChange],
+      [document, "freeze", listener],
+      [globalThis, "pagehide", listener],
+    ]);
+  },
+  onResumed(listener) {
+    const onShow = (event: Event): void => {
+      if ((event as PageTransitionEvent).persisted) listener();
+    };
+    return listening([
+      [document, "resume", listener],
+      [globalThis, "pageshow", onShow],
+    ]);
   },
   onNetwork(listener) {
-    const online = (): void => listener(true);
-    const offline = (): void => listener(false);
-    addEventListener("online", online);
-    addEventListener("offline", offline);
-    return () => {
-      removeEventListener("online", online);
-      removeEventListener("offline", offline);
-    };
+    return listening([
+      [globalThis, "online", () => listener(true)],
+      [globalThis, "offline", () => listener(false)],
+    ]);
   },
 };
+
+function listening(
+  listeners: readonly (readonly [EventTarget, string, (event: Event) => void])[],
+): () => void {
+  for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
+  return () => {
+    for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
+  };
+}

@@ -23,5 +23,6 @@ export const platform: Platform = {
   persist: async () => true,
   hasTabs: false,
   onHidden: () => () => undefined,
+  onResumed: () => () => undefined,
   onNetwork: () => () => undefined,
 };

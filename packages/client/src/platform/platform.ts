@@ -1,4 +1,4 @@
-import type { Environment, Logger, LogStore, Signer, Verifier } from "@heddle/core";
+import type { Environment, HeddleError, Logger, LogStore, Signer, Verifier } from "@heddle/core";
 import type { DeviceRecord } from "@heddle/replica";
 
 /** What an acknowledged write survives: the power, the end of the browser, or only this page. */
@@ -15,8 +15,18 @@ export interface ReplicaStore {
   readonly name?: string | undefined;
   /** A place for a device key that is no file. */
   readonly keep?: KeyKeep | undefined;
-  /** @param untilFree with one, waits for another tab to let go of it. */
-  open(environment: Environment, untilFree?: AbortSignal): Promise<OpenedStore>;
+  /** @throws HeddleError `HEDDLE_STORAGE_*`; `..._LOCKED` while another has it. */
+  open(environment: Environment, claim?: StoreClaim): Promise<OpenedStore>;
+}
+
+/** How a tab asks for a store that another may have. */
+export interface StoreClaim {
+  /** With one, waits until whoever has it lets go; aborting it ends the wait. */
+  readonly untilFree?: AbortSignal | undefined;
+  /** Takes it from whoever has it, and who then writes nothing more. */
+  readonly steal?: boolean | undefined;
+  /** It is ours from now on; opening it may take a while. */
+  readonly onTaken?: (() => void) | undefined;
 }
 
 /** An open log, with what it says of itself. */
@@ -24,6 +34,12 @@ export type OpenedStore = LogStore &
   Partial<DeviceRecord> & {
     /** `strict` when nothing is said. */
     readonly durability?: Durability;
+    /** What was stored before was thrown away behind our back. */
+    readonly wasEvicted?: boolean;
+    /** Resolves when nothing more can be written here: another has it, or it is gone. */
+    readonly whenLost?: Promise<HeddleError>;
+    /** Looks whether it is still ours, which the page may have slept through; `whenLost` tells when not. */
+    stillOurs?(): Promise<void>;
   };
 
 /** Keeps one value: the device key, where there are no files. */
@@ -48,6 +64,8 @@ export interface Platform {
   readonly hasTabs: boolean;
   /** Calls `listener` when the page is about to be out of sight, and may be ended without a word. */
   onHidden(listener: () => void): () => void;
+  /** Calls `listener` when the page goes on after it was frozen, or taken out of the back-forward cache. */
+  onResumed(listener: () => void): () => void;
   /** Calls `listener` when the network comes or goes, as far as the platform knows of it. */
   onNetwork(listener: (isOnline: boolean) => void): () => void;
 }

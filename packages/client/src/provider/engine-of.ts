@@ -13,6 +13,7 @@ export function engineOf(serverUrl: string, options: HeddleProviderOptions): Sha
   const engineOptions = {
     serverUrl,
     store: given ?? platform.defaultStore(storeNameOf(serverUrl)),
+    isDefaultStore: given === undefined,
     protocols,
     WebSocket: WebSocketPolyfill as WebSocketConstructor | undefined,
     getToken,

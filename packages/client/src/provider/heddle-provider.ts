@@ -1,6 +1,6 @@
 import { documentIdOf, openSpaceId, type DocumentId, type HeddleError } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
-import type { LiveDocument, LiveStatus } from "@heddle/replica";
+import type { LiveDocument, LiveReplica, LiveStatus } from "@heddle/replica";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
 import { encodeQueryParams } from "lib0/url";
@@ -50,6 +50,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   readonly #documentId: DocumentId;
   readonly #stops: (() => void)[] = [];
   readonly #connection: ProviderConnection;
+  #stopSync: (() => void) | undefined;
   readonly #teller: ProgressTeller;
   readonly #waiting: (() => void)[] = [];
   #trouble: HeddleError | undefined;
@@ -158,6 +159,11 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     return this.#engine.isPersisted;
   }
 
+  /** Why nothing is kept here, or what was kept is gone; `undefined` while all is well. See `store-error`. */
+  get storeError(): HeddleError | undefined {
+    return this.#engine.storeError;
+  }
+
   /** Resolves when the document shows what is stored here. @throws HeddleError what that failed with. */
   whenLoaded(): Promise<void> {
     return this.#live.whenLoaded();
@@ -221,17 +227,25 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
       live.on("reset", (event) => this.emit("reset", [event])),
       live.on("refused", (event) => this.emit("refused", [event])),
     );
-    this.#engine.opening.then(
-      ({ peers }) => {
-        if (!peers || this.#destroying !== undefined) return;
-        this.#stops.push(peers.on("sync", (event) => this.#onSyncEvent(event)));
-        this.onChange();
-      },
-      () => {
-        this.#connection.onClosed(undefined, true);
-        this.#teller.now();
-      },
-    );
+    const { side, opened } = this.#engine;
+    if (side) this.onSide(side.replica);
+    opened.catch(() => {
+      this.#connection.onClosed(undefined, true);
+      this.#teller.now();
+    });
+  }
+
+  /** For the engine. */
+  onSide({ peers }: LiveReplica): void {
+    if (!peers || this.#destroying !== undefined) return;
+    this.#stopSync?.();
+    this.#stopSync = peers.on("sync", (event) => this.#onSyncEvent(event));
+    this.onChange();
+  }
+
+  /** For the engine. */
+  onStoreError(error: HeddleError): void {
+    this.emit("store-error", [error]);
   }
 
   /** For the engine. */
@@ -241,7 +255,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   /** For the engine: where the connection stands, what is settled and what waits may be another. */
   onChange(): void {
-    if (this.#engine.side === undefined || this.#destroying !== undefined) return;
+    if (this.#destroying !== undefined) return;
+    if (this.#engine.side === undefined) return this.#teller.soon();
     this.#connection.follow();
     for (const wake of this.#waiting.splice(0)) wake();
     this.#teller.soon();
@@ -318,6 +333,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#teller.stop();
     for (const wake of this.#waiting.splice(0)) wake();
     for (const stop of this.#stops) stop();
+    this.#stopSync?.();
     this.#engine.leave(this);
     super.destroy();
   }

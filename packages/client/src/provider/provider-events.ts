@@ -64,6 +64,11 @@ export type HeddleProviderEvents = {
   refused: (event: RefusedEvent | KeptRefusal) => void;
   /** The store takes nothing for now: the quota is reached, or it fails. What is typed is written when it does. */
   suspended: (error: HeddleError) => void;
+  /**
+   * Nothing is kept on this device (`HEDDLE_STORAGE_UNAVAILABLE`: `saved` is `memory`), or what was kept is
+   * gone (`..._EVICTED`), or this tab cannot store when it is its turn.
+   */
+  "store-error": (error: HeddleError) => void;
   /** The store cannot be opened, or the document cannot be written to. */
   failed: (error: HeddleError) => void;
 };

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import type { DocumentId, Environment } from "@heddle/core";
+import type { DocumentId, DocumentName, Environment } from "@heddle/core";
 import { openLiveReplica, type LivePeers, type LiveReplica } from "@heddle/replica";
 import { PeerRole } from "@heddle/sync";
 
@@ -22,6 +22,9 @@ export interface TabReplicaOptions {
 }
 
 const keeperName = "keeper";
+/** So long a document waits for what is stored; a fail-over takes less. */
+const prepareMsMax = 15_000;
+const leaveMs = 1_000;
 
 /**
  * The documents of a tab beside the one that stores: a replica of its own in memory, with a lane of its
@@ -119,6 +122,30 @@ export class TabReplica implements EngineSide {
     this.#peers.retryNow();
   }
 
+  /**
+   * The log here is empty at first. A document that began with it would take what it shows, from a store
+   * beside ours or from before, for news, and write all of it again.
+   */
+  async prepare(name: DocumentName): Promise<void> {
+    const { replica } = this.replica;
+    const document = await replica.acquire(name);
+    const { id } = document.entry;
+    const unwant = this.#peers.want(document.entry);
+    this.say();
+    const { scheduler, logger } = this.#options.environment;
+    if (!(await this.#whenSettled(id))) logger.warn("tab.unprepared", { document: id });
+    // Whoever waits for it is about to want it too.
+    scheduler.after(leaveMs, () => {
+      unwant();
+      replica.release(document);
+    });
+  }
+
+  resumed(): void {
+    this.#peers.retryNow();
+    this.say();
+  }
+
   hangUp(): void {
     this.#link.hangUp();
   }
@@ -138,6 +165,22 @@ export class TabReplica implements EngineSide {
     this.#channel.bye();
     this.#channel.close();
     await this.replica.close();
+  }
+
+  /** False when that took too long: edits are not to wait for ever. */
+  #whenSettled(id: DocumentId): Promise<boolean> {
+    if (this.#settled.has(id)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const done = (isSettled: boolean): void => {
+        cancel();
+        stop();
+        resolve(isSettled);
+      };
+      const cancel = this.#options.environment.scheduler.after(prepareMsMax, () => done(false));
+      const stop = this.#peers.on("sync", (event) => {
+        if (event.name === "document.settled" && event.document === id) done(true);
+      });
+    });
   }
 
   #ownOf(document: DocumentId): Waiting {

@@ -1,7 +1,7 @@
 import {
-  assert,
   HeddleError,
   HeddleErrorCode,
+  isHeddleError,
   type DocumentName,
   type Scheduler,
 } from "@heddle/core";
@@ -11,13 +11,24 @@ import type { Copies } from "../peers/replication-waits.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
 import type { ReplicaTelemetry } from "../telemetry.ts";
-import { retryDelayMs } from "./trouble.ts";
+import { isPermanent, retryDelayMs } from "./trouble.ts";
 
 /** Where live documents live. */
 export interface LiveHome {
   readonly replica: Replica;
   /** Who is brought the document, and knows who has it. */
   readonly peers?: Pick<LivePeers, "want" | "whenReplicated"> | undefined;
+}
+
+export interface HomeOpening {
+  /** Asked after each step: the document may have ended, or gone elsewhere. */
+  readonly isWanted: () => boolean;
+  /** As many times this has happened before; it is waited first. */
+  readonly waits: number;
+  readonly attach: (document: ReplicaDocument) => void;
+  /** It is tried again. */
+  readonly onTrouble: (error: HeddleError) => void;
+  readonly onFailed: (error: HeddleError) => void;
 }
 
 /** The home of one live document: its replica, once that is open, and the peers that are brought it. */
@@ -40,23 +51,33 @@ export class DocumentHome {
     if (!("then" in home)) this.#enter(home);
   }
 
-  get isEntered(): boolean {
-    return this.#entered !== undefined;
-  }
-
   get telemetry(): ReplicaTelemetry | undefined {
     return this.#entered?.replica.telemetry;
   }
 
-  /** @throws HeddleError what the replica could not be opened with; there is no other. */
-  async whenEntered(): Promise<void> {
-    if (this.#entered === undefined) this.#enter(await this.#home);
-  }
-
-  /** @throws HeddleError `HEDDLE_STORAGE_*`. */
-  acquire(name: DocumentName): Promise<ReplicaDocument> {
-    assert(this.#entered !== undefined, "a home is entered before documents are taken from it");
-    return this.#entered.replica.acquire(name);
+  /** Takes the document from the replica once it is there, again and again while that may get better. */
+  async open(
+    name: DocumentName,
+    { isWanted, waits, attach, onTrouble, onFailed }: HomeOpening,
+  ): Promise<void> {
+    if (waits > 0) await this.#whenWorthAnotherTry(waits);
+    for (let attempt = 1; isWanted(); attempt++) {
+      try {
+        if (this.#entered === undefined) this.#enter(await this.#home);
+        if (!isWanted()) return;
+        const document = await this.#entered!.replica.acquire(name);
+        if (isWanted()) attach(document);
+        else this.release(document);
+        return;
+      } catch (error) {
+        if (!isHeddleError(error)) throw error;
+        if (!isWanted()) return;
+        // A replica that could not be opened: there is no other.
+        if (isPermanent(error) || this.#entered === undefined) return onFailed(error);
+        onTrouble(error);
+        await this.#whenWorthAnotherTry(attempt);
+      }
+    }
   }
 
   release(document: ReplicaDocument): void {
@@ -86,7 +107,7 @@ export class DocumentHome {
   }
 
   /** Resolves when the replica has changed its state, or after a while. */
-  whenWorthAnotherTry(attempt: number): Promise<void> {
+  #whenWorthAnotherTry(attempt: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#scheduler.after(retryDelayMs(attempt), () => go());
       const stop = this.#entered?.replica.onStateChange(() => go());
@@ -100,9 +121,17 @@ export class DocumentHome {
     });
   }
 
-  /** Ends a {@link whenWorthAnotherTry}. */
+  /** Tries at once what {@link open} would try later. */
   endWait(): void {
     this.#endWait?.();
+  }
+
+  /** Leaves, for another one. */
+  moveTo(home: LiveHome | PromiseLike<LiveHome>): DocumentHome {
+    this.leave();
+    const next = new DocumentHome(home, this.#scheduler, this.#onClosed);
+    next.#isShared = this.#isShared;
+    return next;
   }
 
   /** Nothing of the replica is heard any more. */

@@ -21,7 +21,7 @@ import type { LiveDocumentOptions } from "./live-document-options.ts";
 import type { LiveEvents, LiveState, LiveStatus } from "./live-events.ts";
 import { SaveProgress } from "./save-progress.ts";
 import { ShownDocument } from "./shown-document.ts";
-import { isPermanent, replicaClosed } from "./trouble.ts";
+import { replicaClosed } from "./trouble.ts";
 
 /**
  * One document of a replica as an application edits it: a Yjs document tied to the log.
@@ -42,7 +42,7 @@ export class LiveDocument implements AsyncDisposable {
   readonly #submission: EditSubmission;
   readonly #shown: ShownDocument;
   #generation = 0;
-  readonly #home: DocumentHome;
+  #home: DocumentHome;
   #document: ReplicaDocument | undefined;
   #stopListening: (() => void) | undefined;
   #hasLoaded = false;
@@ -99,7 +99,7 @@ export class LiveDocument implements AsyncDisposable {
    * @throws HeddleError what it failed with, or `HEDDLE_STORAGE_CLOSED`.
    */
   async whenLoaded(): Promise<void> {
-    await this.#opening;
+    for (let opening; opening !== this.#opening;) await (opening = this.#opening);
     if (this.#end !== undefined) throw this.#error ?? replicaClosed();
   }
 
@@ -140,6 +140,18 @@ export class LiveDocument implements AsyncDisposable {
   /** Whether peers are brought the document, and bring what is new of it; they are unless told not to. */
   setShared(isShared: boolean): void {
     this.#home.setShared(isShared, this.#document);
+  }
+
+  /** Goes on in another replica with all that its log lacks: the store of the one before is lost. */
+  moveTo(home: LiveDocumentOptions["home"]): void {
+    if (this.#end !== undefined) return;
+    const document = this.#document;
+    this.#detach();
+    if (document) this.#home.release(document);
+    this.#home = this.#home.moveTo(home);
+    this.#resets = 0;
+    this.#error = undefined;
+    this.#reopen();
   }
 
   /** Seals what was typed so far, without waiting for the end of the window. */
@@ -240,25 +252,17 @@ export class LiveDocument implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
+    const home = this.#home;
     // After a reset: whoever resets has not finished yet.
     await Promise.resolve();
-    // A store that fails at every write is not asked again and again.
-    if (this.#resets > 1) await this.#home.whenWorthAnotherTry(this.#resets);
-    for (let attempt = 1; this.#end === undefined; attempt++) {
-      try {
-        await this.#home.whenEntered();
-        if (this.#end !== undefined) return;
-        const document = await this.#home.acquire(this.name);
-        if (this.#end === undefined) this.#attach(document);
-        else this.#home.release(document);
-        return;
-      } catch (error) {
-        if (!isHeddleError(error)) throw error;
-        if (isPermanent(error) || !this.#home.isEntered) return this.#fail(error);
-        this.#suspend(error);
-        await this.#home.whenWorthAnotherTry(attempt);
-      }
-    }
+    await home.open(this.name, {
+      isWanted: () => this.#end === undefined && this.#home === home,
+      // A store that fails at every write is not asked again and again.
+      waits: this.#resets > 1 ? this.#resets : 0,
+      attach: (document) => this.#attach(document),
+      onTrouble: (error) => this.#suspend(error),
+      onFailed: (error) => this.#fail(error),
+    });
   }
 
   #attach(document: ReplicaDocument): void {

@@ -16,6 +16,9 @@ const passing: ReadonlySet<Code> = new Set<Code>([
   HeddleErrorCode.storageClosed,
   HeddleErrorCode.storageFull,
   HeddleErrorCode.storageIo,
+  // The store is lost to this page: the document goes on in another one.
+  HeddleErrorCode.storageLocked,
+  HeddleErrorCode.storageEvicted,
   HeddleErrorCode.relayOverloaded,
 ]);
 

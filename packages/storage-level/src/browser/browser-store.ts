@@ -8,9 +8,11 @@ import { openLog } from "../open-log.ts";
 import { storeKey } from "../record-keys.ts";
 import { putStoreId, readStoreId } from "../records.ts";
 import { WitnessKeeper } from "../witness-keeper.ts";
-import { databasePrefix, openIndexedDatabase, type Durability } from "./indexed-database.ts";
+import { databasePrefix, openIndexedDatabase } from "./indexed-database.ts";
 import { localWitness } from "./local-witness.ts";
-import { lockBrowserStore } from "./store-lock.ts";
+import type { Durability } from "./owned-database.ts";
+import { StoreHold } from "./store-hold.ts";
+import { lockBrowserStore, type StoreClaim } from "./store-lock.ts";
 import { valueKeep, type ValueKeep } from "./value-keep.ts";
 
 export interface BrowserStoreOptions {
@@ -25,23 +27,38 @@ export interface BrowserStoreOpener {
   readonly name: string;
   /** For the key of the device. */
   readonly keep: ValueKeep;
-  /**
-   * @param untilFree with one, waits for another tab to let go of the store; aborting it ends the wait.
-   * @throws HeddleError as {@link browserStore} says.
-   */
-  open(environment: Environment, untilFree?: AbortSignal): Promise<BrowserLogStore>;
+  /** @throws HeddleError as {@link browserStore} says. */
+  open(environment: Environment, claim?: StoreClaim): Promise<BrowserLogStore>;
 }
+
+type AboutBrowserStore = Pick<
+  BrowserLogStore,
+  "durability" | "wasEvicted" | "whenLost" | "stillOurs"
+>;
 
 /** A {@link LevelLogStore} on the IndexedDB of a browser. */
 export class BrowserLogStore extends LevelLogStore {
   readonly durability: Durability;
   /** The browser has thrown away what was stored here before: another store begins. */
   readonly wasEvicted: boolean;
+  /**
+   * Resolves when nothing more can be written: with `HEDDLE_STORAGE_LOCKED` when another tab has taken the
+   * store over, with `HEDDLE_STORAGE_EVICTED` when the browser has thrown it away.
+   */
+  readonly whenLost: Promise<HeddleError>;
+  /**
+   * Looks whether it is still this page's, for one that was frozen or cached meanwhile.
+   *
+   * @throws HeddleError what {@link whenLost} resolves with, or `HEDDLE_STORAGE_IO`.
+   */
+  readonly stillOurs: () => Promise<void>;
 
-  constructor(parts: LevelStoreParts, about: Pick<BrowserLogStore, "durability" | "wasEvicted">) {
+  constructor(parts: LevelStoreParts, about: AboutBrowserStore) {
     super(parts);
     this.durability = about.durability;
     this.wasEvicted = about.wasEvicted;
+    this.whenLost = about.whenLost;
+    this.stillOurs = about.stillOurs;
   }
 }
 
@@ -53,8 +70,8 @@ const nameLengthMax = 128;
  * disk, in strict transactions where the browser has them. One tab has it at a time.
  *
  * Opening throws a HeddleError: `HEDDLE_STORAGE_LOCKED` while another tab has it, `..._CORRUPT` when it has
- * lost a part, `..._VERSION` when a newer heddle wrote it, `..._FULL` at the quota, `..._IO` where a page
- * may store nothing or has no Web Locks.
+ * lost a part, `..._VERSION` when a newer heddle wrote it, `..._FULL` at the quota, `..._UNAVAILABLE` where a
+ * page may store nothing or has no Web Locks, `..._IO` for all else.
  *
  * @throws HeddleError `HEDDLE_CONFIG_INVALID` for a name that is empty or long.
  */
@@ -66,10 +83,12 @@ export function browserStore(name: string, options: BrowserStoreOptions = {}): B
   return {
     name,
     keep: valueKeep(name),
-    async open(environment, untilFree) {
-      const lock = await lockBrowserStore(name, untilFree);
+    async open(environment, claim) {
+      const hold = new StoreHold();
+      const lock = await lockBrowserStore(name, claim, () => hold.lockTaken());
       try {
-        return await openLocked(name, environment, { ...options, release: () => lock.release() });
+        const release = (): void => lock.release();
+        return await openLocked(name, environment, { ...options, hold, release });
       } catch (error) {
         lock.release();
         throw error;
@@ -99,17 +118,19 @@ export async function deleteBrowserStore(name: string): Promise<void> {
 }
 
 interface Opening extends BrowserStoreOptions {
+  readonly hold: StoreHold;
   readonly release: () => void;
 }
 
 async function openLocked(
   name: string,
   environment: Environment,
-  { groupBytesMax, witnessDelayMs: delayMs, release }: Opening,
+  { groupBytesMax, witnessDelayMs: delayMs, hold, release }: Opening,
 ): Promise<BrowserLogStore> {
-  const { database, durability } = await openIndexedDatabase(name);
+  const onLost = (error: HeddleError): void => hold.lose(error);
+  const { database, durability, owner } = await openIndexedDatabase(name, { onLost });
   try {
-    const place = localWitness(name);
+    const place = hold.guard(localWitness(name));
     const isNew = (await database.lastKey(everything)) === undefined;
     const wasEvicted = isNew && (await place.read()).found !== "none";
     if (wasEvicted) environment.logger.error("store.evicted", { name });
@@ -138,7 +159,7 @@ async function openLocked(
       journalNumber: history.journalNumber,
       space: undefined,
       reopen: async (known) => {
-        const again = await openIndexedDatabase(name);
+        const again = await openIndexedDatabase(name, { owner, onLost });
         try {
           return await openLog(again.database, environment, known);
         } catch (error) {
@@ -150,7 +171,15 @@ async function openLocked(
       groupBytesMax,
       feedGroupsMax: undefined,
     };
-    const store = new BrowserLogStore(parts, { durability, wasEvicted });
+    const store = new BrowserLogStore(parts, {
+      durability,
+      wasEvicted,
+      whenLost: hold.whenLost,
+      stillOurs: async () => {
+        const again = await openIndexedDatabase(name, { owner, onLost });
+        await again.database.close();
+      },
+    });
     // Whoever embeds it holds `store.opening` from here on: a rollback is told once.
     await store.openingTold();
     return store;
