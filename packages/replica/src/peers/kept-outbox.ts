@@ -1,18 +1,20 @@
 import {
   decodeEnvelope,
   equalBytes,
+  isHeddleError,
   type DocumentId,
   type Environment,
   type LaneId,
   type LogStore,
   type PeerCursor,
+  type StoredDocument,
   type StoreId,
 } from "@heddle/core";
 import type { KeptAck, KeptOutbox, KeptRefusal } from "@heddle/sync";
 
 export interface KeptOutboxSource {
   readonly store: LogStore;
-  readonly environment: Pick<Environment, "hash">;
+  readonly environment: Pick<Environment, "hash" | "logger">;
   readonly devicePublicKey: Uint8Array;
 }
 
@@ -65,26 +67,65 @@ function seqsOfAll(cursors: readonly PeerCursor[], acks: readonly KeptAck[]): Ac
   );
 }
 
-async function readOwn(
-  { store, environment: { hash }, devicePublicKey }: KeptOutboxSource,
-  acked: AckedSeqs,
-): Promise<readonly Own[]> {
+async function readOwn(source: KeptOutboxSource, acked: AckedSeqs): Promise<readonly Own[]> {
+  const { store, environment, devicePublicKey } = source;
   const ours = new Set<LaneId>();
   for await (const lane of store.readLanes()) {
     if (equalBytes(lane.devicePublicKey, devicePublicKey)) ours.add(lane.id);
   }
   const own: Own[] = [];
-  for await (const { id: document, vector } of store.readDocuments()) {
-    for (const lane of vector.keys()) {
-      const seq = acked.get(document)?.get(lane) ?? 0;
-      if (!ours.has(lane) || (vector.get(lane)?.seq ?? 0) <= seq) continue;
-      const range = { above: new Map([[lane, seq]]), lane };
-      for await (const chunk of store.readLogByArrival(document, range)) {
-        for (const { bytes, seq: at } of chunk) {
-          const { hlc } = decodeEnvelope(hash, bytes);
-          const run = { fromSeq: at, toSeq: at, bytes: bytes.length, writtenMs: hlc.wallMs };
-          own.push({ document, lane, ...run });
-        }
+  for await (const document of store.readDocuments()) {
+    const lacked = lackedOf(document, ours, acked.get(document.id));
+    if (lacked.size === 0 && !document.dirty) continue;
+    try {
+      own.push(...(await readLacked(source, document, { ours, lacked })));
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      // One damaged document keeps no other from its peers. How many there are is known all the same.
+      const { id, createdAt } = document;
+      environment.logger.warn("peer.outbox_unreadable", { document: id, code: error.code });
+      for (const [lane, { fromSeq, toSeq }] of lacked) {
+        const run = { fromSeq, toSeq, bytes: 0, writtenMs: createdAt.wallMs };
+        own.push({ document: id, lane, ...run });
+      }
+    }
+  }
+  return own;
+}
+
+type Lacked = ReadonlyMap<LaneId, { readonly fromSeq: number; readonly toSeq: number }>;
+
+/** What some peer lacks of lanes of ours, as far as the vector goes that the store keeps. */
+function lackedOf(
+  { vector }: StoredDocument,
+  ours: ReadonlySet<LaneId>,
+  acked: ReadonlyMap<LaneId, number> | undefined,
+): Lacked {
+  const lacked = new Map<LaneId, { readonly fromSeq: number; readonly toSeq: number }>();
+  for (const [lane, { seq: toSeq }] of vector) {
+    const fromSeq = (acked?.get(lane) ?? 0) + 1;
+    if (ours.has(lane) && fromSeq <= toSeq) lacked.set(lane, { fromSeq, toSeq });
+  }
+  return lacked;
+}
+
+/** Of a document that is in use the log holds more than its vector says, in lanes that it does not name. */
+async function readLacked(
+  { store, environment: { hash } }: KeptOutboxSource,
+  { id: document, vector, dirty }: StoredDocument,
+  { ours, lacked }: { readonly ours: ReadonlySet<LaneId>; readonly lacked: Lacked },
+): Promise<readonly Own[]> {
+  const above = new Map([...vector].map(([lane, { seq }]) => [lane, seq]));
+  for (const [lane, { fromSeq }] of lacked) above.set(lane, fromSeq - 1);
+  const own: Own[] = [];
+  const ranges = dirty ? [{ above }] : [...lacked.keys()].map((lane) => ({ above, lane }));
+  for (const range of ranges) {
+    for await (const chunk of store.readLogByArrival(document, range)) {
+      for (const { bytes, lane, seq } of chunk) {
+        if (!ours.has(lane)) continue;
+        const { hlc } = decodeEnvelope(hash, bytes);
+        const run = { fromSeq: seq, toSeq: seq, bytes: bytes.length, writtenMs: hlc.wallMs };
+        own.push({ document, lane, ...run });
       }
     }
   }

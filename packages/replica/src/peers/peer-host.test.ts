@@ -1,11 +1,4 @@
-import {
-  HeddleError,
-  HeddleErrorCode,
-  MemoryDisk,
-  MemoryLogStore,
-  type LogStore,
-  type LogStoreState,
-} from "@heddle/core";
+import { HeddleError, HeddleErrorCode, MemoryDisk, MemoryLogStore } from "@heddle/core";
 import { PeerRole } from "@heddle/sync";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
@@ -14,39 +7,10 @@ import { nodeVerifier } from "../node-environment.ts";
 import { environment, notes, signer } from "../replica.fixture.ts";
 import { Replica } from "../replica.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
+import { FailingStore } from "./failing-store.fixture.ts";
 import { PairedConnection } from "./paired-connection.fixture.ts";
 import type { SessionEnd } from "./peer-connections.ts";
 import { PeerHost } from "./peer-host.ts";
-
-type StateListener = (state: LogStoreState) => void;
-
-/** A store that fails when told, as a full disk does, and proves itself again when told. */
-class FailingStore {
-  readonly store: LogStore;
-  #state: LogStoreState = { name: "open" };
-  #listener: StateListener = () => undefined;
-
-  constructor(store: LogStore) {
-    this.store = new Proxy(store, {
-      get: (target, name) => {
-        if (name === "state") return this.#state;
-        if (name === "onStateChange") return (listener: StateListener) => this.#listen(listener);
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-  }
-
-  set(state: LogStoreState): void {
-    this.#state = state;
-    this.#listener(state);
-  }
-
-  #listen(listener: StateListener): () => void {
-    this.#listener = listener;
-    return () => undefined;
-  }
-}
 
 interface Peer {
   readonly replica: Replica;

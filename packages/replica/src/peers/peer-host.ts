@@ -37,6 +37,8 @@ import { ToldEdits } from "./told-edits.ts";
 import { WantedDocuments } from "./wanted-documents.ts";
 
 const tickMs = 200;
+/** A machine that could not be made while the store is good is tried again after so long. */
+const startMs = 2_000;
 
 /**
  * Lets the peers of a replica speak with it: carries out what the state machine of the wire decides,
@@ -69,6 +71,7 @@ export class PeerHost {
   /** Counts machines: what was asked by an earlier one is not answered any more. */
   #generation = 0;
   #cancelTick: (() => void) | undefined;
+  #cancelStart: (() => void) | undefined;
   #announcing: Promise<void> = Promise.resolve();
   #isStopped = false;
 
@@ -180,6 +183,8 @@ export class PeerHost {
 
   async #start(): Promise<void> {
     const generation = ++this.#generation;
+    // Whatever was stored before is read now.
+    this.#missed.splice(0);
     const machine = await openMachine(this.#options, this.#notes, (peer) =>
       this.#connections.mayOpenNew(peer),
     );
@@ -193,6 +198,7 @@ export class PeerHost {
 
   #end(code: HeddleErrorCode): void {
     this.#generation++;
+    this.#cancelStart?.();
     this.#cancelTick?.();
     this.#cancelTick = undefined;
     this.#machine?.stop(code, this.#nowMs);
@@ -209,10 +215,20 @@ export class PeerHost {
       this.#end(HeddleErrorCode.relayOverloaded);
       return this.#notes.discard();
     }
-    this.#start().catch((error: unknown) => {
-      // The store failed again; the next `ready` begins anew.
+    this.#startAgain();
+  }
+
+  #startAgain(): void {
+    const { logger, scheduler } = this.#options.environment;
+    const starting = this.#start();
+    const generation = this.#generation;
+    starting.catch((error: unknown) => {
       if (!isHeddleError(error)) throw error;
-      this.#options.environment.logger.warn("peers.not_started", { code: error.code });
+      logger.warn("peers.not_started", { code: error.code });
+      // Where the store as a whole failed again, the next `ready` begins anew.
+      if (generation !== this.#generation || this.#isStopped) return;
+      this.#missed.splice(0);
+      this.#cancelStart = scheduler.after(startMs, () => this.#startAgain());
     });
   }
 
