@@ -150,6 +150,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     fromSeed: 420,
   },
   {
+    name: "keep in memory what a session had open that is over",
+    file: "sync/dist/open-documents.js",
+    find: "if (document.links.delete(session))",
+    replace: "document.links.delete(session); if (false)",
+  },
+  {
     name: "overlook a fork",
     file: "sync/dist/fork-watch.js",
     find: "this.#suspected.set(lane, seq);",

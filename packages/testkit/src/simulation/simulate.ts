@@ -65,6 +65,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await world.run();
     await auditOutboxes(world);
     audit(world);
+    await auditMemory(world);
   } catch (error) {
     const isPromise = error instanceof BrokenPromise || isInvariant(error);
     if (!isPromise) throw error;
@@ -97,6 +98,27 @@ async function auditOutboxes(world: SimWorld): Promise<void> {
     await world.advance(1_000);
   }
   throw new BrokenPromise(`[WIR-18] ${waitingIn(world)}`);
+}
+
+const memorySecondsMax = 20;
+
+/** When every session is over no replica holds a document that some session brought into memory. */
+async function auditMemory(world: SimWorld): Promise<void> {
+  const keeping = (): string | undefined => {
+    world.stop();
+    for (const { name, replication } of world.replicas) {
+      replication!.tick(world.time.nowMs);
+      const count = replication!.documentCount;
+      if (count > 0) return `${name} keeps ${count} documents that nobody exchanges`;
+    }
+    return undefined;
+  };
+  // Something may be on its way to disk just then.
+  for (let second = 0; second < memorySecondsMax && keeping() !== undefined; second++) {
+    await world.advance(1_000);
+  }
+  const kept = keeping();
+  if (kept !== undefined) throw new BrokenPromise(`[WIR-21] ${kept}`);
 }
 
 function waitingIn(world: SimWorld): string | undefined {
