@@ -48,7 +48,10 @@ const orders: Readonly<Record<string, (argument: string) => unknown>> = {
     opened.peers!.retryNow();
     return "retried";
   },
-  outbox: () => opened.outbox?.envelopes,
+  relayed: async () => {
+    await document.whenRelayed();
+    return "relayed";
+  },
 };
 
 let connectedMs: number | undefined;

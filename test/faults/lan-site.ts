@@ -53,9 +53,12 @@ export class LanDevice {
   }
 
   /** Pairs it with another one, as two people do. */
-  async pairWith(other: LanDevice): Promise<void> {
-    const link = await this.ask<string>("pair");
-    await other.ask(`join ${link}`);
+  pairWith(other: LanDevice): Promise<void> {
+    return this.pairBy((link) => other.ask(`join ${link}`));
+  }
+
+  async pairBy(join: (link: string) => Promise<unknown>): Promise<void> {
+    await join(await this.ask<string>("pair"));
     // The line that says whom it was paired with.
     await this.#process.nextLine();
   }

@@ -5,7 +5,9 @@ import path from "node:path";
 import { lanFolders, PairedDevices } from "@heddle/lan";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { runHeddle, runHeddleThrough } from "../processes/heddle-command.ts";
 import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
+import { RelayProcess } from "../processes/relay-process.ts";
 import { SmallNetwork, type Site } from "../processes/small-network.ts";
 import { LanDevice } from "./lan-site.ts";
 
@@ -144,6 +146,24 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     expect(await strangersAt("a")).toBeGreaterThan(0);
   });
 
+  test("[LAN-8] a relay with --lan is one of them", async () => {
+    const data = path.join(folder, "relay");
+    {
+      const through = network.through("a");
+      await using relay = await RelayProcess.start({ data, flags: ["--lan"], through });
+      await device("b").pairBy(async (link) => {
+        const joined = await runHeddleThrough(through, "pair", link, "--data", data);
+        expect(joined).toMatchObject({ status: 0 });
+      });
+      expect(relay.url).toContain("127.0.0.1");
+      await device("b").ask("write 1");
+      await agree(18);
+      expect(await device("b").ask("relayed")).toBe("relayed");
+    }
+    const { out } = await runHeddle("inspect", data, "--json");
+    expect(JSON.parse(out)).toMatchObject({ documents: [{ name: "shared list" }] });
+  });
+
   test("[LAN-2] a device that another program revoked is cut off within seconds, for good", async () => {
     const fingerprint = await device("c").ask<string>("me");
     for (const site of ["a", "b"] as const) {
@@ -152,12 +172,12 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     }
     await connected("c", [], withinSeconds);
     await device("a").ask("write 1");
-    await agree(18, [device("a"), device("b")]);
+    await agree(19, [device("a"), device("b")]);
     const refusedBefore = await strangersAt("a");
     await vi.waitFor(async () => {
       await device("c").ask("retry");
       expect(await strangersAt("a")).toBeGreaterThan(refusedBefore);
     }, patience);
-    expect(await device("c").list()).toHaveLength(17);
+    expect(await device("c").list()).toHaveLength(18);
   });
 });

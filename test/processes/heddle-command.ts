@@ -10,9 +10,17 @@ export interface CommandResult {
 }
 
 /** Runs `heddle` as people do, to its end. */
-export async function runHeddle(...args: readonly string[]): Promise<CommandResult> {
-  const command = ["apps/cli/bin/heddle.js", ...args];
-  const child = spawn(process.execPath, command, {
+export function runHeddle(...args: readonly string[]): Promise<CommandResult> {
+  return runHeddleThrough([], ...args);
+}
+
+/** As {@link runHeddle}; `through` is what it is started with, `ip netns exec name`. */
+export async function runHeddleThrough(
+  through: readonly string[],
+  ...args: readonly string[]
+): Promise<CommandResult> {
+  const command = [...through, process.execPath, "apps/cli/bin/heddle.js", ...args];
+  const child = spawn(command[0]!, command.slice(1), {
     cwd: repositoryFolder,
     stdio: ["ignore", "pipe", "pipe"],
   });

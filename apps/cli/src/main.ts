@@ -70,6 +70,7 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
     .option("--token <secret>", "clients must send ?token=<secret>")
     .option("--allow-origin <origin...>", "web pages that may connect; * for all")
     .option("--peer <url...>", "relays to keep in agreement with, as ws:// or wss://")
+    .option("--lan", "also keep in agreement with devices that heddle pair paired this folder with")
     .option("--open", "everybody who reaches the address may read and write")
     .option("--limit <name=value...>", "change a bound; docs/limits.md lists them all")
     .addOption(historyOption())

@@ -16,11 +16,14 @@ import {
   PeerHost,
   PeerSet,
   Replica,
+  type PeerGround,
   type PeerTarget,
+  type RunningPeerSource,
   type ApplyJudge,
   type StateFolder,
 } from "@heddle/replica";
 import {
+  deviceKeyFileIn,
   FoldProcess,
   nodeEnvironment,
   nodeVerifier,
@@ -55,6 +58,8 @@ export interface RelayCommandOptions {
   readonly open?: boolean;
   /** Relays to keep a connection to. */
   readonly peer?: string[];
+  /** Also keep in agreement with paired devices on the local network. */
+  readonly lan?: boolean;
   /** `name=value`, as {@link parseRelayLimits} reads them. */
   readonly limit?: string[];
   readonly limitLoopback?: boolean;
@@ -107,8 +112,10 @@ export async function relayCommand(
       announce(options, io, { ...observed, admin });
       await store.openingTold();
       running.peers.set.start();
+      const neighbours = await joinLan(options, { host: running.peers.host, environment });
       await aborted(stop);
       running.peers.set.stop();
+      await neighbours?.stop();
       await drain(options, io, { ...observed, admin });
     } finally {
       collector?.stop();
@@ -122,6 +129,17 @@ export async function relayCommand(
   }
   if (options.json) io.out(JSON.stringify({ event: "relay.stopped" }));
   return 0;
+}
+
+/** Paired devices are peers like others; who they are, is what `heddle pair` wrote into the data folder. */
+async function joinLan(
+  { lan: isWanted = false, data }: RelayCommandOptions,
+  parts: Pick<PeerGround, "host" | "environment">,
+): Promise<RunningPeerSource | undefined> {
+  if (!isWanted) return undefined;
+  const { lan } = await import("@heddle/lan");
+  const places = { directory: path.resolve(data), deviceKeyFile: deviceKeyFileIn(data) };
+  return lan().start({ ...parts, ...places, onChange: () => undefined });
 }
 
 interface Parts extends ObservedRelay {

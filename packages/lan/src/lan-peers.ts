@@ -265,7 +265,9 @@ export class LanPeers implements RunningPeerSource {
     const isDue = peer.open.length === 0 && peer.dialer === undefined && !this.#isStopped;
     if (peer.open.some(({ side }) => side === "accepted")) this.#stopDialing(peer);
     if (!isDue || this.#options.addresses.of(peer.device.fingerprint).length === 0) return;
-    if (this.#isOwnLower(peer)) return this.#dial(peer);
+    // Without discovery the other one may not know where this one is.
+    const isFirst = this.#isOwnLower(peer) || this.#options.discovery === undefined;
+    if (isFirst) return this.#dial(peer);
     peer.cancelPatience ??= this.#options.environment.scheduler.after(
       lanLimits.dialPatienceMs,
       () => {

@@ -15,7 +15,12 @@ import { newLanCounters, type LanCounters } from "./lan-counters.ts";
 import { LanPeers, type LanPeerView } from "./lan-peers.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import { PairedDevices } from "./paired-devices.ts";
-import { startPairing, type Pairing, type PairingParty } from "./start-pairing.ts";
+import {
+  startPairing,
+  type Pairing,
+  type PairingParty,
+  type StartPairingOptions,
+} from "./start-pairing.ts";
 
 export interface LanOptions {
   /** What this device calls itself to those that it is paired with; default: the name of the computer. */
@@ -41,7 +46,7 @@ export interface Lan extends PeerSource {
   readonly port: number | undefined;
   readonly identity: DeviceIdentity | undefined;
   /** @throws HeddleError as `startPairing`. */
-  pair(): Promise<Pairing>;
+  pair(options?: Pick<StartPairingOptions, "hosts" | "lifeMs">): Promise<Pairing>;
   /** @throws HeddleError `HEDDLE_PAIRING_FAILED`. */
   join(link: string): Promise<PairedDevice>;
   /** From this moment on the device is a stranger, here. */
@@ -116,8 +121,8 @@ class LanSource implements Lan {
     return this.#running;
   }
 
-  async pair(): Promise<Pairing> {
-    const pairing = await startPairing(this.#open());
+  async pair(options: Pick<StartPairingOptions, "hosts" | "lifeMs"> = {}): Promise<Pairing> {
+    const pairing = await startPairing({ ...this.#open(), ...options });
     // Whoever waits for it is told of a failure; here only a new device matters.
     pairing.done.then(() => this.#running?.pairedChanged()).catch(() => undefined);
     return pairing;

@@ -1,5 +1,12 @@
 import type { DocumentEntry, DocumentId } from "@heddle/core";
-import type { Connection, KeptRefusal, OutboxSize, PeerKey, SyncEvent } from "@heddle/sync";
+import type {
+  Connection,
+  KeptRefusal,
+  OutboxSize,
+  PeerKey,
+  SyncCounters,
+  SyncEvent,
+} from "@heddle/sync";
 
 import type { EventListeners } from "../live/event-listeners.ts";
 import { copyDocument } from "./copy-document.ts";
@@ -56,6 +63,11 @@ export class LivePeers {
     const states = new Map(set.states);
     for (const source of found) for (const [name, state] of source.states) states.set(name, state);
     return states;
+  }
+
+  /** What happened on all sessions so far. */
+  get counters(): Readonly<SyncCounters> {
+    return this.#parts.host.counters;
   }
 
   /** Who is where: live documents are shown it. */
