@@ -37,6 +37,13 @@ describe("documents", () => {
     expect(dead).toEqual([]);
   });
 
+  test("in docs/ are all on its table of contents", () => {
+    const contents = read("docs/README.md");
+    const there = pages.filter((page) => /^docs\/[^/]+\.md$/.test(page));
+    const missing = there.filter((page) => !contents.includes(`](${path.posix.basename(page)})`));
+    expect(missing).toEqual(["docs/README.md"]);
+  });
+
   test("name scripts that there are", () => {
     const manifests = workspaces.map(({ manifest }) => manifest as { scripts?: object });
     const scripts = new Set(manifests.flatMap((manifest) => Object.keys(manifest.scripts ?? {})));
