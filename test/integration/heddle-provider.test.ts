@@ -102,14 +102,23 @@ describe("HeddleProvider and a relay", () => {
       paper.ydoc.getText("text").insert(0, "kept");
       await paper.whenSaved();
     }
+    const other = open("another", { store, connect: false });
+    const told: Outbox[] = [];
+    other.on("device-outbox", (outbox) => told.push(outbox));
+    await vi.waitFor(() => expect(told.at(-1)?.pending).toBeGreaterThan(0), wait);
+    expect(other.outboxOf("paper").pending).toBe(other.deviceOutbox.pending);
+    expect([other.outbox.pending, other.outboxOf("nothing").pending]).toEqual([0, 0]);
+    const before = other.deviceOutbox.pending;
     const again = open("paper", { store, connect: false });
     again.doc.getText("text").insert(0, "well ");
     await again.whenLoaded();
     expect(textOf(again)).toContain("kept");
     expect(textOf(again)).toContain("well ");
     await vi.waitFor(() => expect(again.outbox.pending).toBeGreaterThan(0), wait);
+    await vi.waitFor(() => expect(told.at(-1)?.pending).toBeGreaterThan(before), wait);
     again.connect();
     await vi.waitFor(() => expect(again.outbox.pending).toBe(0), wait);
+    await vi.waitFor(() => expect(told.at(-1)?.pending).toBe(0), wait);
   });
 
   test("[CLT-2] what was typed in a document that nobody opens again is sent all the same", async () => {

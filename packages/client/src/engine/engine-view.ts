@@ -13,6 +13,17 @@ export interface Waiting {
 
 export const nothingWaits: Waiting = { count: 0, bytes: 0, oldestMs: undefined };
 
+export function waitingTogether(several: Iterable<Waiting>): Waiting {
+  let { count, bytes } = nothingWaits;
+  let oldest = Infinity;
+  for (const each of several) {
+    count += each.count;
+    bytes += each.bytes;
+    oldest = Math.min(oldest, each.oldestMs ?? Infinity);
+  }
+  return { count, bytes, oldestMs: oldest === Infinity ? undefined : oldest };
+}
+
 /** Where the documents of this page live, and what is known of them: at the one that stores, or beside it. */
 export interface EngineSide {
   readonly replica: LiveReplica;
@@ -22,6 +33,8 @@ export interface EngineSide {
   durabilityOf(document: DocumentId): Durability | undefined;
   /** What no relay has. */
   waitingOf(document: DocumentId): Waiting;
+  /** Of all documents of the store, open or not: what no relay has. */
+  readonly waiting: Waiting;
   /** The first exchange with the relay is done, in this connection. */
   isSettled(document: DocumentId): boolean;
   /** Resolves when the replica has what is stored of that document, as far as it is not there itself. */

@@ -25,7 +25,7 @@ import { deviceSigner } from "../device-signer.ts";
 import type { Durability, OpenedStore, ReplicaStore, StoreClaim } from "../platform/platform.ts";
 import { KeeperBeat } from "../tabs/keeper-beat.ts";
 import { TabChannel, type KeeperMessage, type WantMessage } from "../tabs/tab-channel.ts";
-import { nothingWaits, type EngineSide, type Waiting } from "./engine-view.ts";
+import { nothingWaits, waitingTogether, type EngineSide, type Waiting } from "./engine-view.ts";
 import { pauseMs } from "./pause.ts";
 import type { RelayLink } from "./relay-link.ts";
 
@@ -156,6 +156,10 @@ export class Keeper implements EngineSide {
 
   waitingOf(document: DocumentId): Waiting {
     return this.#peers.outbox.byDocument.get(document) ?? nothingWaits;
+  }
+
+  get waiting(): Waiting {
+    return waitingTogether(this.#peers.outbox.byDocument.values());
   }
 
   isSettled(document: DocumentId): boolean {

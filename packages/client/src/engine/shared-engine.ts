@@ -13,8 +13,9 @@ import { encodeQueryParams } from "lib0/url";
 
 import type { ReplicaStore } from "../platform/platform.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
+import { DeviceOutbox, type DeviceWaiting } from "./device-outbox.ts";
 import { EngineDocuments, type OpenedDocument } from "./engine-documents.ts";
-import type { EngineSide } from "./engine-view.ts";
+import { nothingWaits, type EngineSide } from "./engine-view.ts";
 import type { Keeper } from "./keeper.ts";
 import { loadSides } from "./load-sides.ts";
 import { pauseMs } from "./pause.ts";
@@ -42,11 +43,15 @@ export interface EngineUser {
   readonly isOnline: boolean;
   /** Of its document. */
   readonly roomname: string;
+  /** Transactions that are not on this device yet. */
+  readonly unsaved: number;
   /** Seals what was typed. */
   flush(): void;
   onStockServer(): void;
   /** Something of the engine's side has changed. */
   onChange(): void;
+  /** {@link SharedEngine.deviceWaiting} has changed. */
+  onDeviceOutbox(): void;
   onConnectionFailed(error: HeddleError): void;
   /** `wasHere` when this side closed. */
   onConnectionClosed(end: ConnectionEnd, wasHere: boolean): void;
@@ -80,6 +85,10 @@ export class SharedEngine {
   readonly #key: string;
   readonly #users = new Set<EngineUser>();
   readonly #documents: EngineDocuments;
+  readonly #deviceOutbox = new DeviceOutbox(
+    () => this.deviceWaiting,
+    () => this.#each((user) => user.onDeviceOutbox()),
+  );
   readonly #stopHidden: () => void;
   readonly #stopResumed: () => void;
   #opened: Promise<EngineSide>;
@@ -151,6 +160,17 @@ export class SharedEngine {
   /** It is to be called after every change of what a user says of itself, too. */
   changed(): void {
     this.#steer();
+  }
+
+  /** Of all documents of the store, open or not. */
+  get deviceWaiting(): DeviceWaiting {
+    const unsaved = [...this.#users].reduce((sum, user) => sum + user.unsaved, 0);
+    return { ...(this.side?.waiting ?? nothingWaits), unsaved };
+  }
+
+  /** For users: what they have saved may have changed. */
+  progressed(): void {
+    this.#deviceOutbox.soon();
   }
 
   leave(user: EngineUser): void {
@@ -277,6 +297,7 @@ export class SharedEngine {
   }
 
   #changed(): void {
+    this.progressed();
     this.#each((user) => user.onChange());
   }
 

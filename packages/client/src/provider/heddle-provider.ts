@@ -1,4 +1,10 @@
-import { documentIdOf, openSpaceId, type DocumentId, type HeddleError } from "@heddle/core";
+import {
+  documentIdOf,
+  openSpaceId,
+  parseDocumentName,
+  type DocumentId,
+  type HeddleError,
+} from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 import type { LiveDocument, LiveReplica, LiveStatus } from "@heddle/replica";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
@@ -6,7 +12,7 @@ import { ObservableV2 } from "lib0/observable";
 import { encodeQueryParams } from "lib0/url";
 import type { Awareness } from "y-protocols/awareness";
 
-import { nothingWaits } from "../engine/engine-view.ts";
+import { nothingWaits, type Waiting } from "../engine/engine-view.ts";
 import type { EngineUser, SharedEngine } from "../engine/shared-engine.ts";
 import { silent } from "../silent-logger.ts";
 import type { WebSocketLike } from "../web-socket-like.ts";
@@ -146,8 +152,29 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   get outbox(): Outbox {
     const sent = this.#engine.side?.waitingOf(this.#documentId) ?? nothingWaits;
-    const { count, bytes, oldestMs } = sent;
-    return { pending: this.#live.status.unsaved + count, bytes, oldestMs };
+    return outboxOf(sent, this.unsaved);
+  }
+
+  /** As {@link outbox}, of all documents of the store: also of those that are not open. */
+  get deviceOutbox(): Outbox {
+    const waiting = this.#engine.deviceWaiting;
+    return outboxOf(waiting, waiting.unsaved);
+  }
+
+  /**
+   * What is saved here and on no relay of another document of the same store, open or not.
+   *
+   * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document.
+   */
+  outboxOf(roomname: string): Outbox {
+    const { hash } = this.#engine.environment;
+    const id = documentIdOf(hash, openSpaceId(hash), parseDocumentName(roomname));
+    return outboxOf(this.#engine.side?.waitingOf(id) ?? nothingWaits, 0);
+  }
+
+  /** For the engine. */
+  get unsaved(): number {
+    return this.#live.status.unsaved;
   }
 
   get syncStatus(): SyncStatus {
@@ -262,6 +289,11 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#teller.soon();
   }
 
+  /** For the engine. */
+  onDeviceOutbox(): void {
+    this.emit("device-outbox", [this.deviceOutbox]);
+  }
+
   #whenChanged(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
@@ -312,6 +344,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   #onLiveStatus({ state, error }: LiveStatus): void {
     this.#teller.soon();
+    this.#engine.progressed();
     for (const wake of this.#waiting.splice(0)) wake();
     const isTrouble = state === "failed" || state === "suspended";
     if (!isTrouble || error === undefined || this.#trouble === error) return;
@@ -337,4 +370,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#engine.leave(this);
     super.destroy();
   }
+}
+
+function outboxOf({ count, bytes, oldestMs }: Waiting, unsaved: number): Outbox {
+  return { pending: unsaved + count, bytes, oldestMs };
 }

@@ -55,6 +55,8 @@ export type HeddleProviderEvents = {
   ) => void;
   saved: (saved: Saved) => void;
   outbox: (outbox: Outbox) => void;
+  /** Of all documents of the store: what `deviceOutbox` says has changed. */
+  "device-outbox": (outbox: Outbox) => void;
   "sync-status": (status: SyncStatus) => void;
   /** Equal logs and unequal documents: a fault, which is told and not painted over. */
   drift: (event: Drift) => void;

@@ -4,7 +4,12 @@ import { openLiveReplica, type LivePeers, type LiveReplica } from "@heddle/repli
 import { PeerRole } from "@heddle/sync";
 
 import { broadcastChannelTransport } from "../broadcast-channel-transport.ts";
-import { nothingWaits, type EngineSide, type Waiting } from "../engine/engine-view.ts";
+import {
+  nothingWaits,
+  waitingTogether,
+  type EngineSide,
+  type Waiting,
+} from "../engine/engine-view.ts";
 import { HungTransport } from "../engine/hung-transport.ts";
 import { memoryStore } from "../platform/memory-store.ts";
 import type { Durability, ReplicaStore } from "../platform/platform.ts";
@@ -98,14 +103,13 @@ export class TabReplica implements EngineSide {
   }
 
   waitingOf(document: DocumentId): Waiting {
-    const own = this.#ownOf(document);
-    const there = this.#thereOf(document);
-    const oldest = Math.min(own.oldestMs ?? Infinity, there.oldestMs ?? Infinity);
-    return {
-      count: own.count + there.count,
-      bytes: own.bytes + there.bytes,
-      oldestMs: oldest === Infinity ? undefined : oldest,
-    };
+    return waitingTogether([this.#ownOf(document), this.#thereOf(document)]);
+  }
+
+  get waiting(): Waiting {
+    const told = this.#keeper?.waiting.map(([id]) => id) ?? [];
+    const ids = [...told, ...this.#peers.outbox.byDocument.keys(), ...this.#unconfirmed.keys()];
+    return waitingTogether([...new Set(ids)].map((id) => this.waitingOf(id)));
   }
 
   isSettled(document: DocumentId): boolean {
