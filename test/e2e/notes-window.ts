@@ -6,6 +6,7 @@ import type {
   Locator,
   Page,
 } from "playwright-core";
+import { crash } from "./provider-pages.ts";
 import { repositoryFolder } from "../processes/relay-process.ts";
 
 /** The second is the icon of the page, which Chromium asks for again when the address changes. */
@@ -22,7 +23,7 @@ export interface NotesWindowOptions {
 
 /** One person at one window of the notes page, with a browser profile of their own. */
 export class NotesWindow implements AsyncDisposable {
-  readonly page: Page;
+  page: Page;
   /** What the console or the page complained about, but for connections that were expected to fail. */
   readonly complaints: string[] = [];
   /** Set while the relay is down: only then is a failing connection nothing to complain about. */
@@ -33,6 +34,11 @@ export class NotesWindow implements AsyncDisposable {
   private constructor(context: BrowserContext, page: Page) {
     this.#context = context;
     this.page = page;
+    this.#watch();
+  }
+
+  #watch(): void {
+    const { page } = this;
     page.on("pageerror", (error) => this.complaints.push(`page error: ${error.message}`));
     page.on("console", (message) => {
       if (message.type() !== "error" && message.type() !== "warning") return;
@@ -62,6 +68,38 @@ export class NotesWindow implements AsyncDisposable {
 
   async whenConnected(): Promise<void> {
     await this.page.locator(".status.is-connected").waitFor();
+  }
+
+  /** What this device has not sent, in all notes. */
+  pendingInAll(): Locator {
+    return this.page.locator(".device-pending");
+  }
+
+  /** A note in the list, by its title. */
+  listed(title: string): Locator {
+    return this.page.getByRole("link", { name: title });
+  }
+
+  get network(): Locator {
+    return this.page.getByRole("switch", { name: "Use the network" });
+  }
+
+  /** The browser can open the page without the relay from now on. */
+  async whenKept(): Promise<void> {
+    await this.page.evaluate(async () => {
+      const { active } = await navigator.serviceWorker.ready;
+      if (active?.state === "activated") return;
+      await new Promise((resolve) => active?.addEventListener("statechange", resolve));
+    });
+  }
+
+  /** The tab dies while it is used; the profile, with all that is stored in it, stays. */
+  async crashAndReopen(): Promise<void> {
+    const url = this.page.url();
+    await crash(this.page);
+    this.page = await this.#context.newPage();
+    this.#watch();
+    await this.page.goto(url);
   }
 
   async reload(): Promise<void> {
@@ -110,6 +148,16 @@ export class NotesWindow implements AsyncDisposable {
       const copy = content.cloneNode(true) as Element;
       for (const hint of copy.querySelectorAll(".cm-placeholder")) hint.remove();
       return [...copy.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n");
+    });
+  }
+
+  /** What is wider than its place: nothing on this page is to be moved sideways. */
+  overflows(): Promise<string[]> {
+    return this.page.evaluate(() => {
+      const wide = [...document.querySelectorAll("html, .note, .note-bar, .sidebar, .notice")];
+      return wide
+        .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+        .map(({ className, tagName }) => className || tagName);
     });
   }
 

@@ -285,6 +285,7 @@ describe.skipIf(isSkipped)("notes in two windows", () => {
     const light = await ada.screenshot("notes-light");
     const dark = await bo.screenshot("notes-dark");
     await cy.screenshot("notes-phone");
+    expect(await cy.overflows()).toEqual([]);
     await screenshotSideBySide(browser, light, dark);
     expect([...ada.complaints, ...bo.complaints, ...cy.complaints]).toEqual([]);
   });

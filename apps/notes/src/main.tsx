@@ -1,6 +1,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
+import { keepPage } from "./offline/keep-page.ts";
 import { OpenDocuments } from "./open-documents.ts";
 import { relayAddress } from "./relay-address.ts";
 
@@ -18,3 +19,5 @@ createRoot(root).render(
     <App documents={documents} />
   </StrictMode>,
 );
+
+void keepPage();

@@ -6,13 +6,13 @@ export function NetworkSwitch({ documents }: { readonly documents: OpenDocuments
   const isOnline = useSyncExternalStore(documents.subscribe, documents.isOnline);
   return (
     <label className="network-switch">
+      Use the network
       <input
         type="checkbox"
         role="switch"
         checked={isOnline}
         onChange={(event) => documents.setOnline(event.target.checked)}
       />
-      Use the network
     </label>
   );
 }

@@ -8,7 +8,7 @@ import { noteDocumentName } from "./note-id.ts";
 import { NoteTitle } from "./note-title.tsx";
 import type { OpenDocuments } from "./open-documents.ts";
 import { PeopleHere } from "./people-here.tsx";
-import type { SharedDocument } from "./shared-document.ts";
+import type { DocumentStatus, SharedDocument } from "./shared-document.ts";
 import { ConnectionNotice, StatusBadge } from "./status-badge.tsx";
 import { usePresence } from "./use-people.ts";
 import { useDocumentStatus, useSharedDocument } from "./use-shared-document.ts";
@@ -36,7 +36,9 @@ export function NotePage(props: NotePageProps) {
 
 function OpenNote(props: NotePageProps & { readonly note: SharedDocument }) {
   const { id, note, entry, identity } = props;
-  const status = useDocumentStatus(note);
+  const known = useDocumentStatus(note);
+  // Nobody else can have written in a note that was made here a moment ago.
+  const status = props.isNew ? { ...known, isHere: true } : known;
   const viewRef = useRef<EditorView | null>(null);
   usePresence(note.awareness, identity);
   useEffect(() => {
@@ -44,7 +46,7 @@ function OpenNote(props: NotePageProps & { readonly note: SharedDocument }) {
   }, [id, note, status.everLoaded]);
 
   return (
-    <main className={status.everLoaded ? "note" : "note is-loading"}>
+    <main className={isComing(status) ? "note is-loading" : "note"}>
       <header className="note-bar">
         <ListButton onClick={props.onOpenList} />
         <StatusBadge status={status} />
@@ -63,4 +65,9 @@ function OpenNote(props: NotePageProps & { readonly note: SharedDocument }) {
       </div>
     </main>
   );
+}
+
+/** Its text may be here in a moment. */
+function isComing({ isHere, connection }: DocumentStatus): boolean {
+  return !isHere && (connection.name === "connecting" || connection.name === "catching-up");
 }

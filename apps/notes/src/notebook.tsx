@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
+import { useDevicePending } from "./device-outbox.ts";
 import { useIdentity } from "./identity.ts";
 import { newNoteId } from "./note-id.ts";
 import { renameNote, useNoteIndex } from "./note-index.ts";
@@ -21,6 +22,7 @@ export function Notebook({ documents, index }: NotebookProps) {
   const openId = useNoteInAddress();
   const notes = useNoteIndex(index.ydoc);
   const indexStatus = useDocumentStatus(index);
+  const pending = useDevicePending(index, notes);
   const identity = useIdentity();
   const [isListOpen, setListOpen] = useState(false);
   const [createdId, setCreatedId] = useState<string>();
@@ -46,6 +48,7 @@ export function Notebook({ documents, index }: NotebookProps) {
         notes={notes}
         openId={openId}
         indexStatus={indexStatus}
+        pending={pending}
         documents={documents}
         person={identity.person}
         isOpen={isListOpen}
@@ -61,7 +64,7 @@ export function Notebook({ documents, index }: NotebookProps) {
           id={openId}
           documents={documents}
           entry={notes.find(({ id }) => id === openId)}
-          canRename={indexStatus.everLoaded}
+          canRename={indexStatus.isHere}
           isNew={openId === createdId}
           identity={identity}
           onRename={(title) => renameNote(index.ydoc, openId, title)}

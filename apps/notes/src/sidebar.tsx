@@ -1,4 +1,6 @@
 import { useEffect, useRef } from "react";
+import type { DevicePending } from "./device-outbox.ts";
+import { DevicePendingLine } from "./device-pending-line.tsx";
 import { IdentityField } from "./identity-field.tsx";
 import { Mark } from "./mark.tsx";
 import { NetworkSwitch } from "./network-switch.tsx";
@@ -12,6 +14,7 @@ export interface SidebarProps {
   readonly notes: readonly ListedNote[];
   readonly openId: string | undefined;
   readonly indexStatus: DocumentStatus;
+  readonly pending: DevicePending;
   readonly person: Person;
   /** Matters on narrow screens only, where the list lies over the note. */
   readonly isOpen: boolean;
@@ -62,9 +65,11 @@ export function Sidebar(props: SidebarProps) {
           notes={props.notes}
           openId={props.openId}
           status={props.indexStatus}
+          pending={props.pending.byNote}
           onOpen={onClose}
         />
         <NetworkSwitch documents={props.documents} />
+        <DevicePendingLine pending={props.pending.total} saved={props.indexStatus.saved} />
         <IdentityField person={props.person} onRename={props.onRenamePerson} />
       </aside>
     </>

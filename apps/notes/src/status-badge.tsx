@@ -1,5 +1,6 @@
 import type { ConnectionState } from "./connection-state.ts";
 import type { DocumentStatus } from "./shared-document.ts";
+import { editsToSend } from "./status-words.ts";
 
 /** Where the connection stands, and what became of the edits of this device. */
 export function StatusBadge({ status }: { readonly status: DocumentStatus }) {
@@ -7,7 +8,7 @@ export function StatusBadge({ status }: { readonly status: DocumentStatus }) {
   return (
     <p className={`status is-${status.connection.name}`} role="status" title={detail}>
       <span className="status-dot" aria-hidden="true" />
-      {label}
+      <span className="status-label">{label}</span>
       <span className="status-saved" title={savedDetail(status)}>
         {savedLabel(status)}
       </span>
@@ -31,8 +32,8 @@ const words: Record<ConnectionState["name"], { label: string; detail: string }> 
 
 function savedLabel({ saved, pending }: DocumentStatus): string {
   if (saved === false) return "Saving…";
-  if (pending > 0) return `${pending} to send`;
-  return "Saved";
+  if (pending > 0) return editsToSend(pending);
+  return savedWord[saved];
 }
 
 function savedDetail({ saved, pending }: DocumentStatus): string {
@@ -43,27 +44,32 @@ function savedDetail({ saved, pending }: DocumentStatus): string {
     : `${here} The relay has all of your edits on its disk.`;
 }
 
+const savedWord = {
+  strict: "Saved",
+  relaxed: "Saved by the browser",
+  memory: "In this window only",
+};
+
 const savedHere = {
   strict: "On this device's disk.",
   relaxed: "Kept by this browser, which may hold it in memory for a moment.",
   memory: "In this window only: this browser stores nothing for this page.",
 };
 
-function noticeText({
-  connection,
-  everLoaded,
-  saved,
-  pending,
-}: DocumentStatus): string | undefined {
+function noticeText(status: DocumentStatus): string | undefined {
+  const { connection, isHere, isApart, saved, pending, trouble } = status;
+  if (trouble !== undefined)
+    return `This browser stores nothing at the moment (${trouble}). What you write is in this window only: keep it open.`;
   if (connection.name === "refused") {
     const because = connection.reason === "" ? `code ${connection.code}` : connection.reason;
     return `The relay refused this note (${because}). What you write here stays on this device.`;
   }
   if (connection.name !== "offline") return undefined;
-  if (pending > 0 && saved !== false && saved !== "memory")
-    return "Offline. Your edits are kept on this device, and are sent when the relay answers.";
-  if (pending > 0) return "Offline. Your edits are in this window only: keep it open.";
-  if (!everLoaded)
-    return "Offline. What others wrote may be missing; what you write will be merged into it.";
-  return "Offline. You can go on writing; your edits are kept on this device.";
+  if (!isHere)
+    return "Offline, and this note was not on this device before: what others wrote is missing. What you write will be merged into it.";
+  if (pending === 0) return "Offline. You can go on writing; your edits are kept on this device.";
+  if (saved === false || saved === "memory")
+    return "Offline. Your edits are in this window only: keep it open.";
+  const then = isApart ? "when you use the network again" : "when the relay answers";
+  return `Offline. Your edits are kept on this device, and are sent ${then}.`;
 }

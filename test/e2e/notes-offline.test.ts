@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+
+import { RelayProcess } from "../processes/relay-process.ts";
+import { launchBrowser, noBrowserReason } from "./browser.ts";
+import { NotesWindow } from "./notes-window.ts";
+
+// Goal: whoever loaded the notes once can go on without the network and without the relay, is told the truth
+// about what is saved and sent, and loses nothing with a tab or a relay that dies.
+// Method: people at windows of their own, the built page, a relay that is killed.
+const isSkipped = noBrowserReason !== undefined && !process.env["CI"];
+const app = "apps/notes/dist";
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 30_000 });
+const wordsOf = (text: string) => text.split(/\s+/).filter(Boolean).toSorted();
+
+describe.skipIf(isSkipped)("notes without a network", () => {
+  let browser: Browser;
+  let data: string;
+  let relay: RelayProcess;
+
+  beforeAll(async () => {
+    if (noBrowserReason !== undefined) throw new Error(noBrowserReason);
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    data = await mkdtemp(join(tmpdir(), "heddle-offline-"));
+    relay = await RelayProcess.start({ app, data });
+  });
+  afterEach(async () => {
+    await relay[Symbol.asyncDispose]();
+    await rm(data, { recursive: true, force: true });
+  });
+
+  const open = (name: string, note: string, context = {}) =>
+    NotesWindow.open(browser, { url: `${relay.url}/#/${note}`, name, context });
+
+  it("[APP-4] one works apart, a tab dies while it is typed in, the relay is killed, the page is loaded without it: all meet again", async () => {
+    await using ada = await open("Ada", "");
+    await using bo = await open("Bo", "");
+    await Promise.all([ada.whenConnected(), bo.whenConnected(), ada.whenKept(), bo.whenKept()]);
+    await ada.page.getByRole("button", { name: "New note" }).click();
+    await ada.type("Loom plan");
+    await ada.typeAtEnd(["warp "]);
+    await bo.listed("Loom plan").click();
+    await eventually(() => bo.text()).toBe("warp ");
+    await eventually(() => ada.pendingInAll().textContent()).toContain("All your edits are sent");
+
+    await ada.network.uncheck();
+    await ada.whenStatus("Offline");
+    await ada.typeAtEnd(["apart "]);
+    await ada.whenStatus("to send");
+    await eventually(() => ada.pendingInAll().textContent()).toMatch(/\d+ edits? to send/);
+    await ada.listed("Welcome").click();
+    await eventually(() => ada.listed("Loom plan").textContent()).toMatch(/\d+ edits? to send/);
+
+    // The tab of Bo dies in the middle of a word; what it called saved and sent is there again.
+    await bo.typeAtEnd(["under "]);
+    await bo.whenStatus("Saved");
+    const { port } = relay;
+    await relay.kill();
+    ada.isRelayDown = bo.isRelayDown = true;
+    await bo.whenStatus("Offline");
+    await bo.typeAtEnd(["over "]);
+    await bo.page.getByText("Your edits are kept on this device").waitFor();
+    const interrupted = bo.typeAtEnd(["lost-or-kept"]).then(
+      () => "typed",
+      () => "interrupted",
+    );
+    await bo.crashAndReopen();
+    await interrupted;
+
+    // Nobody serves the page now.
+    await bo.listed("Loom plan").waitFor();
+    await eventually(() => bo.text()).toContain("warp under over ");
+    await eventually(() => bo.pendingInAll().textContent()).toMatch(/\d+ edits? to send/);
+    await ada.reload();
+    await ada.network.uncheck();
+    await ada.listed("Loom plan").click();
+    await eventually(() => ada.text()).toBe("warp apart ");
+
+    relay = await RelayProcess.start({ app, data, port });
+    await ada.network.check();
+    const windows = [ada, bo];
+    for (const { page } of windows) await page.locator(".status.is-connected").waitFor();
+    for (const window of windows) {
+      await eventually(() => window.pendingInAll().textContent()).toContain(
+        "All your edits are sent",
+      );
+      await window.whenStatus("Saved");
+      await eventually(async () => wordsOf(await window.text())).toEqual(
+        expect.arrayContaining(["apart", "over", "under", "warp"]),
+      );
+    }
+    await eventually(async () => (await ada.text()) === (await bo.text())).toBe(true);
+    ada.isRelayDown = bo.isRelayDown = false;
+    await using late = await open("Cy", ada.page.url().split("#/")[1]!);
+    await eventually(() => late.text()).toBe(await ada.text());
+    expect([...ada.complaints, ...bo.complaints, ...late.complaints]).toEqual([]);
+  });
+});
