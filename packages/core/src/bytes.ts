@@ -14,6 +14,17 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** Shorter ones are copied with less than it costs to look; a slab is never mostly one of them. */
+const heldBytesMin = 4 * 1024;
+
+/**
+ * Whether to hold these bytes where they are, rather than a copy, costs no more than a copy would: they
+ * are long, and most of the buffer that they keep alive. For bytes that nobody writes to again.
+ */
+export function isWorthHolding({ length, buffer }: Uint8Array): boolean {
+  return length >= heldBytesMin && length * 2 >= buffer.byteLength;
+}
+
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

@@ -104,7 +104,7 @@ export class ClientFold {
     const joins = segment !== undefined && segment.canJoin(struct);
     if (segment === undefined || (segment.isFull && !joins)) {
       segment?.close();
-      segment = new FoldSegment(this.client, struct.clock, struct.end - struct.start);
+      segment = new FoldSegment(this.client, struct.clock);
       this.#segments.push(segment);
     }
     const before = segment.length;

@@ -1,3 +1,5 @@
+import { isWorthHolding } from "@heddle/core";
+
 import type { StructPiece } from "./struct-piece.ts";
 import { type StructReader, StructKind } from "./struct-reader.ts";
 
@@ -28,7 +30,9 @@ export class FoldSegment {
   endClock: number;
   structCount = 0;
   length = 0;
-  #bytes: Uint8Array;
+  #bytes: Uint8Array = noBytes;
+  /** They are somebody else's too: not to be written to. */
+  #isShared = false;
   readonly #open: OpenStruct = {
     kind: StructKind.skip,
     isKeyed: false,
@@ -39,16 +43,15 @@ export class FoldSegment {
     payloadOffset: 0,
   };
 
-  constructor(client: number, clock: number, capacity: number) {
+  constructor(client: number, clock: number) {
     this.client = client;
     this.clock = clock;
     this.endClock = clock;
-    this.#bytes = new Uint8Array(capacity);
   }
 
   /** Structs as they stand, which nothing is joined to; takes over `bytes`. */
   static of({ client, clock, endClock, structCount, bytes }: SegmentContent): FoldSegment {
-    const segment = new FoldSegment(client, clock, 0);
+    const segment = new FoldSegment(client, clock);
     segment.endClock = endClock;
     segment.structCount = structCount;
     segment.length = bytes.length;
@@ -77,7 +80,7 @@ export class FoldSegment {
 
   /** Gives back the spare room. */
   close(): void {
-    this.#bytes = this.#bytes.slice(0, this.length);
+    if (!this.#isShared) this.#bytes = this.#bytes.slice(0, this.length);
   }
 
   /**
@@ -129,8 +132,10 @@ export class FoldSegment {
     const open = this.#open;
     const { start, end } = struct;
     const base = this.length - start;
-    this.#reserve(end - start);
-    this.#copy(struct.cursor.bytes, start, end);
+    if (this.length > 0 || !this.#hold(struct.cursor.bytes.subarray(start, end))) {
+      this.#reserve(end - start);
+      this.#copy(struct.cursor.bytes, start, end);
+    }
     this.structCount++;
     this.endClock = struct.endClock;
     open.kind = struct.kind;
@@ -142,6 +147,15 @@ export class FoldSegment {
     open.countOffset = base + struct.contentStart;
     open.count = count;
     open.payloadOffset = base + payloadOffset;
+  }
+
+  /** A paste stays where it is until something is added to it, if ever. */
+  #hold(bytes: Uint8Array): boolean {
+    if (!isWorthHolding(bytes)) return false;
+    this.#bytes = bytes;
+    this.length = bytes.length;
+    this.#isShared = true;
+    return true;
   }
 
   #copy(source: Uint8Array, start: number, end: number): void {
@@ -156,12 +170,15 @@ export class FoldSegment {
 
   #reserve(length: number): void {
     const needed = this.length + length;
-    if (needed <= this.#bytes.length) return;
+    if (needed <= this.#bytes.length && !this.#isShared) return;
     const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.#bytes.subarray(0, this.length));
     this.#bytes = grown;
+    this.#isShared = false;
   }
 }
+
+const noBytes = new Uint8Array(0);
 
 /** Contents that are a number and as much payload: deleted and GC have the number only. */
 function isJoinable(kind: number): boolean {

@@ -208,3 +208,36 @@ test("[DOC-5] an empty vector, an empty array and none ask for everything", () =
   expect(fold.encodeSince(Uint8Array.of(0))).toEqual(fold.encodeSince());
   expect(fold.encodeSince(new Uint8Array())).toEqual(fold.encodeSince());
 });
+
+test("[DOC-5] a paste is held as it came, and never written to, whatever follows it", () => {
+  const long = "r".repeat(5_000);
+  // Of deleted content there is but a number, which is written over where the next one joins it.
+  const deleted = [deletedUnit(0, long), deletedUnit(1, long)];
+  for (const updates of [typedBehind(long, "on and on"), deleted]) {
+    const before = updates.map((update) => toHex(update));
+    const folded = load(foldOf(updates).encodeSince());
+    expect(toHex(folded.digestS(hash))).toBe(toHex(load(...updates).digestS(hash)));
+    expect(updates.map((update) => toHex(update))).toEqual(before);
+  }
+});
+
+/** One update with a paste, and one with each letter of what was typed behind it. */
+function typedBehind(paste: string, letters: string): Uint8Array[] {
+  const doc = new Y.Doc();
+  doc.clientID = 9;
+  const updates: Uint8Array[] = [];
+  doc.on("update", (update: Uint8Array) => updates.push(new Uint8Array(update)));
+  const text = doc.getText("t");
+  for (const part of [paste, ...letters]) text.insert(text.length, part);
+  return updates;
+}
+
+/** What a client that lacks this unit is told when it and all before it were deleted. */
+function deletedUnit(clock: number, root: string): Uint8Array {
+  const doc = new Y.Doc();
+  doc.clientID = 9;
+  doc.getText(root).insert(0, "x".repeat(clock + 1));
+  doc.getText(root).delete(0, clock + 1);
+  const known = encodeStateVector(clock > 0 ? [[9, clock]] : []);
+  return new Uint8Array(Y.encodeStateAsUpdate(doc, known));
+}

@@ -1,4 +1,4 @@
-import type { Envelope } from "@heddle/core";
+import { equalBytes, isWorthHolding, type Envelope } from "@heddle/core";
 import type { ParsedUpdate } from "@heddle/document";
 
 import { LogSize } from "./log-size.ts";
@@ -52,7 +52,7 @@ export class AuditTail {
       const { payload } = envelopes[index]!;
       this.#size.addEnvelope(payload);
       this.#isKept &&= this.#size.bytes <= keptBytesMax;
-      if (this.#isKept) this.#payloads.add(payload);
+      if (this.#isKept) this.#payloads.add(asInTheFold(payload, updates));
     }
     if (!this.#isKept) this.#payloads.clear();
   }
@@ -79,4 +79,11 @@ export class AuditTail {
     this.#isKept = true;
     return taken;
   }
+}
+
+/** A paste is in memory twice already, as an update and as its envelope: the fold holds the first. */
+function asInTheFold(payload: Uint8Array, updates: readonly ParsedUpdate[]): Uint8Array {
+  const [update] = updates;
+  if (updates.length !== 1 || update === undefined || !isWorthHolding(payload)) return payload;
+  return equalBytes(update.bytes, payload) ? update.bytes : payload;
 }

@@ -1,6 +1,6 @@
+import { isWorthHolding } from "@heddle/core";
+
 const firstBytes = 256;
-/** A paste is worth holding as it is; a letter would hold the slab that it was cut from. */
-const heldBytesMin = 4 * 1024;
 
 /**
  * Payloads one behind the other in one buffer. Most are a typed letter: as arrays of their own they
@@ -11,10 +11,10 @@ export class PackedPayloads {
   #length = 0;
   #ends: number[] = [];
 
-  /** Copies `payload`, or holds it where it is most of its buffer: nobody writes to it again. */
+  /** Copies `payload`, or holds it as it is: nobody writes to it again. */
   add(payload: Uint8Array): void {
     const end = this.#length + payload.length;
-    if (this.#length === 0 && isMostOfItsBuffer(payload)) this.#bytes = payload;
+    if (this.#length === 0 && isWorthHolding(payload)) this.#bytes = payload;
     else this.#copy(payload, end);
     this.#length = end;
     this.#ends.push(end);
@@ -40,8 +40,4 @@ export class PackedPayloads {
     this.#length = 0;
     this.#ends = [];
   }
-}
-
-function isMostOfItsBuffer({ length, buffer }: Uint8Array): boolean {
-  return length >= heldBytesMin && length * 2 >= buffer.byteLength;
 }
