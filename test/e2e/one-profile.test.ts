@@ -77,6 +77,23 @@ describe.skipIf(noBrowserReason !== undefined)("a profile in Chromium", () => {
     await all([late], left, length);
   });
 
+  test("[CLT-7] what is typed in tabs that are disconnected is stored, whichever of them stores, and sent by the next", async () => {
+    const context = await pages.person();
+    const [first, second] = [await pages.open(context), await pages.open(context)];
+    for (const tab of [first, second]) {
+      await eventually(async () => (await view(tab)).synced).toBe(true);
+      await tab.evaluate(() => page.setOnline(false));
+    }
+    await type(second, "apart ");
+    await eventually(async () => (await view(second)).saved).toBe("strict");
+    expect(await view(second)).toMatchObject({ pending: 1, wsconnected: false, synced: false });
+    await crash(second);
+    const fresh = await pages.open(context);
+    await all([fresh], ["apart"]);
+    await eventually(async () => (await view(fresh)).pending).toBe(0);
+    expect((await view(first)).wsconnected).toBe(false);
+  });
+
   test("[CLT-12] the quota is reached: it is said, nothing typed is lost, and it is stored when there is room", async () => {
     await pages.relay.kill();
     const context = await pages.person();

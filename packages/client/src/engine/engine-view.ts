@@ -27,6 +27,8 @@ export function waitingTogether(several: Iterable<Waiting>): Waiting {
 /** Where the documents of this page live, and what is known of them: at the one that stores, or beside it. */
 export interface EngineSide {
   readonly replica: LiveReplica;
+  /** Another tab stores: whoever exchanges nothing with it is not stored either. */
+  readonly isBeside: boolean;
   /** Where the connection to the relay stands; `code` where it was refused. */
   readonly relay: { readonly name: DialerStateName; readonly code?: number | undefined };
   /** What a commit of this document survives; `undefined` while it is not on the device's disk. */

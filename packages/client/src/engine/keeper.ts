@@ -55,6 +55,7 @@ const tellMs = 40;
 
 /** The one that has the store and the way to the relay, for all tabs of the origin or for a process. */
 export class Keeper implements EngineSide {
+  readonly isBeside = false;
   readonly replica: LiveReplica;
   readonly durability: Durability;
   /** The browser has thrown away what was stored before. */

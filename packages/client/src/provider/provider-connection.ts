@@ -83,10 +83,12 @@ export class ProviderConnection {
   disconnect(): void {
     const { engine, setShared } = this.#options;
     if (this.#stock?.provider) return this.#stock.disconnect();
-    setShared(false);
     this.#face.disconnect();
-    // What the others share goes on in a session that knows nothing of this document.
-    engine.side?.hangUp();
+    if (!engine.side?.isBeside) {
+      setShared(false);
+      // What the others share goes on in a session that knows nothing of this document.
+      engine.side?.hangUp();
+    }
     engine.changed();
   }
 
@@ -100,7 +102,10 @@ export class ProviderConnection {
   /** The engine's side may be another. */
   follow(): void {
     const { side } = this.#options.engine;
-    if (side === undefined || this.isStock) return;
+    if (side === undefined) return;
+    // What is typed apart is stored all the same.
+    if (side.isBeside) this.#options.setShared(true);
+    if (this.isStock) return;
     this.#face.follow(side.relay);
     this.#noteSettled();
   }

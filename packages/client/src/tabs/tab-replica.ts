@@ -37,6 +37,7 @@ const leaveMs = 1_000;
  * same numbers, to the next (I1): nothing is lost with a keeper, and nothing is written twice.
  */
 export class TabReplica implements EngineSide {
+  readonly isBeside = true;
   readonly replica: LiveReplica;
   readonly #options: TabReplicaOptions;
   readonly #peers: LivePeers;
