@@ -57,6 +57,15 @@ const page = {
     shared.delete(0, 1);
     await before.destroy();
   },
+  async spoilYIndexeddb(name: string): Promise<void> {
+    const persisted = new IndexeddbPersistence(name, new Y.Doc());
+    await persisted.whenSynced;
+    const { db } = persisted as unknown as { readonly db: IDBDatabase };
+    const transaction = db.transaction("updates", "readwrite");
+    transaction.objectStore("updates").add(Uint8Array.of(7, 7, 7));
+    await new Promise((resolve) => (transaction.oncomplete = resolve));
+    await persisted.destroy();
+  },
   importYIndexeddb: (name?: string) => importYIndexeddb(provider, name ? { name } : {}),
   type(text: string): void {
     const shared = provider.doc.getText("text");
