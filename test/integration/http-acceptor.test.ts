@@ -122,6 +122,20 @@ describe("what happens to requests on the way", () => {
     expect(end.messages).toHaveLength(1);
   });
 
+  test("[TRN-1] when a POST comes before the last is answered, both are, and the session ends", async () => {
+    await start();
+    const { base, end } = await openByHand();
+    end.connection.pause();
+    const first = post(`${base}up?n=0`, oneFrame);
+    await vi.waitFor(() => expect(end.connection.counters.framesReceived).toBe(1), patience);
+    const second = await post(`${base}up?n=1`, oneFrame);
+    expect([second.status, (await first).status]).toEqual([410, 204]);
+    await vi.waitFor(async () => {
+      expect((await fetch(`${base}down?n=0`)).status).toBe(410);
+      expect(site.acceptor.sessionCount).toBe(0);
+    }, patience);
+  });
+
   test("[TRN-1] when a poll comes twice, the session ends", async () => {
     await start();
     const { base, end } = await openByHand();

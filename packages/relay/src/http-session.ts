@@ -104,7 +104,7 @@ export class HttpSession implements FrameCarrier {
 
   /** Claims the place of the next POST of frames; false when it is not `number`'s turn. */
   beginUp(number: number): boolean {
-    if (this.#isUpRunning || number !== this.#ups) return false;
+    if (this.#isUpRunning || this.#held || number !== this.#ups) return false;
     this.#ups++;
     this.#isUpRunning = true;
     return true;
