@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 
 import type { CommandIo } from "./command-io.ts";
+import type { DoctorOptions } from "./lan/doctor-command.ts";
 import type { PairOptions } from "./lan/pair-command.ts";
 import type { PeerOptions } from "./lan/peer-command.ts";
 import type { PeersOptions } from "./lan/peers-command.ts";
@@ -46,6 +47,16 @@ export function addLanCommands(
     .action(async (link: string | undefined, options: PairOptions) => {
       const { pairCommand } = await import("./lan/pair-command.ts");
       done(await pairCommand(link, options, io, stop));
+    });
+  program
+    .command("doctor")
+    .description("say why paired devices on this network do not find each other")
+    .option(...dataFolder)
+    .option("--address <host:port...>", "where paired devices should be")
+    .option("--json", "print one JSON object")
+    .action(async (options: DoctorOptions) => {
+      const { doctorCommand } = await import("./lan/doctor-command.ts");
+      done(await doctorCommand(options, io));
     });
   program
     .command("peers")

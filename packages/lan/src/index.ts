@@ -15,6 +15,9 @@ export {
   type StartPairingOptions,
 } from "./start-pairing.ts";
 export { bonjourDiscovery } from "./bonjour-discovery.ts";
+export { diagnoseLan, type DiagnoseOptions, type LanFinding } from "./diagnose-lan.ts";
 export type * from "./discovery.ts";
+export { KnownAddresses } from "./known-addresses.ts";
+export { hostsOf } from "./own-hosts.ts";
 export { lan, lanFolders, openParty, type Lan, type LanOptions } from "./lan.ts";
 export { nameOf, type LanPeerView } from "./lan-peers.ts";

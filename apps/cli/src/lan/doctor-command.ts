@@ -1,0 +1,68 @@
+import path from "node:path";
+
+import {
+  bonjourDiscovery,
+  diagnoseLan,
+  hostsOf,
+  KnownAddresses,
+  lanFolders,
+  newLanCounters,
+  openParty,
+  parseAddress,
+  type LanAddress,
+} from "@heddle/lan";
+import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { deviceKeyFileIn, nodeEnvironment } from "@heddle/replica/node";
+
+import type { CommandIo } from "../command-io.ts";
+import { openLogger } from "../logger.ts";
+import { visibleText } from "../visible-text.ts";
+
+export interface DoctorOptions {
+  readonly data: string;
+  readonly address?: string[];
+  readonly json?: boolean;
+}
+
+/** Why paired devices do not find each other. Exit status 1 when something keeps them apart. */
+export async function doctorCommand(
+  { data, address = [], json }: DoctorOptions,
+  io: CommandIo,
+): Promise<number> {
+  const environment = nodeEnvironment(openLogger(io, { level: "error" }));
+  const directory = path.resolve(data);
+  const deviceKeyFile = deviceKeyFileIn(data);
+  const { identity, paired } = await openParty({ directory, deviceKeyFile, environment });
+  const { clock, scheduler } = environment;
+  const alive = setInterval(() => undefined, 60_000);
+  try {
+    const findings = await diagnoseLan({
+      identity,
+      paired,
+      addresses: new KnownAddresses(lanFolders(directory).addresses, address.map(addressOf)),
+      newDiscovery: () => bonjourDiscovery({ clock, counters: newLanCounters() }),
+      clock,
+      scheduler,
+      hosts: hostsOf(),
+    });
+    if (json) io.out(JSON.stringify({ findings }));
+    else {
+      for (const { isFine, what, advice } of findings) {
+        io.out(`${isFine ? "ok  " : "no  "}${visibleText(what)}`);
+        if (advice !== undefined) io.out(`      ${visibleText(advice)}`);
+      }
+    }
+    return findings.every(({ isFine }) => isFine) ? 0 : 1;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+function addressOf(text: string): LanAddress {
+  const address = parseAddress(text);
+  if (address) return address;
+  throw new HeddleError(
+    HeddleErrorCode.configInvalid,
+    `${text} is no address, as in 10.0.0.5:4711`,
+  );
+}

@@ -1,0 +1,239 @@
+import { randomBytes } from "node:crypto";
+
+import type { Clock, Scheduler } from "@heddle/core";
+
+import { addressText, type LanAddress } from "./address.ts";
+import type { DeviceIdentity } from "./device-identity.ts";
+import type { Discovery, RunningDiscovery, Sighting } from "./discovery.ts";
+import type { KnownAddresses } from "./known-addresses.ts";
+import { knockAt, type Knocked } from "./knock-at.ts";
+import { nameOf } from "./lan-peers.ts";
+import type { PairedDevice } from "./paired-device.ts";
+import type { PairedDevices } from "./paired-devices.ts";
+import { announcedBy } from "./announcement-tags.ts";
+
+/** One thing that was looked at. What is not `fine` has a cause, and something that can be done. */
+export interface LanFinding {
+  readonly check: "interfaces" | "multicast" | "versions" | "paired" | "clock" | "device";
+  readonly isFine: boolean;
+  readonly what: string;
+  readonly advice?: string;
+}
+
+export interface DiagnoseOptions {
+  readonly identity: DeviceIdentity;
+  readonly paired: PairedDevices;
+  readonly addresses: KnownAddresses;
+  /** Made anew for each look: one speaks, one listens. */
+  readonly newDiscovery: () => Discovery;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  /** Addresses of this machine that neighbours can use. */
+  readonly hosts: readonly string[];
+  /** How long announcements are waited for. */
+  readonly listenMs?: number;
+  /** How long an address may say nothing. */
+  readonly knockMsMax?: number;
+}
+
+const defaultListenMs = 3_000;
+const dayMs = 24 * 60 * 60_000;
+
+/** Looks at everything that keeps paired devices from finding each other, in the order in which it matters. */
+export async function diagnoseLan(options: DiagnoseOptions): Promise<readonly LanFinding[]> {
+  const { hosts, paired } = options;
+  const interfaces: LanFinding =
+    hosts.length > 0
+      ? { check: "interfaces", isFine: true, what: `neighbours reach ${hosts.join(", ")}` }
+      : {
+          check: "interfaces",
+          isFine: false,
+          what: "no interface has an IPv4 address that neighbours can use",
+          advice: "connect this machine to the network",
+        };
+  const heard = await listen(options);
+  const devices = await Promise.all(
+    paired.allTrusted.map((device) => findingOf(options, device, heard.sightings)),
+  );
+  return [
+    interfaces,
+    multicastOf(heard),
+    versionsOf(heard),
+    pairedOf(paired),
+    clockOf(options),
+    ...devices,
+  ];
+}
+
+interface Heard {
+  readonly isOwnHeard: boolean;
+  readonly sightings: readonly Sighting[];
+  /** The code of the system, or what it says. */
+  readonly trouble: string | undefined;
+}
+
+/** One end announces and the other one listens, on this machine: what neither firewall nor route may keep apart. */
+async function listen(options: DiagnoseOptions): Promise<Heard> {
+  const { newDiscovery, scheduler, listenMs = defaultListenMs } = options;
+  const sightings: Sighting[] = [];
+  const running: RunningDiscovery[] = [];
+  const own = randomBytes(8).toString("hex");
+  let trouble: string | undefined;
+  let wake: (() => void) | undefined;
+  const done = new Promise<void>((resolve) => (wake = resolve));
+  const cancel = scheduler.after(listenMs, () => wake?.());
+  const handlers = (isListening: boolean) => ({
+    onSeen: (sighting: Sighting) => isListening && sightings.push(sighting),
+    onGone: () => undefined,
+    onTrouble: ({ cause, message }: { readonly cause?: unknown; readonly message: string }) => {
+      trouble = (cause as { readonly code?: string } | undefined)?.code ?? message;
+      wake?.();
+    },
+  });
+  const port = 9;
+  const other = randomBytes(8).toString("hex");
+  running.push(newDiscovery().start({ instance: other, port, text: {} }, handlers(true)));
+  running.push(newDiscovery().start({ instance: own, port, text: {} }, handlers(false)));
+  // All of the time is for the answers of others.
+  await done;
+  cancel();
+  await Promise.all(running.map((each) => each.stop()));
+  const isOwnHeard = sightings.some(({ instance }) => instance === own);
+  const others = sightings.filter(({ instance }) => instance !== own && instance !== other);
+  return { isOwnHeard, sightings: others, trouble };
+}
+
+function multicastOf({ isOwnHeard, trouble }: Heard): LanFinding {
+  const check = "multicast";
+  if (trouble !== undefined) return { check, isFine: false, ...causeOf(trouble) };
+  if (isOwnHeard) return { check, isFine: true, what: "announcements leave and arrive here" };
+  return {
+    check,
+    isFine: false,
+    what: "an announcement of this machine does not come back to it",
+    advice: "let UDP port 5353 and 224.0.0.251 through the firewall",
+  };
+}
+
+function causeOf(code: string): Pick<LanFinding, "what" | "advice"> {
+  switch (code) {
+    case "EADDRINUSE":
+      return {
+        what: "UDP port 5353 is taken by a program that does not share it",
+        advice: "stop that program, or name the addresses of devices with --address",
+      };
+    case "ENETUNREACH":
+    case "EHOSTUNREACH":
+    case "EADDRNOTAVAIL":
+    case "ENODEV":
+      return {
+        what: `there is no route for multicast (${code})`,
+        advice: "ip route add 224.0.0.0/4 dev <interface>, or --address",
+      };
+    case "EPERM":
+    case "EACCES":
+      return {
+        what: `the system does not allow announcements (${code})`,
+        advice: "let UDP port 5353 out of the firewall or the sandbox",
+      };
+    default:
+      return { what: `discovery fails (${code})`, advice: "name addresses with --address" };
+  }
+}
+
+/** Announcements of a version that is not ours: nobody here can read whose they are. */
+function versionsOf({ sightings }: Heard): LanFinding {
+  const foreign = sightings.filter(({ text }) => text["v"] !== undefined && text["v"] !== "1");
+  const check = "versions";
+  if (foreign.length === 0) {
+    return {
+      check,
+      isFine: true,
+      what: `${sightings.length} other heddle devices announce themselves`,
+    };
+  }
+  const where = foreign.map(({ host }) => host).join(", ");
+  return {
+    check,
+    isFine: false,
+    what: `devices at ${where} announce themselves in another version`,
+    advice: "bring all devices to one release of heddle",
+  };
+}
+
+function pairedOf({ allTrusted, unreadable }: PairedDevices): LanFinding {
+  const check = "paired";
+  if (unreadable.length > 0) {
+    const what = `${unreadable.length} records of paired devices cannot be read`;
+    return { check, isFine: false, what, advice: "pair these devices again" };
+  }
+  if (allTrusted.length > 0) {
+    return { check, isFine: true, what: `paired with ${allTrusted.length} devices` };
+  }
+  return { check, isFine: false, what: "paired with nobody", advice: "heddle pair, here or there" };
+}
+
+/** Nothing depends on it but what people are shown: said, so that nobody looks for the cause there. */
+function clockOf({ paired, clock }: DiagnoseOptions): LanFinding {
+  const nowMs = clock.nowMs();
+  const isBehind = paired.all.some(({ pairedMs }) => pairedMs > nowMs + dayMs);
+  if (!isBehind)
+    return { check: "clock", isFine: true, what: "the clock is later than every pairing" };
+  const what = "the clock is more than a day behind a pairing of this device";
+  return { check: "clock", isFine: false, what, advice: "set the clock: times are shown wrong" };
+}
+
+async function findingOf(
+  { identity, paired, addresses, scheduler, knockMsMax }: DiagnoseOptions,
+  device: PairedDevice,
+  sightings: readonly Sighting[],
+): Promise<LanFinding> {
+  const check = "device";
+  const seen = sightings.find(({ text }) => announcedBy(text, [device]) !== undefined);
+  const places: readonly LanAddress[] = [
+    ...(seen ? [seen] : []),
+    ...addresses.of(device.fingerprint),
+  ];
+  const [address] = places;
+  const name = nameOf(device);
+  if (address === undefined) {
+    const what = `${name} is not announced, and no address of it is known`;
+    const advice =
+      "is it switched on, in this network, and not in a guest network that keeps guests apart?";
+    return { check, isFine: false, what, advice };
+  }
+  const knocked = await knockAt(address, { identity, scheduler, knockMsMax });
+  const place = addressText(address);
+  if (knocked.found === "device" && knocked.fingerprint === device.fingerprint) {
+    return { check, isFine: true, what: `${name} answers at ${place}` };
+  }
+  const other = knocked.found === "device" ? paired.trusted(knocked.fingerprint) : undefined;
+  return { check, isFine: false, ...refusalOf(name, place, knocked, other) };
+}
+
+function refusalOf(
+  name: string,
+  place: string,
+  knocked: Knocked,
+  other: PairedDevice | undefined,
+): Pick<LanFinding, "what" | "advice"> {
+  switch (knocked.found) {
+    case "silence":
+      return {
+        what: `${name}: ${place} does not answer at all`,
+        advice: "look at the firewall there, and whether the network keeps its guests apart",
+      };
+    case "nobody":
+      return { what: `${name}: nobody listens at ${place}`, advice: "start heddle there" };
+    case "device":
+      return {
+        what: `${name}: at ${place} is ${other ? nameOf(other) : "a device that is not paired"}`,
+        advice: "it will be found where it announces itself; if it has a new key, pair it again",
+      };
+    default:
+      return {
+        what: `${name}: something else than heddle listens at ${place}`,
+        advice: "look for its new address",
+      };
+  }
+}
