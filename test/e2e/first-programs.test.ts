@@ -93,10 +93,9 @@ describe.skipIf(noBrowserReason !== undefined)("first programs", () => {
   }
 
   test("[CLT-1, CLT-8] the examples in Node, without a framework and with React show one list", async () => {
-    expect(await runNode("bread", "butter")).toBe(
-      `saved here: 2 things on the list\nand on the relay ${url}\n`,
-    );
-    const [plain, react] = await Promise.all([openPage("plain"), openPage("react")]);
+    const programs = [runNode("bread", "butter"), openPage("plain"), openPage("react")] as const;
+    const [said, plain, react] = await Promise.all(programs);
+    expect(said).toBe(`saved here: 2 things on the list\nand on the relay ${url}\n`);
     for (const tab of [plain, react]) {
       await expect.poll(() => listIn(tab), wait).toEqual(["bread", "butter"]);
     }
