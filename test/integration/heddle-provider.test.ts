@@ -9,6 +9,7 @@ import {
   type Outbox,
   type Saved,
 } from "@heddle/client";
+import { HeddleError } from "@heddle/core";
 import { levelStore } from "@heddle/storage-level";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -63,6 +64,13 @@ describe("HeddleProvider and a relay", () => {
     const names = () => [...bo.awareness.getStates().values()].map((state) => state["user"]?.name);
     await vi.waitFor(() => expect(names()).toContain("Ada"), wait);
     expect([ada.synced, ada.wsconnected, bo.synced]).toEqual([true, true, true]);
+  });
+
+  test("[CLT-1] an impossible name is refused at once, and holds no store", async () => {
+    const store = levelStore(join(folder, "ada"));
+    expect(() => open("\0", { store })).toThrow(HeddleError);
+    await using replica = await openReplica({ store });
+    expect(replica.replica.openDocuments).toBe(0);
   });
 
   test("[CLT-2] the outbox goes from nothing to something and back, through a relay that is killed", async () => {

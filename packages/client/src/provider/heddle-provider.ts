@@ -77,6 +77,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.maxBackoffTime = options.maxBackoffTime ?? 2_500;
     this.disableBc = options.disableBc ?? false;
     this.#options = options;
+    // Before there is an engine, which nobody would let go of.
+    parseDocumentName(roomname);
     this.#engine = engineOf(this.serverUrl, options);
     const { awareness } = options;
     this.#live = this.#engine.document({ name: roomname, ydoc: doc, awareness, origin: this });
