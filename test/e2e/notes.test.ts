@@ -274,6 +274,7 @@ describe.skipIf(isSkipped)("notes in two windows", () => {
     await ada.page.keyboard.press("Enter");
     await ada.type("Market at nine\nBring the blue bags\n");
     await bo.page.getByRole("link", { name: "Plan for Saturday" }).click();
+    await eventually(() => bo.text()).toContain("blue bags\n");
     await bo.typeAtEnd(["Lunch at the mill"]);
     await cy.page.getByRole("button", { name: "Show all notes" }).click();
     await cy.screenshot("notes-phone-list");
