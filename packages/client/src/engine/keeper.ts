@@ -259,7 +259,8 @@ export class Keeper implements EngineSide {
     this.#steer();
     if (asksAnew) this.retry();
     await Promise.all(names.map((name) => this.#wantName(name, 1)));
-    this.#asked.set(tab, ask);
+    // It may have left meanwhile.
+    if (this.#tabs.has(tab)) this.#asked.set(tab, ask);
     this.#changed();
   }
 
