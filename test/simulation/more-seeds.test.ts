@@ -33,6 +33,32 @@ test("one seed is one run: the same events in the same order", async () => {
   }
 });
 
+test("[WIR-24] clocks that are wrong by years change nothing, to the order of what happens", async () => {
+  for (const scenario of ["light", "pruned"] as const) {
+    for (let seed = 1; seed <= 5; seed++) {
+      const runs = [0, 3, 20].map((clockYearsMax) => {
+        return simulate({ seed, scenario, plan: { clockYearsMax }, keepsTimeline: true });
+      });
+      const [right, ...wrong] = await Promise.all(runs);
+      expect(right!.broken).toBeUndefined();
+      for (const report of wrong) {
+        expect(report.traceHash, "the clocks are not wrong").not.toBe(right!.traceHash);
+        expect(namesApart(report.timeline)).toEqual(namesApart(right!.timeline));
+      }
+    }
+  }
+});
+
+/** Ids are hashes of what was written, clock readings and all; here each is a number, as they turn up. */
+function namesApart(timeline: readonly string[]): string[] {
+  const numbers = new Map<string, number>();
+  const numberOf = (id: string): string => {
+    if (!numbers.has(id)) numbers.set(id, numbers.size);
+    return `#${numbers.get(id)}`;
+  };
+  return timeline.map((line) => line.replaceAll(/\b(?:[0-9a-f]{8}|[0-9a-f]{6})\b/g, numberOf));
+}
+
 test("[WIR-8] 200 worlds of real Yjs documents and real signatures end equal, digest S and content", async () => {
   const report = await runSeeds("yjs", 1, 200);
   console.log(JSON.stringify(report));

@@ -11,6 +11,8 @@ export interface SimPlan {
   readonly network: NetworkFaults;
   readonly failedWriteRatio: number;
   readonly syncMsMax: number;
+  /** By how many years a wall clock may be wrong, either way, from the beginning on. */
+  readonly clockYearsMax: number;
   readonly reorderEnvelopesMax: number;
   readonly creditBytes: number;
   /** Nothing is left out of a PUSH that the reader could tell. */
@@ -51,6 +53,7 @@ export function planFor(random: SimRandom): SimPlan {
     },
     failedWriteRatio: rarely(0.3, 0.01),
     syncMsMax: random.pick([3, 30]),
+    clockYearsMax: 3,
     reorderEnvelopesMax: random.pick([0, 1, 4, 256]),
     creditBytes: random.pick([8 * 1024, 1024 * 1024]),
     chances: {

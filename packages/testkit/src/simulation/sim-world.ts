@@ -18,6 +18,7 @@ const relayName = "relay";
 /** Longer than any back-off and any silence: whatever can settle has settled by then. */
 const quietMsMax = 400_000;
 const forkedMsMax = 90_000;
+const yearMs = 365 * 24 * 3_600_000;
 
 export interface SimWorldOptions {
   readonly plan: SimPlan;
@@ -204,7 +205,7 @@ export class SimWorld {
       case "bitFlip":
         return this.#flipBit(replica);
       case "clockJump":
-        replica.clock.offsetMs = this.#random.between(-3, 3) * 365 * 24 * 3_600_000;
+        replica.clock.offsetMs = this.#random.between(-3, 3) * yearMs;
         return undefined;
       case "clone":
         return this.#clone(replica);
@@ -290,7 +291,7 @@ export class SimWorld {
       disk: this.#diskWith(new Uint8Array()),
       signer: realSignatures ? seededSigner(secret) : hashSigner(secret),
       targets: index === 0 ? [] : targets,
-      clockOffsetMs: this.#random.between(-1_000, 1_000),
+      clockOffsetMs: wrongBy(this.#random.between(-1_000, 1_000), this.#options.plan.clockYearsMax),
     });
     this.#replicas.set(replica.name, replica);
   }
@@ -306,4 +307,14 @@ export class SimWorld {
       replication?.stop(HeddleErrorCode.relayDraining, this.time.nowMs);
     }
   }
+}
+
+/**
+ * What a wall clock is off by: the drawn milliseconds, and whole years that follow from them. Nothing is
+ * drawn for the years, so that a seed is the same run however wrong clocks may be.
+ */
+function wrongBy(drawnMs: number, yearsMax: number): number {
+  const span = 2 * yearsMax + 1;
+  const years = (((drawnMs % span) + span) % span) - yearsMax;
+  return drawnMs + years * yearMs;
 }
