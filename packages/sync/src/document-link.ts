@@ -20,7 +20,7 @@ import { fullJitter } from "./retry-policy.ts";
 import { RunPlacing } from "./run-placing.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { PeerKey } from "./sync-effects.ts";
-import { wireLimits } from "./wire-limits.ts";
+import { positionsPerFrame } from "./wire-limits.ts";
 
 /** What a link needs of its session. */
 export interface LinkSession {
@@ -126,12 +126,17 @@ export class DocumentLink {
   }
 
   /**
-   * The peer has not heard our OPEN, or does not take the document: that is not told apart. It is said
-   * once more at once, and then only as often as everything that nothing came of.
+   * The peer has not heard our OPEN, does not take the document, or has closed it: that is not told
+   * apart. OPEN is said once more at once, and then, until the peer speaks of the document, only as often
+   * as everything that nothing came of.
    */
   unknownToPeer(): void {
-    if (this.#isSaidAgain && !this.isOpenedByPeer) return;
+    if (this.#isSaidAgain) return;
     this.#isSaidAgain = true;
+    this.#openAgain();
+  }
+
+  #openAgain(): void {
     this.open();
     // What was pushed under that number is lost, and the causes of what comes next with it (I10).
     this.resend();
@@ -142,9 +147,10 @@ export class DocumentLink {
     const { digest, durable } = this.exchange.ledger;
     const isShort = (flags & HaveFlag.digestOnly) !== 0;
     const positions = isShort ? [] : [...durable];
+    const countMax = positionsPerFrame(this.session.peer.frameBytesMax);
     let start = 0;
     do {
-      const piece = positions.slice(start, start + wireLimits.positionsPerFrameMax);
+      const piece = positions.slice(start, start + countMax);
       start += piece.length;
       this.session.send({
         name: "have",
@@ -160,6 +166,7 @@ export class DocumentLink {
   }
 
   receiveHave(have: FrameOf<"have">): void {
+    this.#isSaidAgain = false;
     const asks = (have.flags & HaveFlag.ask) !== 0;
     const isShort = (have.flags & HaveFlag.digestOnly) !== 0;
     if (equalBytes(have.digest, this.exchange.ledger.digest)) {
@@ -262,8 +269,10 @@ export class DocumentLink {
       if (durable === undefined || laneRef === undefined) continue;
       positions.push({ laneRef, seq: durable.seq, head: durable.head.subarray(0, headBytes) });
     }
-    if (positions.length > 0) {
-      this.session.send({ name: "ack", documentRef: this.ourRef, positions });
+    const countMax = positionsPerFrame(this.session.peer.frameBytesMax);
+    for (let start = 0; start < positions.length; start += countMax) {
+      const piece = positions.slice(start, start + countMax);
+      this.session.send({ name: "ack", documentRef: this.ourRef, positions: piece });
     }
   }
 
@@ -333,6 +342,7 @@ export class DocumentLink {
     this.#attempts++;
     this.#scheduleRetry();
     this.#context.counters.positionsAsked++;
+    if (this.#isSaidAgain) return this.#openAgain();
     if (!this.isOpenedByPeer) return this.open();
     // What it answers with is answered with forks, too.
     this.sendHave(HaveFlag.ask | HaveFlag.digestOnly);

@@ -67,7 +67,11 @@ export function blob(tag: number, lengthMax: number): FieldCodec<Uint8Array> {
     write(encoder, value) {
       if (value.length > 0) writeBytesField(encoder, tag, value);
     },
-    read: (fields) => fields.optionalBytes(tag, lengthMax) ?? new Uint8Array(),
+    read(fields) {
+      const value = fields.optionalBytes(tag, lengthMax);
+      if (value?.length === 0) throw malformed("frame", `field ${tag} is there, and empty`);
+      return value ?? new Uint8Array();
+    },
   };
 }
 

@@ -7,7 +7,8 @@ import { describe, expect, test } from "vitest";
 
 import { checkOf } from "./feed-position.ts";
 import { testHash } from "./environment.fixture.ts";
-import { FrameType } from "./frame-shapes.ts";
+import type { FieldCodec } from "./field-codecs.ts";
+import { frameShapes, FrameType } from "./frame-shapes.ts";
 import { decodeFrame, encodeFrame, optionalTypeMin, type Frame } from "./frame.ts";
 import { countingBytes, frames, helloWith } from "./frames.fixture.ts";
 import { wireLimits } from "./wire-limits.ts";
@@ -106,6 +107,39 @@ describe("[WIR-2] bytes that are no frame are refused with a code", () => {
       });
       expect(codeOf(bytes)).toBe(HeddleErrorCode.frameMalformed);
     }
+  });
+
+  test("[WIR-1] what is said by leaving it out is not said otherwise", () => {
+    const fixed = new Map(
+      Object.entries(frameShapes).map(([name, shape]) => {
+        const codecs = Object.values(shape as Record<string, FieldCodec<unknown>>);
+        return [name, codecs.toSorted((a, b) => a.tag - b.tag)];
+      }),
+    );
+    let said = 0;
+    for (const frame of fc.sample(frames, 400)) {
+      const values = frame as unknown as Record<string, unknown>;
+      const tags = new Map(
+        Object.entries(frameShapes[frame.name]).map(([field, { tag }]) => [tag, field]),
+      );
+      for (const { tag: empty } of fixed.get(frame.name)!) {
+        const value = values[tags.get(empty)!];
+        const isLeftOut = value instanceof Uint8Array || typeof value === "string";
+        if (!isLeftOut || value.length > 0) continue;
+        said++;
+        const bytes = encoding.encode((encoder) => {
+          encoding.writeUint8(encoder, FrameType[frame.name]);
+          for (const codec of fixed.get(frame.name)!) {
+            if (codec.tag === empty) writeBytesTag(encoder, empty, new Uint8Array());
+            else codec.write(encoder, values[tags.get(codec.tag)!]);
+          }
+        });
+        expect(codeOf(bytes), `field ${empty} of ${frame.name}`).toBe(
+          HeddleErrorCode.frameMalformed,
+        );
+      }
+    }
+    expect(said).toBeGreaterThan(10);
   });
 
   test("lengths beyond their end", () => {

@@ -8,6 +8,8 @@ import { wireLimits } from "./wire-limits.ts";
  * Bytes and milliseconds.
  */
 export const httpWire = {
+  /** Where an acceptor is mounted unless its host says otherwise. */
+  path: "/heddle/1/",
   /** One body: the largest frame behind its length, or several small ones. */
   batchBytesMax: wireLimits.frameBytesMax + 4,
   /** How long an acceptor keeps a poll that it has nothing for; below what proxies cut off at. */

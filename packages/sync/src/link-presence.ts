@@ -45,6 +45,10 @@ export class LinkPresence {
     this.#link.session.wantsToShow(this.#link);
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#due === undefined;
+  }
+
   /** Sends what may be sent; true when nothing waits. */
   flush(): boolean {
     const { session, ourRef } = this.#link;
@@ -64,7 +68,7 @@ export class LinkPresence {
       const behind = (this.#due.behind ??= this.#link.positions.unsent);
       if (this.#isSent(behind)) this.#tellDue();
     }
-    return this.#waiting.length === 0 && this.#due === undefined;
+    return this.isEmpty;
   }
 
   #tellDue(): void {

@@ -104,6 +104,16 @@ export class OpenDocuments {
     if (!document.isLoading) this.#load(entry, document);
   }
 
+  /** This side gives a document up on one session, and tells the peer. */
+  close(link: DocumentLink): void {
+    for (const [session, known] of this.#documents.get(link.document)?.links ?? []) {
+      if (known !== link) continue;
+      session.documents.close(link);
+      this.#documents.get(link.document)!.links.delete(session);
+      this.#unused.add(link.document);
+    }
+  }
+
   tick(): void {
     for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
     for (const { session, entry, made, failed } of this.#unread.takeDue()) {

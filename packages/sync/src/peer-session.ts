@@ -1,4 +1,5 @@
 import {
+  assert,
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
@@ -39,6 +40,8 @@ export interface SessionHost {
     then: (link: DocumentLink) => void,
     failed: () => void,
   ): void;
+  /** The peer gave a document up. */
+  onClose(link: DocumentLink): void;
   /** The peer follows our feed from here. */
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
 }
@@ -197,7 +200,9 @@ export class PeerSession implements LinkSession {
     const bytes = encodeFrame(frame);
     const bytesMax = Math.min(this.peer.frameBytesMax, wireLimits.frameBytesMax);
     const isData = dataFrames.has(frame.name);
-    const frames = bytes.length > bytesMax ? partsOf(bytes, ++this.#transfer, bytesMax) : [bytes];
+    const fits = bytes.length <= bytesMax;
+    assert(isData || fits, "whatever a peer may ask for, frames that are not data fit as they are");
+    const frames = fits ? [bytes] : partsOf(bytes, ++this.#transfer, bytesMax);
     for (const each of frames) {
       if (isData) this.#credit.spend(each.length);
       this.sendBytes(each);
@@ -262,6 +267,10 @@ export class PeerSession implements LinkSession {
 
   opened(entry: DocumentEntry, then: (link: DocumentLink) => void, failed: () => void): void {
     this.#host.onOpen(this, entry, then, failed);
+  }
+
+  documentClosed(link: DocumentLink): void {
+    this.#host.onClose(link);
   }
 
   onGreeted(): void {

@@ -33,6 +33,7 @@ import type {
 } from "./sync-effects.ts";
 import { StoreSessions } from "./store-sessions.ts";
 import { SyncProgressReports } from "./sync-progress.ts";
+import { UnwantedDocuments } from "./unwanted-documents.ts";
 import { wireLimits } from "./wire-limits.ts";
 
 /**
@@ -53,6 +54,7 @@ export class Replication implements SessionHost {
   readonly #context: MachineContext;
   readonly #sessions = new Map<PeerKey, PeerSession>();
   readonly #documents: OpenDocuments;
+  readonly #unwanted: UnwantedDocuments;
   readonly #followers: FeedFollowers;
   readonly #outbox: Outbox;
   readonly #stores: StoreSessions;
@@ -80,6 +82,7 @@ export class Replication implements SessionHost {
     this.#stores = new StoreSessions(this.#outbox);
     this.#progress = new SyncProgressReports(this.#context);
     this.#documents = new OpenDocuments(this.#context, () => this.#fail());
+    this.#unwanted = new UnwantedDocuments(this.#documents);
     this.#followers = new FeedFollowers(this.#context, this.#documents);
   }
 
@@ -133,15 +136,21 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => this.#sessions.get(peer)?.closed(HeddleErrorCode.sessionClosed));
   }
 
-  /** Sessions that come are not asked for it any more; those that are here go on. */
+  /**
+   * Sessions that come are not asked for it any more; those that are here give it up when nothing of it
+   * is on its way. Who takes any document, or follows its peers, goes on.
+   */
   unwant(document: DocumentId): void {
     this.#wanted.delete(document);
+    const { adopt, follow } = this.#options;
+    if (!adopt && !follow) this.#unwanted.add(document);
   }
 
   /** Exchange this document with every peer, now and later. */
   want(entry: DocumentEntry, nowMs: number): void {
     this.#input(nowMs, () => {
       this.#wanted.set(entry.id, entry);
+      this.#unwanted.delete(entry.id);
       for (const session of this.#sessions.values()) {
         if (session.isLive) this.#documents.link(session, entry);
       }
@@ -214,6 +223,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.tick();
       this.#documents.tick();
+      this.#unwanted.tick();
       this.#context.checkpoints.tick();
       this.#followers.tick();
       this.#outbox.tick();
@@ -348,6 +358,11 @@ export class Replication implements SessionHost {
   takes(document: DocumentId): boolean {
     const isOffered = this.#documents.linksOf(document).length > 0;
     return this.#options.adopt || isOffered || this.#wanted.has(document);
+  }
+
+  /** The peer gives a document up. Where nobody here wants it either, it is given up on both sides. */
+  onClose(link: DocumentLink): void {
+    if (!this.#wanted.has(link.document)) this.#documents.close(link);
   }
 
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {

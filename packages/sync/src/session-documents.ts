@@ -31,6 +31,8 @@ export interface DocumentsSession {
    * `failed` when it cannot be.
    */
   opened(entry: DocumentEntry, then: (link: DocumentLink) => void, failed: () => void): void;
+  /** The peer does not exchange a document any more. */
+  documentClosed(link: DocumentLink): void;
   /** Runs `action`; a fault of the peer in it ends the session. */
   attempt(action: () => void): void;
 }
@@ -57,6 +59,7 @@ export class SessionDocuments {
   readonly #lanes: SessionLanes;
   /** By the peer's numbers; a list of frames while the document is being loaded. */
   readonly #peerLinks = new Map<number, DocumentLink | WaitingFrame[]>();
+  readonly #freeRefs: number[] = [];
   #nextRef = 0;
   #waitingBytes = 0;
 
@@ -68,8 +71,18 @@ export class SessionDocuments {
 
   /** The next number for a document of ours; `undefined` when this session has too many. */
   nextRef(): number | undefined {
-    const max = Math.min(this.#context.limits.documentsPerSessionMax, wireLimits.refsMax);
-    return this.#nextRef < max ? this.#nextRef++ : undefined;
+    if (this.links.size >= this.#context.limits.documentsPerSessionMax) return undefined;
+    // What was given back is used last: until then nobody takes late words for words about another.
+    return this.#nextRef < wireLimits.refsMax ? this.#nextRef++ : this.#freeRefs.shift();
+  }
+
+  /** Gives a number of ours back: the document is not exchanged on this session any more. */
+  close(link: DocumentLink): void {
+    if (!this.links.delete(link.ourRef)) return;
+    this.#freeRefs.push(link.ourRef);
+    this.#session.send({ name: "close", documentRef: link.ourRef });
+    link.isOpenedByPeer = false;
+    for (const [ref, known] of this.#peerLinks) if (known === link) this.#peerLinks.delete(ref);
   }
 
   /** Of frames without credit that wait for their documents to be loaded. */
@@ -129,6 +142,7 @@ export class SessionDocuments {
   /** A frame about the document that the peer gave this number. */
   receive(frame: Frame, documentRef: number, cost: FrameCost): void {
     const link = this.#peerLinks.get(documentRef);
+    if (link === undefined && frame.name === "close") return cost.release?.();
     if (link === undefined) {
       this.#context.counters.refsUnknown++;
       this.#session.send({ name: "unknownRef", kind: RefKind.document, ref: documentRef });
@@ -184,7 +198,7 @@ export class SessionDocuments {
       case "close":
         link.isOpenedByPeer = false;
         this.#peerLinks.delete(frame.documentRef);
-        return undefined;
+        return this.#session.documentClosed(link);
       default:
         return undefined;
     }

@@ -5,8 +5,8 @@ export const wireLimits = {
    * travels in parts.
    */
   frameBytesMax: 256 * 1024,
-  /** Nobody may insist on less: the fixed parts of every frame fit. */
-  frameBytesMin: 4 * 1024,
+  /** Nobody may insist on less: the offer of a checkpoint fits, which does not travel in parts. */
+  frameBytesMin: 8 * 1024,
   /** One frame put together from parts: the largest envelope, and what a PUSH has beside it. */
   joinedBytesMax: 16 * 1024 * 1024 + 8 * 1024,
   /** Documents and lanes that one side of a connection may have named at a time. */
@@ -26,3 +26,14 @@ export const wireLimits = {
   checkpointHeaderBytesMax: 64 * 1024,
   checkpointChunkBytesMax: 64 * 1024,
 } as const;
+
+/** At most: a lane, a seq and a head. */
+const positionBytesMax = 32;
+/** What HAVE and ACK have beside their positions, with room to spare. */
+const positionsOverheadBytes = 128;
+
+/** Positions that one HAVE or ACK may hold for a peer that takes frames of so many bytes. */
+export function positionsPerFrame(frameBytesMax: number): number {
+  const fitting = Math.floor((frameBytesMax - positionsOverheadBytes) / positionBytesMax);
+  return Math.min(fitting, wireLimits.positionsPerFrameMax);
+}
