@@ -69,7 +69,10 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
     .option("--app <folder>", "built web application to serve under /")
     .option("--token <secret>", "clients must send ?token=<secret>")
     .option("--allow-origin <origin...>", "web pages that may connect; * for all")
-    .option("--peer <url...>", "relays to keep in agreement with, as ws:// or wss://")
+    .option(
+      "--peer <url...>",
+      "relays to keep in agreement with, as ws://, wss://, http:// or https://",
+    )
     .option("--lan", "also keep in agreement with devices that heddle pair paired this folder with")
     .option("--open", "everybody who reaches the address may read and write")
     .option("--limit <name=value...>", "change a bound; docs/limits.md lists them all")

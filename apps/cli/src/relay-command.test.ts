@@ -136,6 +136,41 @@ test("[OPS-6] at the default log level a peer that is not there, and one that re
   expect(JSON.stringify(relay.log)).not.toContain("wr0ng");
 });
 
+test("[WIR-15][OPS-6] relays peer over plain HTTP, and a wrong token is refused without being shown", async () => {
+  await using other = await runRelay("--token", "s3cr3t");
+  await using relay = await runRelay("--peer", `${other.url}?token=s3cr3t`);
+  const [ada, bo] = [connect(relay.url, "notes"), connect(other.url, "notes", "s3cr3t")];
+  const [here, there] = [ada, bo].map(({ doc }) => doc.getText("text"));
+  here!.insert(0, "here ");
+  await until(() => there!.toJSON() === "here ");
+  there!.insert(5, "and there");
+  await until(() => here!.toJSON() === "here and there");
+  for (const client of [ada, bo]) client.destroy();
+
+  await using refused = await runRelay("--peer", `${other.url}?token=wr0ng`);
+  await until(() => refused.log.some(({ event }) => event === "peer.refused"));
+  const said = refused.log.find(({ event }) => event === "peer.refused");
+  expect(said).toMatchObject({ peer: `${other.url}/`, code: "HEDDLE_SESSION_REFUSED" });
+  expect(JSON.stringify(refused.log)).not.toContain("wr0ng");
+});
+
+test.each([
+  "ftp://other",
+  "http://ada:pass@other",
+  "https://other?tokens=pass",
+  "http://other#pass",
+  "other",
+])("[OPS-6] %s is no peer, and no secret in it is shown", async (peer) => {
+  const errors: string[] = [];
+  const io = { out: () => undefined, err: (line: string) => errors.push(line), isTTY: false };
+  const data = await mkdtemp(path.join(tmpdir(), "heddle-command-"));
+  const flags = ["--port", "0", "--data", data, "--peer", peer];
+  expect(await main(["relay", ...flags], io, new AbortController().signal)).toBe(2);
+  expect(errors.join()).toContain("HEDDLE_CONFIG_INVALID");
+  expect(errors.join()).not.toContain("pass");
+  await rm(data, { recursive: true, force: true });
+});
+
 test("without --admin-port there is no admin port", async () => {
   const stopping = new AbortController();
   const data = await mkdtemp(path.join(tmpdir(), "heddle-command-"));

@@ -86,7 +86,7 @@ export class HttpAcceptor {
   constructor(options: HttpAcceptorOptions) {
     this.#options = options;
     this.#limits = { ...httpAcceptorLimits, ...options.limits };
-    this.#prefix = options.prefix ?? "/heddle/1/";
+    this.#prefix = options.prefix ?? httpWire.path;
     assert(/^\/(.*\/)?$/.test(this.#prefix), "a prefix begins and ends with a slash");
   }
 
