@@ -73,6 +73,7 @@ export class DocumentLink {
   /** Of those of the session, how many are of this document. */
   #claims = 0;
   #isUnsettled = true;
+  #isOver = false;
   #isSaidAgain = false;
   #attempts = 0;
   #dueMs = 0;
@@ -358,7 +359,15 @@ export class DocumentLink {
     this.#pusher.push();
   }
 
+  /** The document is not exchanged on this session any more. */
+  end(): void {
+    this.isOpenedByPeer = false;
+    this.#isOver = true;
+    this.session.claims.count -= this.#claims;
+  }
+
   #countClaims(): void {
+    if (this.#isOver) return;
     const claims = this.#havePieces.size + this.positions.claimsCount;
     this.session.claims.count += claims - this.#claims;
     this.#claims = claims;

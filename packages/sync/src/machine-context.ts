@@ -2,6 +2,7 @@ import { assert, type DocumentId, type LaneId } from "@heddle/core";
 
 import { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
+import { PartsRoom } from "./frame-parts.ts";
 import { Outbox } from "./outbox.ts";
 import { RefusedLanes } from "./refused-lanes.ts";
 import { ReorderBuffer } from "./reorder-buffer.ts";
@@ -27,6 +28,7 @@ export class MachineContext implements SyncContext {
   readonly counters: SyncCounters;
   readonly limits: SyncLimits;
   readonly reorderBuffer: ReorderBuffer<DocumentLink>;
+  readonly parts: PartsRoom;
   readonly lanes: VerifiedLanes;
   readonly outbox: Outbox;
   readonly refusedLanes: RefusedLanes;
@@ -51,6 +53,7 @@ export class MachineContext implements SyncContext {
     this.#lastArrival = options.lastArrival;
     this.#machine = machine;
     this.reorderBuffer = new ReorderBuffer(this.limits);
+    this.parts = new PartsRoom(this.limits.partsBytesMax, () => counters.partsDropped++);
     this.lanes = new VerifiedLanes(this.limits.verifiedLanesMax);
     this.outbox = new Outbox(this, kept);
     this.refusedLanes = new RefusedLanes(this, kept.refusals);
@@ -63,6 +66,11 @@ export class MachineContext implements SyncContext {
 
   get lastArrival(): number {
     return this.#lastArrival;
+  }
+
+  /** Beside what is within the credit of sessions. */
+  get heldBytes(): number {
+    return this.reorderBuffer.heldBytes + this.checkpoints.heldBytes + this.parts.heldBytes;
   }
 
   /** A clock that went back counts as one that stands still. */

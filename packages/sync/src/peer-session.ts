@@ -1,5 +1,4 @@
 import {
-  assert,
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
@@ -13,18 +12,18 @@ import { byeCodeOf } from "./bye-code.ts";
 import { codeOfCloseCode } from "./close-words.ts";
 import type { DocumentLink, LinkSession } from "./document-link.ts";
 import { checkOf, positionIn } from "./feed-position.ts";
-import { PartsCredit, ReceiveCredit, SendCredit } from "./flow-credit.ts";
+import { ReceiveCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
-import { PartJoiner, partsOf } from "./frame-parts.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
 import type { Side } from "./handshake.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { SessionDocuments } from "./session-documents.ts";
 import { SessionGreeting } from "./session-greeting.ts";
 import { SessionLanes } from "./session-lanes.ts";
+import { SessionParts } from "./session-parts.ts";
+import { SessionSender } from "./session-sender.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { FeedCursor, PeerKey } from "./sync-effects.ts";
-import { wireLimits } from "./wire-limits.ts";
 
 /** What a session asks of the replica around it. */
 export interface SessionHost {
@@ -81,19 +80,15 @@ export class PeerSession implements LinkSession {
   readonly #host: SessionHost;
   readonly #greeting: SessionGreeting;
   readonly #lanes: SessionLanes;
-  readonly #joiner = new PartJoiner();
+  readonly #sender = new SessionSender((bytes) => this.sendBytes(bytes));
+  readonly #parts: SessionParts;
   readonly #received: ReceiveCredit;
-  readonly #partsCredit: PartsCredit;
-  /** Of frames that came in parts and are not done with. */
-  #joinedBytes = 0;
   readonly #openMs: number;
   readonly #pushing = new Set<DocumentLink>();
   readonly #showing = new Set<DocumentLink>();
-  #credit = new SendCredit(0);
   #state: "greeting" | "live" | "closed" = "greeting";
   #heardMs: number;
   #pingMs = 0;
-  #transfer = 0;
   /** What CURSOR said, until a MARK shows that it was heard. */
   #asked: { readonly cursor: FeedCursor | undefined; attempts: number; dueMs: number } | undefined;
 
@@ -105,9 +100,8 @@ export class PeerSession implements LinkSession {
     this.#greeting = new SessionGreeting(context, this, side);
     this.#lanes = new SessionLanes(context, this);
     this.documents = new SessionDocuments(context, this, this.#lanes);
-    const { creditBytes } = context.limits;
-    this.#received = new ReceiveCredit(creditBytes);
-    this.#partsCredit = new PartsCredit(creditBytes / 2);
+    this.#parts = new SessionParts(context, (name) => dataFrames.has(name));
+    this.#received = new ReceiveCredit(context.limits.creditBytes);
     this.#openMs = context.nowMs;
     this.#heardMs = context.nowMs;
     this.#greeting.begin();
@@ -122,7 +116,7 @@ export class PeerSession implements LinkSession {
   }
 
   get isCreditOpen(): boolean {
-    return this.#state === "live" && this.#credit.isOpen;
+    return this.#state === "live" && this.#sender.isOpen;
   }
 
   /** The peer's greeting; there is one when the session is live. */
@@ -136,12 +130,12 @@ export class PeerSession implements LinkSession {
 
   /** Bytes that the peer makes us hold. */
   get heldBytes(): number {
-    const ofParts = this.#joiner.heldBytes + this.#joinedBytes;
-    return this.#received.heldBytes + ofParts + this.documents.waitingBytes;
+    const { joinedBytes } = this.#parts;
+    return this.#received.heldBytes + joinedBytes + this.documents.waitingBytes;
   }
 
   get sentDataBytes(): number {
-    return this.#credit.sentBytes;
+    return this.#sender.sentBytes;
   }
 
   get receivedDataBytes(): number {
@@ -174,7 +168,7 @@ export class PeerSession implements LinkSession {
     if (this.#state !== "live") return;
     for (const link of this.links.values()) link.tick();
     if (this.#asked && nowMs >= this.#asked.dueMs) this.follow(this.#asked.cursor);
-    const isBlocked = this.#pushing.size > 0 && !this.#credit.isOpen;
+    const isBlocked = this.#sender.isWaiting || (this.#pushing.size > 0 && !this.#sender.isOpen);
     if (nowMs - this.#pingMs >= (isBlocked ? limits.retryMsMin * 5 : limits.pingMs)) this.#ping();
     this.pump();
   }
@@ -190,6 +184,8 @@ export class PeerSession implements LinkSession {
   closed(code: HeddleErrorCode): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#sender.end();
+    this.#parts.end();
     this.#pushing.clear();
     this.#showing.clear();
     this.#host.onClosed(this, code);
@@ -198,15 +194,8 @@ export class PeerSession implements LinkSession {
   send(frame: Frame): void {
     if (this.#state !== "live") return;
     const bytes = encodeFrame(frame);
-    const bytesMax = Math.min(this.peer.frameBytesMax, wireLimits.frameBytesMax);
-    const isData = dataFrames.has(frame.name);
-    const fits = bytes.length <= bytesMax;
-    assert(isData || fits, "whatever a peer may ask for, frames that are not data fit as they are");
-    const frames = fits ? [bytes] : partsOf(bytes, ++this.#transfer, bytesMax);
-    for (const each of frames) {
-      if (isData) this.#credit.spend(each.length);
-      this.sendBytes(each);
-    }
+    if (dataFrames.has(frame.name)) this.#sender.data(bytes);
+    else this.#sender.control(bytes);
   }
 
   /** Past credit and state: for the greeting, and for the farewell. */
@@ -250,6 +239,7 @@ export class PeerSession implements LinkSession {
 
   /** Lets links push, in turns, while there is credit; presence goes behind what it was said after. */
   pump(): void {
+    this.#sender.flush();
     for (const link of this.#pushing) {
       if (!this.isCreditOpen) return;
       this.#pushing.delete(link);
@@ -303,14 +293,15 @@ export class PeerSession implements LinkSession {
     if (!dataFrames.has(frame.name)) return this.#onControl(frame, bytes.length);
     if (!this.#received.receive(bytes.length)) throw overCredit();
     const release = () => this.#release(bytes.length);
-    if (frame.name === "part") return this.#onPart(frame, bytes.length, release);
-    this.#onData(frame, release);
+    if (frame.name !== "part") return this.#onData(frame, release);
+    const joined = this.#parts.receive(frame, bytes.length, release);
+    if (joined) this.#onData(joined.frame, joined.release);
   }
 
   #onHello(hello: FrameOf<"hello">, bytes: Uint8Array): void {
     if (this.#state !== "greeting") throw unexpectedFrame("HELLO");
     this.#greeting.receiveHello(hello, bytes);
-    this.#credit = new SendCredit(hello.creditBytes);
+    this.#sender.begin(hello);
   }
 
   #onAuth(auth: FrameOf<"auth">): void {
@@ -322,7 +313,7 @@ export class PeerSession implements LinkSession {
   #onControl(frame: Frame, bytes: number): void {
     switch (frame.name) {
       case "credit":
-        return this.#credit.grant(frame.totalBytes);
+        return this.#sender.grant(frame.totalBytes);
       case "ping":
         return this.#onPing(frame);
       case "cursor":
@@ -346,26 +337,6 @@ export class PeerSession implements LinkSession {
         // PONG, and what is reserved in this version: heard, and nothing to do.
         this.#context.counters.framesIgnored++;
     }
-  }
-
-  /** `bytes` is what the part cost; `release` gives that back. */
-  #onPart(part: FrameOf<"part">, bytes: number, release: () => void): void {
-    const whole = this.#joiner.add(part);
-    this.#partsCredit.pin(bytes, release);
-    if (whole === "waiting") return;
-    const releaseRest = this.#partsCredit.take();
-    if (whole === "dropped") {
-      this.#context.counters.partsDropped++;
-      return releaseRest();
-    }
-    const joined = decodeFrame(whole, wireLimits.joinedBytesMax);
-    const isNested = joined === undefined || joined.name === "part" || !dataFrames.has(joined.name);
-    if (isNested) throw unexpectedFrame("a frame in parts");
-    this.#joinedBytes += whole.length;
-    this.#onData(joined, () => {
-      this.#joinedBytes -= whole.length;
-      releaseRest();
-    });
   }
 
   #onData(frame: Frame, release: () => void): void {
@@ -408,7 +379,7 @@ export class PeerSession implements LinkSession {
 
   #ping(): void {
     this.#pingMs = this.#context.nowMs;
-    this.send({ name: "ping", token: 1, sentBytes: this.#credit.sentBytes });
+    this.send({ name: "ping", token: 1, sentBytes: this.#sender.sentBytes });
   }
 
   #release(bytes: number): void {

@@ -86,7 +86,7 @@ export class RawPeer {
 
   /** Says a frame in parts, whatever its size; returns how many bytes that took. */
   sendInParts(frame: Frame, transfer: number): number {
-    const parts = partsOf(encodeFrame(frame), transfer, wireLimits.frameBytesMax);
+    const parts = [...partsOf(encodeFrame(frame), transfer, wireLimits.frameBytesMax)];
     for (const part of parts) this.sendBytes(part);
     return parts.reduce((sum, part) => sum + part.length, 0);
   }

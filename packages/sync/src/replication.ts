@@ -82,7 +82,7 @@ export class Replication implements SessionHost {
     this.#stores = new StoreSessions(this.#outbox);
     this.#progress = new SyncProgressReports(this.#context);
     this.#documents = new OpenDocuments(this.#context, () => this.#fail());
-    this.#unwanted = new UnwantedDocuments(this.#documents);
+    this.#unwanted = new UnwantedDocuments(this.#documents, options);
     this.#followers = new FeedFollowers(this.#context, this.#documents);
   }
 
@@ -103,7 +103,7 @@ export class Replication implements SessionHost {
 
   /** What all peers together make this replica hold. */
   get heldBytes(): number {
-    let bytes = this.#context.reorderBuffer.heldBytes + this.#context.checkpoints.heldBytes;
+    let bytes = this.#context.heldBytes;
     for (const session of this.#sessions.values()) bytes += session.heldBytes;
     return bytes;
   }
@@ -136,14 +136,10 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => this.#sessions.get(peer)?.closed(HeddleErrorCode.sessionClosed));
   }
 
-  /**
-   * Sessions that come are not asked for it any more; those that are here give it up when nothing of it
-   * is on its way. Who takes any document, or follows its peers, goes on.
-   */
+  /** Nobody here wants it any more; see {@link UnwantedDocuments}. */
   unwant(document: DocumentId): void {
     this.#wanted.delete(document);
-    const { adopt, follow } = this.#options;
-    if (!adopt && !follow) this.#unwanted.add(document);
+    this.#unwanted.add(document);
   }
 
   /** Exchange this document with every peer, now and later. */

@@ -81,7 +81,7 @@ export class SessionDocuments {
     if (!this.links.delete(link.ourRef)) return;
     this.#freeRefs.push(link.ourRef);
     this.#session.send({ name: "close", documentRef: link.ourRef });
-    link.isOpenedByPeer = false;
+    link.end();
     for (const [ref, known] of this.#peerLinks) if (known === link) this.#peerLinks.delete(ref);
   }
 

@@ -78,7 +78,7 @@ class SmallPeer {
 test("[WIR-2] who takes small frames is told of many lanes in many of them", async () => {
   const host = new MemoryHost(1);
   const first = await FixtureLane.open(1);
-  const lanes = 600;
+  const lanes = 300;
   for (let seed = 0; seed < lanes; seed++) {
     await host.write(await FixtureLane.open(1_000 + seed, first.entry), 1);
   }

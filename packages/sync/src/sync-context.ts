@@ -12,6 +12,7 @@ import type { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RefusedLanes } from "./refused-lanes.ts";
+import type { PartsRoom } from "./frame-parts.ts";
 import type { ReorderBuffer } from "./reorder-buffer.ts";
 import type { SyncCounters } from "./sync-counters.ts";
 import type {
@@ -73,6 +74,7 @@ export interface SyncContext {
   /** Milliseconds that never go back, as of the input that is being handled. */
   readonly nowMs: number;
   readonly reorderBuffer: ReorderBuffer<DocumentLink>;
+  readonly parts: PartsRoom;
   readonly outbox: Outbox;
   readonly refusedLanes: RefusedLanes;
   /** Checkpoints that peers are sending. */

@@ -7,6 +7,8 @@ export const syncLimits = {
   /** Reorder buffer: of one lane of one document, and in all. Zero is correct, only slower. */
   reorderEnvelopesMax: 256,
   reorderBytesMax: 64 * 1024 * 1024,
+  /** Frames on their way in that come in parts, of all sessions. The largest one fits. */
+  partsBytesMax: 64 * 1024 * 1024,
   /** One read for pushing, and one PUSH. */
   readBytesMax: 256 * 1024,
   pushBytesMax: 64 * 1024,

@@ -2,10 +2,13 @@ import type { DocumentId } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
 import type { OpenDocuments } from "./open-documents.ts";
+import type { ReplicationOptions } from "./sync-context.ts";
 
 /**
  * Documents that nobody here wants any more. What is on its way of them, in either direction, comes to
  * its end first; then the peer is told (CLOSE), and both forget what the exchange took of memory:
+ *
+ * Sessions that come later are not asked for them. Who takes any document, or follows its peers, goes on.
  *
  *   wanted ──last wish taken back──► draining ──neither lacks anything──► CLOSE said, forgotten
  */
@@ -13,12 +16,15 @@ export class UnwantedDocuments {
   readonly #documents: OpenDocuments;
   readonly #draining = new Set<DocumentId>();
 
-  constructor(documents: OpenDocuments) {
+  readonly #wantsAll: boolean;
+
+  constructor(documents: OpenDocuments, { adopt, follow }: ReplicationOptions) {
     this.#documents = documents;
+    this.#wantsAll = adopt || follow;
   }
 
   add(document: DocumentId): void {
-    this.#draining.add(document);
+    if (!this.#wantsAll) this.#draining.add(document);
   }
 
   /** Somebody wants it again. */
