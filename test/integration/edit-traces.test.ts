@@ -117,7 +117,8 @@ describe("an edit with a correlation id", () => {
     from.live.transact(() => text.insert(0, "paid"), { reason, correlationId: traceparent });
     await until(() => to.live.ydoc.getText("text").toString() === "paid", "it arrives");
     await until(() => bo.tracer.spans.length > 0, "it is told");
-    const names = (watched: Watched) => watched.tracer.spans.map(({ name }) => name);
+    // A push is said again when its acknowledgement is late.
+    const names = (watched: Watched) => [...new Set(watched.tracer.spans.map(({ name }) => name))];
     expect([names(ada), names(relayed), names(bo)]).toEqual([
       ["heddle.transact", "heddle.commit", "heddle.push"],
       ["heddle.receive", "heddle.push"],
@@ -135,7 +136,7 @@ describe("an edit with a correlation id", () => {
     expect(committed).toMatchObject(said);
     const { lane, seq } = committed!;
     for (const watched of [ada, relayed]) {
-      expect(watched.named("edit.pushed")).toMatchObject([{ ...said, lane, seq }]);
+      expect(watched.named("edit.pushed")[0]).toMatchObject({ ...said, lane, seq });
     }
     for (const watched of [relayed, bo]) {
       expect(watched.named("edit.received")).toMatchObject([{ ...said, lane, seq }]);
