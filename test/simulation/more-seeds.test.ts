@@ -33,7 +33,7 @@ test("one seed is one run: the same events in the same order", async () => {
   }
 });
 
-test("[WIR-24] clocks that are wrong by years change nothing, to the order of what happens", async () => {
+test("[WIR-22] clocks that are wrong by years change nothing, to the order of what happens", async () => {
   for (const scenario of ["light", "pruned"] as const) {
     for (let seed = 1; seed <= 3; seed++) {
       const runs = [0, 3, 20].map((clockYearsMax) => {

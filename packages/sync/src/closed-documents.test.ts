@@ -19,7 +19,7 @@ function noting(from: MemoryHost, names: string[], loses?: string) {
   };
 }
 
-test("[WIR-25] a document that is not wanted any more is closed on both sides, after all that it owes", async () => {
+test("[WIR-23] a document that is not wanted any more is closed on both sides, after all that it owes", async () => {
   const lane = await FixtureLane.open(1);
   const [app, relay] = [new MemoryHost(1, closing), new MemoryHost(2)];
   connect(app, relay, 1);
@@ -48,7 +48,7 @@ test("[WIR-25] a document that is not wanted any more is closed on both sides, a
   expect(app.disk.documents.get(lane.entry.id)!.log).toHaveLength(5);
 });
 
-test("[WIR-25] what is wanted again before it was closed goes on, and who still wants it is not cut off", async () => {
+test("[WIR-23] what is wanted again before it was closed goes on, and who still wants it is not cut off", async () => {
   const lane = await FixtureLane.open(1);
   const [app, peer] = [new MemoryHost(1, closing), new MemoryHost(2, closing)];
   connect(app, peer, 1);
@@ -70,7 +70,7 @@ test("[WIR-25] what is wanted again before it was closed goes on, and who still 
   expect(peer.replication.isSettled).toBe(true);
 });
 
-test("[WIR-25] more documents than one session holds are opened one after the other", async () => {
+test("[WIR-23] more documents than one session holds are opened one after the other", async () => {
   const limits = { documentsPerSessionMax: 2 };
   const [app, relay] = [new MemoryHost(1, { ...closing, limits }), new MemoryHost(2, { limits })];
   connect(app, relay, 1);
@@ -86,7 +86,7 @@ test("[WIR-25] more documents than one session holds are opened one after the ot
   expect(relay.replication.counters.framesRefused).toBe(0);
 });
 
-test("[WIR-25] a CLOSE that is lost costs a question now and then, and the document can be opened again", async () => {
+test("[WIR-23] a CLOSE that is lost costs a question now and then, and the document can be opened again", async () => {
   const lane = await FixtureLane.open(1);
   const [app, relay] = [new MemoryHost(1, closing), new MemoryHost(2)];
   connect(app, relay, 1);
