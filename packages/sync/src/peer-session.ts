@@ -15,42 +15,15 @@ import { checkOf, positionIn } from "./feed-position.ts";
 import { ReceiveCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
-import type { Side } from "./handshake.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { SessionDocuments } from "./session-documents.ts";
 import { SessionGreeting } from "./session-greeting.ts";
+import type { ConnectionPlace, SessionHost } from "./session-host.ts";
 import { SessionLanes } from "./session-lanes.ts";
 import { SessionParts } from "./session-parts.ts";
 import { SessionSender } from "./session-sender.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { FeedCursor, PeerKey } from "./sync-effects.ts";
-
-/** What a session asks of the replica around it. */
-export interface SessionHost {
-  /** Greeting done. */
-  onLive(session: PeerSession): void;
-  onClosed(session: PeerSession, code: HeddleErrorCode): void;
-  /** Whether a document is exchanged when a peer opens it. */
-  takes(document: DocumentId): boolean;
-  /** The peer opened a document: calls `then` with the link to it, at once or when it is loaded. */
-  onOpen(
-    session: PeerSession,
-    entry: DocumentEntry,
-    then: (link: DocumentLink) => void,
-    failed: () => void,
-  ): void;
-  /** The peer gave a document up. */
-  onClose(link: DocumentLink): void;
-  /** The peer follows our feed from here. */
-  onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
-}
-
-/** Which connection a session is on. */
-export interface ConnectionPlace {
-  readonly key: PeerKey;
-  readonly connection: number;
-  readonly side: Side;
-}
 
 /** What costs credit. */
 const dataFrames: ReadonlySet<Frame["name"]> = new Set([

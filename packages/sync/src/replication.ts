@@ -16,7 +16,7 @@ import { OpenDocuments } from "./open-documents.ts";
 import { MachineContext } from "./machine-context.ts";
 import type { Outbox, ReplicatedBy } from "./outbox.ts";
 import type { OutboxSize } from "./own-envelopes.ts";
-import { PeerSession, type SessionHost } from "./peer-session.ts";
+import { PeerSession } from "./peer-session.ts";
 import type { ReplicationOptions } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
 import type {
@@ -31,6 +31,7 @@ import type {
   SyncEffect,
   SyncRequests,
 } from "./sync-effects.ts";
+import type { SessionHost } from "./session-host.ts";
 import { StoreSessions } from "./store-sessions.ts";
 import { SyncProgressReports } from "./sync-progress.ts";
 import { UnwantedDocuments } from "./unwanted-documents.ts";
@@ -383,17 +384,16 @@ export class Replication implements SessionHost {
     if (effect.type === "keepCursor") this.#cursors.set(effect.store, effect.cursor);
     if (effect.type !== "event") return;
     const { event } = effect;
-    const isNews =
-      event.name === "document.received" ||
-      event.name === "document.adopted" ||
-      event.name === "lane.forked";
-    if (isNews) this.#followers.offer(event.entry);
+    const { name } = event;
+    if (name !== "document.received" && name !== "document.adopted" && name !== "lane.forked")
+      return;
+    this.#followers.offer(event.entry);
   }
 
   /** Stores are invented at no cost: with those beyond the bound, documents are compared anew each time. */
   #keepsCursor(store: StoreId): boolean {
-    if (this.#cursors.has(store) || this.#cursors.size < this.#context.limits.cursorsMax)
-      return true;
+    const { cursorsMax } = this.#context.limits;
+    if (this.#cursors.has(store) || this.#cursors.size < cursorsMax) return true;
     this.counters.cursorsDropped++;
     return false;
   }

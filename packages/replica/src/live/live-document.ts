@@ -306,11 +306,9 @@ export class LiveDocument implements AsyncDisposable {
     this.#reportLost(replacement, document);
     this.#replacement = undefined;
     this.#shown.renew(document, this.#submission.queue.updates);
-    this.#generation++;
+    const generation = ++this.#generation;
     const { error } = replacement;
-    const generation = this.#generation;
-    const { ydoc } = this;
-    this.#events.emit("reset", { generation, error, previous, ydoc, unsaved: [] });
+    this.#events.emit("reset", { generation, error, previous, ydoc: this.ydoc, unsaved: [] });
   }
 
   /** The application's own document cannot be replaced: it has to bring another one. */
@@ -319,9 +317,8 @@ export class LiveDocument implements AsyncDisposable {
     this.flush();
     this.#reportLost(replacement, document);
     const unsaved = this.#submission.queue.updates.map(({ bytes }) => bytes);
-    this.#generation++;
+    const generation = ++this.#generation;
     this.#fail(error);
-    const { generation } = this.status;
     const event = { generation, error, previous: this.ydoc, ydoc: undefined, unsaved };
     this.#events.emit("reset", event);
   }
@@ -340,9 +337,8 @@ export class LiveDocument implements AsyncDisposable {
       if (observerError !== undefined) rethrowLater(observerError);
     } catch (error) {
       if (!isHeddleError(error)) throw error;
-      this.#environment.logger.error("document.apply_failed", {
-        document: this.#document?.entry.id,
-      });
+      const document = this.#document?.entry.id;
+      this.#environment.logger.error("document.apply_failed", { document });
       this.#startOver({ error, refused: undefined });
     }
   }
