@@ -50,6 +50,11 @@ export class SimReplica implements NetworkEnd {
     return this.#process !== undefined;
   }
 
+  /** It has read its disk, and waits for what it wrote there first. */
+  get isStarting(): boolean {
+    return this.#starting !== undefined && !this.isUp;
+  }
+
   get store(): SimStore | undefined {
     return this.#process?.store;
   }

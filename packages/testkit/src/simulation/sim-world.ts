@@ -224,8 +224,17 @@ export class SimWorld {
     for (let edit = 0; edit < burst; edit++) await replica.edit(document);
   }
 
+  /** Nobody changes the disk below a process, one that is only starting included. */
+  #crashToo(replica: SimReplica): void {
+    const downMs = this.#random.between(100, 3_000);
+    if (replica.isUp || replica.isStarting) this.#takeDown(replica, downMs);
+  }
+
   #crash(replica: SimReplica, downMs: number): void {
-    if (!replica.isUp) return;
+    if (replica.isUp) this.#takeDown(replica, downMs);
+  }
+
+  #takeDown(replica: SimReplica, downMs: number): void {
     this.counts.crashes++;
     replica.crash(this.#random.chance(0.8));
     this.time.after(downMs, () => {
@@ -252,13 +261,13 @@ export class SimWorld {
   /** An older state of the disk comes back, as of the last `copy` or of now. */
   #rollback(replica: SimReplica): void {
     const backup = this.#backups.get(replica.name) ?? new Uint8Array();
-    this.#crash(replica, this.#random.between(100, 3_000));
+    this.#crashToo(replica);
     this.checker.diskReplaced(replica);
     replica.disk.restore(backup);
   }
 
   #flipBit(replica: SimReplica): void {
-    this.#crash(replica, this.#random.between(100, 3_000));
+    this.#crashToo(replica);
     if (replica.disk.flipBit()) this.checker.diskReplaced(replica);
   }
 
