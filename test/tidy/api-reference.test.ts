@@ -60,7 +60,7 @@ describe("the API reference", () => {
     const provider = /### HeddleProvider\n[\s\S]*?(?=\n### )/.exec(client)?.[0] ?? "";
     expect(provider).toContain("class HeddleProvider extends ObservableV2");
     expect(provider).toContain("  get saved(): Saved;");
-    expect(provider).toContain("  whenSaved(): Promise<void>;");
+    expect(provider).toContain("  whenSaved(options: WaitOptions = {}): Promise<void>;");
     expect(provider).not.toMatch(/#\w+[;(:]|\breturn\b/);
     expect(pageOf("errors.md")).toContain('storageFull: "HEDDLE_STORAGE_FULL"');
   });

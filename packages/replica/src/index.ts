@@ -21,6 +21,7 @@ export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";
 export type { LiveHome } from "./live/document-home.ts";
 export { LiveDocument } from "./live/live-document.ts";
 export type { LiveDocumentOptions } from "./live/live-document-options.ts";
+export type { WaitOptions } from "./wait-until.ts";
 export * from "./live/live-events.ts";
 export { LiveReplica, type LiveReplicaOptions } from "./live/live-replica.ts";
 export { noteDevice, type DeviceRecord } from "./device-record.ts";

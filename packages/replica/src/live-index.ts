@@ -2,3 +2,4 @@
 // the rest when it is loaded.
 export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";
 export { LiveDocument } from "./live/live-document.ts";
+export { waitUntil, type WaitOptions } from "./wait-until.ts";

@@ -1,12 +1,14 @@
 import {
   documentIdOf,
+  HeddleError,
+  HeddleErrorCode,
   openSpaceId,
   parseDocumentName,
   type DocumentId,
-  type HeddleError,
 } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 import type { LiveDocument, LiveReplica, LiveStatus } from "@heddle/replica";
+import { waitUntil, type WaitOptions } from "@heddle/replica/live";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
 import { encodeQueryParams } from "lib0/url";
@@ -58,7 +60,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   readonly #connection: ProviderConnection;
   #stopSync: (() => void) | undefined;
   readonly #teller: ProgressTeller;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   #trouble: HeddleError | undefined;
   #destroying: Promise<void> | undefined;
   /** Destroyed while it was online. */
@@ -194,22 +196,31 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   /** Resolves when the document shows what is stored here. @throws HeddleError what that failed with. */
-  whenLoaded(): Promise<void> {
-    return this.#live.whenLoaded();
+  whenLoaded(options?: WaitOptions): Promise<void> {
+    return this.#live.whenLoaded(options);
   }
 
   /** Resolves when every edit so far is on this device. @throws HeddleError when it cannot be. */
-  async whenSaved(): Promise<void> {
-    await this.#live.whenSaved();
+  async whenSaved(options: WaitOptions = {}): Promise<void> {
+    await this.#live.whenSaved(options);
     // In a tab beside the one that stores, it has to get there.
-    while (this.#live.status.state === "saved" && this.saved === false) await this.#whenChanged();
+    while (this.#live.status.state === "saved" && this.saved === false) {
+      await this.#whenChanged(options);
+    }
     this.#teller.now();
   }
 
-  /** Resolves when everything that was typed by now is on a relay's disk. @throws HeddleError */
-  async whenRelayed(): Promise<void> {
-    await this.#live.whenSaved();
-    while (this.outbox.pending > 0 && this.#destroying === undefined) await this.#whenChanged();
+  /**
+   * Resolves when everything that was typed by now is on a relay's disk.
+   *
+   * @throws HeddleError as {@link whenSaved}; `HEDDLE_STORAGE_CLOSED` when the provider was destroyed before.
+   */
+  async whenRelayed(options: WaitOptions = {}): Promise<void> {
+    await this.#live.whenSaved(options);
+    while (this.outbox.pending > 0) {
+      if (this.#destroying !== undefined) throw destroyedBefore();
+      await this.#whenChanged(options);
+    }
     this.#teller.now();
   }
 
@@ -287,7 +298,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     if (this.#destroying !== undefined) return;
     if (this.#engine.side === undefined) return this.#teller.soon();
     this.#connection.follow();
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#wake();
     this.#teller.soon();
   }
 
@@ -296,8 +307,17 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.emit("device-outbox", [this.deviceOutbox]);
   }
 
-  #whenChanged(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  #whenChanged(options: WaitOptions): Promise<void> {
+    return waitUntil((resolve) => {
+      this.#waiting.add(resolve);
+      return () => this.#waiting.delete(resolve);
+    }, options);
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
   }
 
   #newConnection(): ProviderConnection {
@@ -347,7 +367,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   #onLiveStatus({ state, error }: LiveStatus): void {
     this.#teller.soon();
     this.#engine.progressed();
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#wake();
     const isTrouble = state === "failed" || state === "suspended";
     if (!isTrouble || error === undefined || this.#trouble === error) return;
     this.#trouble = error;
@@ -366,7 +386,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
       this.emit("failed", [error as HeddleError]);
     }
     this.#teller.stop();
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#wake();
     for (const stop of this.#stops) stop();
     this.#stopSync?.();
     this.#engine.leave(this);
@@ -376,4 +396,9 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
 function outboxOf({ count, bytes, oldestMs }: Waiting, unsaved: number): Outbox {
   return { pending: unsaved + count, bytes, oldestMs };
+}
+
+function destroyedBefore(): HeddleError {
+  const message = "the provider was destroyed before a relay had everything";
+  return new HeddleError(HeddleErrorCode.storageClosed, message);
 }

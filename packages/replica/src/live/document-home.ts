@@ -12,6 +12,7 @@ import type { ReplicaDocument } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
 import type { ReplicaTelemetry } from "../telemetry.ts";
 import { isPermanent, retryDelayMs } from "./trouble.ts";
+import type { WaitOptions } from "../wait-until.ts";
 
 /** Where live documents live. */
 export interface LiveHome {
@@ -98,12 +99,16 @@ export class DocumentHome {
   }
 
   /** @throws HeddleError `HEDDLE_CONFIG_INVALID` for a replica without peers. */
-  async whenReplicated(document: ReplicaDocument | undefined, copies: Copies): Promise<void> {
+  async whenReplicated(
+    document: ReplicaDocument | undefined,
+    copies: Copies,
+    options: WaitOptions,
+  ): Promise<void> {
     const peers = this.#entered?.peers;
     if (peers === undefined) {
       throw new HeddleError(HeddleErrorCode.configInvalid, "the replica was opened without peers");
     }
-    if (document) await peers.whenReplicated(document.entry.id, copies);
+    if (document) await peers.whenReplicated(document.entry.id, copies, options);
   }
 
   /** Resolves when the replica has changed its state, or after a while. */

@@ -10,6 +10,7 @@ import type { YDoc } from "@heddle/document";
 import type { Awareness } from "y-protocols/awareness";
 
 import type { Copies } from "../peers/replication-waits.ts";
+import { waitFor, waitUntil, type WaitOptions } from "../wait-until.ts";
 import type { DocumentCommit } from "../document-host.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import { DocumentHome } from "./document-home.ts";
@@ -96,10 +97,14 @@ export class LiveDocument implements AsyncDisposable {
   /**
    * Resolves when the document shows what the log holds.
    *
-   * @throws HeddleError what it failed with, or `HEDDLE_STORAGE_CLOSED`.
+   * @throws HeddleError what it failed with, or `HEDDLE_STORAGE_CLOSED`; or the signal's reason, as all
+   * that wait here.
    */
-  async whenLoaded(): Promise<void> {
-    for (let opening; opening !== this.#opening;) await (opening = this.#opening);
+  async whenLoaded(options?: WaitOptions): Promise<void> {
+    for (let opening; opening !== this.#opening;) {
+      opening = this.#opening;
+      await waitFor(opening, options);
+    }
     if (this.#end !== undefined) throw this.#error ?? replicaClosed();
   }
 
@@ -108,14 +113,14 @@ export class LiveDocument implements AsyncDisposable {
    *
    * @throws HeddleError when it cannot be: what was refused, or why the document failed.
    */
-  async whenSaved(): Promise<void> {
+  async whenSaved(options: WaitOptions = {}): Promise<void> {
     if (this.#end !== undefined && this.#progress.unsaved > 0) {
       throw this.#error ?? replicaClosed();
     }
     this.flush();
-    await new Promise<void>((resolve, reject) => {
-      this.#progress.afterSaved((failure) => (failure ? reject(failure) : resolve()));
-    });
+    await waitUntil((resolve, reject) => {
+      return this.#progress.afterSaved((failure) => (failure ? reject(failure) : resolve()));
+    }, options);
   }
 
   /**
@@ -123,18 +128,18 @@ export class LiveDocument implements AsyncDisposable {
    *
    * @throws HeddleError as {@link whenSaved}; `HEDDLE_CONFIG_INVALID` for a replica without peers.
    */
-  whenRelayed(): Promise<void> {
-    return this.#whenOnOthers("relay");
+  whenRelayed(options?: WaitOptions): Promise<void> {
+    return this.#whenOnOthers("relay", options);
   }
 
   /** As {@link whenRelayed}, on the disks of `stores` other replicas. */
-  whenReplicated(stores: number): Promise<void> {
-    return this.#whenOnOthers(stores);
+  whenReplicated(stores: number, options?: WaitOptions): Promise<void> {
+    return this.#whenOnOthers(stores, options);
   }
 
-  async #whenOnOthers(copies: Copies): Promise<void> {
-    await this.whenSaved();
-    await this.#home.whenReplicated(this.#document, copies);
+  async #whenOnOthers(copies: Copies, options: WaitOptions = {}): Promise<void> {
+    await this.whenSaved(options);
+    await this.#home.whenReplicated(this.#document, copies, options);
   }
 
   /** Whether peers are brought the document, and bring what is new of it; they are unless told not to. */

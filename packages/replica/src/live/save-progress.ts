@@ -35,9 +35,12 @@ export class SaveProgress {
     for (const { task } of this.#waiting.splice(0)) task(error);
   }
 
-  /** Runs `task` when every edit so far is on disk; at once if that is so. */
-  afterSaved(task: Task): void {
+  /** Runs `task` when every edit so far is on disk; at once if that is so. The returned function forgets it. */
+  afterSaved(task: Task): () => void {
     if (this.unsaved === 0) task();
     else this.#waiting.push({ upTo: this.#captured, task });
+    return () => {
+      this.#waiting = this.#waiting.filter((waiting) => waiting.task !== task);
+    };
   }
 }

@@ -19,6 +19,7 @@ import type { PeerSet } from "./peer-set.ts";
 import type { RunningPeerSource } from "./peer-source.ts";
 import { readRefused, type RefusedEdit, type RefusedReading } from "./read-refused.ts";
 import type { Copies } from "./replication-waits.ts";
+import type { WaitOptions } from "../wait-until.ts";
 
 /** What this device has written and nobody else is known to have: it would be lost with this disk. */
 export interface OutboxView {
@@ -181,8 +182,8 @@ export class LivePeers {
   }
 
   /** @throws HeddleError as {@link PeerHost.whenReplicated}. */
-  whenReplicated(document: DocumentId, copies: Copies): Promise<void> {
-    return this.#parts.host.whenReplicated(document, copies);
+  whenReplicated(document: DocumentId, copies: Copies, options?: WaitOptions): Promise<void> {
+    return this.#parts.host.whenReplicated(document, copies, options);
   }
 
   /** Says goodbye to everybody. Resolves when nobody is listened to any more. */

@@ -35,6 +35,7 @@ import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { ServedCheckpoints } from "./serve-checkpoint.ts";
 import { ToldEdits } from "./told-edits.ts";
 import { WantedDocuments } from "./wanted-documents.ts";
+import type { WaitOptions } from "../wait-until.ts";
 
 const tickMs = 200;
 /** A machine that could not be made while the store is good is tried again after so long. */
@@ -153,17 +154,24 @@ export class PeerHost {
    * Resolves when everything that this device has written to the document, and saved by now, is on the
    * disks of so many other stores, or of a relay. Needs `hasOutbox`.
    *
-   * @throws HeddleError `HEDDLE_STORAGE_*` while the store fails, `HEDDLE_STORAGE_CLOSED` at the end.
+   * @throws HeddleError `HEDDLE_STORAGE_*` while the store fails, `HEDDLE_STORAGE_CLOSED` at the end; or
+   * the signal's reason.
    */
-  async whenReplicated(document: DocumentId, copies: Copies): Promise<void> {
+  async whenReplicated(document: DocumentId, copies: Copies, options?: WaitOptions): Promise<void> {
     if (this.#machine === undefined) {
       throw new HeddleError(HeddleErrorCode.storageClosed, "the store is not ready");
     }
-    const replicated = this.#waits.add(this.#machine, document, copies);
+    const replicated = this.#waits.add(this.#machine, document, copies, options);
     if (this.#waits.has(document)) {
       this.#input((machine) => machine.setAwaited(document, true, this.#nowMs));
     }
-    await replicated;
+    try {
+      await replicated;
+    } finally {
+      if (options?.signal?.aborted && !this.#waits.has(document)) {
+        this.#input((machine) => machine.setAwaited(document, false, this.#nowMs));
+      }
+    }
   }
 
   /** Offers what a peer has refused again, to one store or to all that refused it. */

@@ -1,6 +1,8 @@
 import { HeddleError, HeddleErrorCode, type DocumentId, type LaneId } from "@heddle/core";
 import type { Replication } from "@heddle/sync";
 
+import { waitUntil, type WaitOptions } from "../wait-until.ts";
+
 /** How many other stores must have something, or that a relay must. */
 export type Copies = number | "relay";
 
@@ -27,13 +29,19 @@ export class ReplicationWaits {
   }
 
   /** Resolves when everything of ours in the document, as of now, has so many copies elsewhere. */
-  add(machine: Replication, document: DocumentId, copies: Copies): Promise<void> {
+  add(
+    machine: Replication,
+    document: DocumentId,
+    copies: Copies,
+    options?: WaitOptions,
+  ): Promise<void> {
     const tops = machine.ownTops(document);
-    return new Promise((resolve, reject) => {
+    return waitUntil((resolve, reject) => {
       const wait = { document, copies, tops, resolve, reject };
       if (isMet(machine, wait)) resolve();
       else this.#waits.add(wait);
-    });
+      return () => this.#waits.delete(wait);
+    }, options);
   }
 
   /** Somebody has more of the document on its disk. */
