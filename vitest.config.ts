@@ -50,7 +50,7 @@ export default defineConfig({
           ...slow,
           testTimeout: 300_000,
           // They wait for disks and for processes to die for half of their time.
-          maxWorkers: 4,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

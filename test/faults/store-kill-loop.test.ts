@@ -23,7 +23,7 @@ import { batchOf, documentNames, envelopesPerBatch } from "./store-writer-batche
 // Method: kill -9 at a random moment, open, read, verify all of it; several stores at a time, each killed
 // five times. HEDDLE_KILL_ROUNDS=5000 is the recorded run.
 
-const rounds = Number(process.env["HEDDLE_KILL_ROUNDS"] ?? 200);
+const rounds = Number(process.env["HEDDLE_KILL_ROUNDS"] ?? 100);
 const roundsPerStore = 5;
 const storesAtATime = 2;
 /** A killed process takes nothing from the page cache: memory is as good as a disk, and much quicker. */
