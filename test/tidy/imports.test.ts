@@ -37,17 +37,25 @@ const table: Readonly<Record<string, Rule>> = {
   "@heddle/core": { kind: "kernel", mayImport: ["lib0"] },
   "@heddle/document": { kind: "kernel", mayImport: ["@heddle/core", "lib0", "yjs"] },
   "@heddle/sync": { kind: "kernel", mayImport: ["@heddle/core", "lib0"] },
+  "@heddle/reconcile": { kind: "kernel", mayImport: ["@heddle/core", "lib0"] },
   "@heddle/replica": {
     kind: "runtime",
     // Yjs only for the worker that tries updates: what it finds out is what Yjs does.
-    mayImport: ["@heddle/core", "@heddle/document", "@heddle/sync", "y-protocols", "yjs"],
+    mayImport: [
+      "@heddle/core",
+      "@heddle/document",
+      "@heddle/reconcile",
+      "@heddle/sync",
+      "y-protocols",
+      "yjs",
+    ],
     // The subpath `@heddle/replica/node`, so that the engine itself still runs in a browser.
     nodeFiles: /\/src\/node-[^/]*\.ts$/,
   },
   "@heddle/storage-level": {
     kind: "adapter",
     // `level` asks for Node's `events`, and bundlers for browsers do not bring it.
-    mayImport: ["@heddle/core", "level", "lib0", "events"],
+    mayImport: ["@heddle/core", "@heddle/reconcile", "level", "lib0", "events"],
     asksFor: ["events"],
     // What `@heddle/storage-level/browser` needs is kept apart by a test of its own.
     nodeFiles: everyFile,
@@ -93,7 +101,15 @@ const table: Readonly<Record<string, Rule>> = {
   },
   "@heddle/testkit": {
     kind: "test",
-    mayImport: [...kernelAndReplica, "@heddle/sync", "fast-check", "lib0", "vitest", "yjs"],
+    mayImport: [
+      ...kernelAndReplica,
+      "@heddle/reconcile",
+      "@heddle/sync",
+      "fast-check",
+      "lib0",
+      "vitest",
+      "yjs",
+    ],
     nodeFiles: everyFile,
   },
 };
@@ -105,6 +121,7 @@ const browserEntries = [
   "packages/core/src/index.ts",
   "packages/document/src/index.ts",
   "packages/react/src/index.ts",
+  "packages/reconcile/src/index.ts",
   "packages/client/src/engine/sides.ts",
   "packages/replica/src/index.ts",
   "packages/replica/src/live-index.ts",

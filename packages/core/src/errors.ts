@@ -30,6 +30,7 @@ export const HeddleErrorCode = {
   discoveryUnavailable: "HEDDLE_DISCOVERY_UNAVAILABLE",
   storageUnavailable: "HEDDLE_STORAGE_UNAVAILABLE",
   storageEvicted: "HEDDLE_STORAGE_EVICTED",
+  projectionInvalid: "HEDDLE_PROJECTION_INVALID",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

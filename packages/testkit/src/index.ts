@@ -12,6 +12,14 @@ export type { LogStoreHarness, LogStoreSite } from "./log-store/store-bench.ts";
 export { behindLetters, letters } from "./behind-letters.ts";
 export { CountedScheduler } from "./counted-scheduler.ts";
 export { ManualTime } from "./manual-time.ts";
+export {
+  describeProjectionStoreContract,
+  type ProjectionStoreContractOptions,
+} from "./projection-store/contract.ts";
+export type {
+  ProjectionStoreHarness,
+  ProjectionStoreSite,
+} from "./projection-store/projection-bench.ts";
 export { RecordedEnd } from "./recorded-end.ts";
 export {
   RecordedLog,

@@ -1,0 +1,14 @@
+export * from "./define-projection.ts";
+export * from "./document-rows.ts";
+export { LeaseTable } from "./lease-table.ts";
+export { MemoryProjectionDisk, MemoryProjectionStore } from "./memory-projection-store.ts";
+export { assertBatch, assertPage, isAsExpected } from "./projection-batch.ts";
+export { projectionInvalid } from "./projection-error.ts";
+export * from "./projection-layout.ts";
+export { projectionLimits } from "./projection-limits.ts";
+export * from "./projection-records.ts";
+export * from "./projection-source.ts";
+export * from "./projection-store.ts";
+export * from "./record-path.ts";
+export * from "./row-value.ts";
+export { readRecords, RecordDraft, type DraftCommit } from "./record-draft.ts";

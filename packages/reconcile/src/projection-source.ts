@@ -1,0 +1,127 @@
+import type { DocumentId, DocumentName, EnvelopeId, Hlc, LaneId, StoreId } from "@heddle/core";
+
+/**
+ * The port to the source of truth: documents as their log on this disk has them, never what is live in
+ * memory. `Content` is what a definition's `derive` is handed; the kernel does not look inside.
+ *
+ * Whoever reads gets a whole document or a reason why not: nothing may be corrected from half of one.
+ */
+export interface ProjectionSource<Content = unknown> {
+  readonly storeId: StoreId;
+
+  /** @throws HeddleError `HEDDLE_STORAGE_*`; so do all readings that have no outcome for it. */
+  describeFeed(): Promise<FeedDescription>;
+
+  /**
+   * Changes above group `after`, ascending: at most `limit` groups. `first` is above `after + 1` when
+   * groups in between were dropped, so that nobody knows what they named.
+   */
+  readFeed(after: number, limit: number): Promise<FeedPage>;
+
+  /** Documents in the order of their ids, from behind `after` on; at most `limit`. */
+  readDocuments(after: DocumentId | undefined, limit: number): Promise<readonly SourceDocument[]>;
+
+  /** Digest L of a document, at the least cost there is. No content is read. */
+  look(document: DocumentId): Promise<SourceLook>;
+
+  /** A document with its content. */
+  read(document: DocumentId): Promise<SourceReading<Content>>;
+
+  /** What a document's log holds above seqs, in the order of arrival. */
+  readChanges(document: DocumentId, above: ReadonlyMap<LaneId, number>): Promise<SourceChanges>;
+}
+
+export interface FeedDescription {
+  /**
+   * Openings whose numbers still hold, in hex, oldest first: those since the store was last found to be
+   * an older state of itself. A cursor of another one means nothing any more.
+   */
+  readonly incarnations: readonly string[];
+  readonly lastArrival: number;
+}
+
+export interface FeedPage {
+  readonly groups: readonly FeedGroup[];
+}
+
+export interface FeedGroup {
+  readonly number: number;
+  /** Each once, in the order in which the group names them. */
+  readonly documents: readonly SourceDocument[];
+}
+
+export interface SourceDocument {
+  readonly id: DocumentId;
+  readonly name: DocumentName;
+}
+
+/**
+ * Why nothing may be concluded from a document: a seq is missing (`gap`), something waits for what it
+ * depends on (`pending`), something was kept away from it (`quarantine`), it is served although its audit
+ * fails (`degraded`), its log does not prove itself (`damaged`), or what a fold needs was dropped
+ * under a checkpoint (`pruned`).
+ */
+export const undeterminedReasons = [
+  "gap",
+  "pending",
+  "quarantine",
+  "degraded",
+  "damaged",
+  "pruned",
+] as const;
+export type UndeterminedReason = (typeof undeterminedReasons)[number];
+
+export interface Undetermined {
+  readonly outcome: "undetermined";
+  readonly reason: UndeterminedReason;
+}
+
+/** The source has never heard of it. */
+export interface Absent {
+  readonly outcome: "absent";
+}
+
+export type SourceLook =
+  | Undetermined
+  | Absent
+  | { readonly outcome: "whole"; readonly log: string };
+
+export type SourceReading<Content = unknown> =
+  | Undetermined
+  | Absent
+  | {
+      readonly outcome: "whole";
+      /** Digest L in hex, of exactly what `content` holds. */
+      readonly log: string;
+      readonly content: Content;
+    };
+
+export type SourceChanges =
+  | Undetermined
+  | Absent
+  | {
+      readonly outcome: "whole";
+      /** Digest L in hex once all of `changes` is taken in. */
+      readonly log: string;
+      /** Lane → seq up to which the log goes then. */
+      readonly vector: ReadonlyMap<LaneId, number>;
+      /** Read it once. */
+      readonly changes: AsyncIterable<readonly SourceChange[]>;
+    };
+
+/** One envelope of a document, as folds and sinks are handed it. */
+export interface SourceChange {
+  /** 32 bytes: the idempotency key of whatever is done because of it. */
+  readonly id: EnvelopeId;
+  readonly document: SourceDocument;
+  readonly lane: LaneId;
+  readonly seq: number;
+  readonly hlc: Hlc;
+  /** The payload: an update of the document's engine, V1 of Yjs. */
+  readonly update: Uint8Array;
+  /** UTF-8, as in an envelope. */
+  readonly principal?: string | undefined;
+  readonly reason?: string | undefined;
+  /** In hex. */
+  readonly correlationId?: string | undefined;
+}
