@@ -15,6 +15,10 @@ export type DocumentId = Id<"document">;
 export type LaneId = Id<"lane">;
 /** 16 random bytes made when a store is created; copies of a store share it. */
 export type StoreId = Id<"store">;
+/** 32 bytes as 64 lower-case hex digits: the raw Ed25519 public key of a device. */
+export type DeviceKey = Id<"device">;
+/** 32 bytes as 64 lower-case hex digits: SHA-256 of a membership record without its signature. */
+export type RecordId = Id<"record">;
 /** SHA-256 of an envelope without its signature, 32 bytes. Bytes, because the hot path chains it. */
 export type EnvelopeId = Uint8Array;
 
@@ -36,6 +40,16 @@ export function laneId(bytes: Uint8Array): LaneId {
 
 export function storeId(bytes: Uint8Array): StoreId {
   return idFrom(bytes) as StoreId;
+}
+
+export function deviceKey(publicKey: Uint8Array): DeviceKey {
+  assert(publicKey.length === 32, "a device key is 32 bytes");
+  return toHex(publicKey) as DeviceKey;
+}
+
+export function recordId(hash: Uint8Array): RecordId {
+  assert(hash.length === 32, "the id of a record is 32 bytes");
+  return toHex(hash) as RecordId;
 }
 
 export function newStoreId(random: Random): StoreId {
@@ -70,7 +84,7 @@ export function writeId(
   assert(isHex, "an id is 32 hex digits");
 }
 
-/** The one space that exists until membership does: everybody who knows a name may open it. */
+/** The space of everybody who has no other: whoever knows a name may open it. */
 export function openSpaceId(hash: Hash): SpaceId {
   return spaceId(hash.sha256(encodeUtf8("heddle/space/open/1")).subarray(0, idBytes));
 }

@@ -27,6 +27,16 @@ export const limits = {
   reasonBytesMax: 256,
   /** Lanes in one version vector; a lane is an editing session, so this is decades of daily use. */
   lanesPerVectorMax: 1_000_000,
+  /** One membership record, signature included; the list of a cut is beside it. */
+  membershipRecordBytesMax: 16 * 1024,
+  /** Heads that one membership record names. More branches than these have to be joined by others first. */
+  membershipHeadsMax: 256,
+  /** Membership records that may lie in the past of one; what is beyond has no place in the space. */
+  membershipPastMax: 10_000,
+  /** The list of one revocation: some hundred thousand documents of one device. */
+  membershipCutBytesMax: 12 * 1024 * 1024,
+  /** What a member or space is called, UTF-8. */
+  membershipLabelBytesMax: 128,
   /** Deepest nesting of maps and arrays in one `Any` value or JSON string. */
   anyDepthMax: 64,
   /** Client ids and clocks are integers below this: sums stay exact in a double. */
