@@ -1,6 +1,12 @@
 export { comparePlaces, type ArrivalPlace } from "./envelope-record.ts";
 export type { JournalEntry, NumberedJournalEntry } from "./history-records.ts";
 export { LevelLogStore } from "./level-log-store.ts";
+export { LevelProjectionStore } from "./level-projection-store.ts";
+export {
+  openLevelProjectionStore,
+  type LevelProjectionOptions,
+  type OpenedProjectionStore,
+} from "./open-projection-store.ts";
 export { levelStore, type LevelStoreOpener } from "./level-store.ts";
 export {
   openLevelDatabase,

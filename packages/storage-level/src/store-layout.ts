@@ -1,6 +1,9 @@
 /** Where LevelDB keeps its files, within the data folder. */
 export const logFolderName = "log";
 
+/** Where projections are kept by default, within the data folder: a database of its own (ADR-0126). */
+export const projectionsFolderName = "projections";
+
 /** Where a scrub keeps its snapshot while it reads; removed afterwards, and before the next one. */
 export const scrubFolderName = "scrub";
 
