@@ -18,6 +18,7 @@ import {
   encodeRow,
   encodeTotal,
 } from "./projection-records.ts";
+import type { RowValue } from "./row-value.ts";
 
 // Goal: records of today are read by every later heddle.
 // Method: the text of each is spelt out; whoever changes one has to change the format's version.
@@ -83,7 +84,7 @@ describe("records of a projection", () => {
     expect(
       rowsDigest(
         hash,
-        new Map([
+        new Map<string, RowValue>([
           ["b", [2]],
           ["a", 1],
         ]),
