@@ -8,7 +8,7 @@ import { connectStock } from "../interop/stock-providers.ts";
 const [url, name, writer] = process.argv.slice(2);
 const client = connectStock({ url: url!, name: name!, version: "3.1.0" });
 const list = client.ydoc.getArray<string>("list");
-const pauseMs = 25;
+const pauseMs = 100;
 let written = 0;
 let timer: NodeJS.Timeout | undefined;
 

@@ -73,7 +73,6 @@ test.skipIf(!isThere)(
 test.skipIf(!isThere).each([
   ["sveltecomponent", "1"],
   ["rustcode", "2"],
-  ["automerge-paper", "2"],
 ])("[APP-1] %s is typed by %s stock clients and ends equal", async (trace, clients) => {
   const data = await mkdtemp(path.join(tmpdir(), "heddle-replay-"));
   try {
