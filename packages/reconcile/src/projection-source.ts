@@ -21,6 +21,9 @@ export interface ProjectionSource<Content = unknown> {
   /** Documents in the order of their ids, from behind `after` on; at most `limit`. */
   readDocuments(after: DocumentId | undefined, limit: number): Promise<readonly SourceDocument[]>;
 
+  /** Id and name of a document; `undefined` when the source has never heard of it. For reconciliation jobs. */
+  describe(document: DocumentId): Promise<SourceDocument | undefined>;
+
   /** Digest L of a document, at the least cost there is. No content is read. */
   look(document: DocumentId): Promise<SourceLook>;
 
