@@ -30,6 +30,7 @@ const reportedBy: Readonly<Record<string, readonly string[]>> = {
   acknowledgement: ["readAcks"],
   fork: ["readForks"],
   "refused envelope": ["readRefused"],
+  "audit entry": ["readAudit"],
 };
 const restored: ReadonlySet<string> = new Set(["mark", "lane alias", "incarnation"]);
 
@@ -71,6 +72,7 @@ const kindByPrefix: Readonly<Record<string, string>> = {
   O: "acknowledgement",
   F: "fork",
   N: "refused envelope",
+  j: "audit entry",
   i: "incarnation",
   ms: "store id",
   mh: "head",

@@ -125,6 +125,7 @@ export function peerRecords(document: DocumentEntry["id"], writer: TestWriter): 
     acks: [{ ...place, seq: 4 }],
     forks: [fork],
     refused: [{ ...place, code: 3, reason: "too large", atMs: 88 }],
+    audit: [Uint8Array.of(1, 1, 9)],
   };
 }
 
@@ -160,6 +161,7 @@ export async function surveyStore(
   survey["readDocuments"] = await outcomeOf(() => collect(store!.readDocuments()));
   survey["readArrivals"] = await outcomeOf(() => collectChunks(store!.readArrivals(0)));
   survey["readRefused"] = await outcomeOf(() => collectChunks(store!.readRefused()));
+  survey["readAudit"] = await outcomeOf(() => collectChunks(store!.readAudit()));
   survey["readCursors"] = await outcomeOf(() => store!.readCursors());
   const peer = "9e".repeat(16) as StoreId;
   survey["readAcks"] = await outcomeOf(() => collectChunks(store!.readAcks(peer)));

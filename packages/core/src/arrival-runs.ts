@@ -25,13 +25,16 @@ const unnumbered: ReadonlySet<string> = new Set([
   "forgetPeers",
   "cursors",
   "acks",
+  "mend",
+  "audit",
 ]);
 
 /**
  * Whether a batch takes a number in the change feed. Vectors and checkpoints alone do not: they can be
  * computed again, so losing them loses nothing, and an idle relay that writes them must not grow its
  * feed. Nor does pruning: done again, it ends the same. Nor do cursors and acknowledgements: without them
- * more is compared than needed, and each would be news for all who follow the feed.
+ * more is compared than needed, and each would be news for all who follow the feed. What is mended has its
+ * number already, and what the audit journal is told is nobody's news.
  */
 export function isNumbered(batch: LogBatch): boolean {
   return Object.entries(batch).some(([name, part]) => !unnumbered.has(name) && part.length > 0);

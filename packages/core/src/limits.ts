@@ -21,6 +21,9 @@ export const limits = {
   checkpointHeldBytesMax: 2 * 1024,
   /** Both branches of a kept fork; as much as one frame of a peer can bring. */
   forkBytesMax: 17 * 1024 * 1024,
+  /** One entry of the audit journal, and how many of them are kept. */
+  auditEntryBytesMax: 8 * 1024,
+  auditEntriesMax: 4_096,
   correlationIdBytesMax: 16,
   principalBytesMax: 256,
   sourceTagBytesMax: 16,

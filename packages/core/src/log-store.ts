@@ -4,6 +4,7 @@ import type { HeddleError } from "./errors.ts";
 import type { Hlc } from "./hybrid-clock.ts";
 import type { DocumentId, DocumentName, LaneId, StoreId } from "./ids.ts";
 import type { LaneDescriptor } from "./lane.ts";
+import type { AuditRecord, DocumentSurvey, LogMend } from "./log-repair.ts";
 import type {
   KeptFork,
   PeerAck,
@@ -44,6 +45,9 @@ export interface LogStore {
    * are not read, so that a damaged one hides none of the others.
    */
   readDirtyDocuments(): Promise<readonly DocumentId[]>;
+
+  /** Ids of all documents in their order, damaged ones among them: no record is looked into. */
+  readDocumentIds(): Promise<readonly DocumentId[]>;
 
   /** How many documents there are, damaged ones among them. */
   countDocuments(): Promise<number>;
@@ -130,6 +134,17 @@ export interface LogStore {
   /** What was found lost or damaged and not yet given back by another replica, oldest first. */
   readRepairRequests(): Promise<readonly RepairRequest[]>;
 
+  /**
+   * Looks at every record of a document by itself and passes over what is damaged; `undefined` where
+   * nothing of it is here.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_IO`, `HEDDLE_STORAGE_CLOSED`.
+   */
+  surveyDocument(document: DocumentId): Promise<DocumentSurvey | undefined>;
+
+  /** The audit journal, oldest first, after a number. */
+  readAudit(after?: number): AsyncIterable<readonly AuditRecord[]>;
+
   /** Calls `listener` after every change of `state`; the returned function stops that. */
   onStateChange(listener: (state: LogStoreState) => void): () => void;
 
@@ -195,6 +210,10 @@ export interface LogBatch {
   readonly accept?: readonly RefusedPlace[];
   /** The log itself is not changed. Each in the place of the one before. */
   readonly refused?: readonly RefusedEnvelope[];
+  /** Before all other parts that read the log. */
+  readonly mend?: readonly LogMend[];
+  /** Entries of the audit journal, each at most `limits.auditEntryBytesMax`. */
+  readonly audit?: readonly Uint8Array[];
 }
 
 /** Whether envelopes that a checkpoint covers stay in the log, or go. */
@@ -268,6 +287,8 @@ export interface StoredEnvelope {
 export interface LogRange {
   /** Starts after these seqs, and never below the floors. Lanes that are missing start at their floors. */
   readonly above?: ReadonlyMap<LaneId, number> | undefined;
+  /** Ends with these seqs, whatever lies behind them; lanes that are missing are left out. */
+  readonly upTo?: ReadonlyMap<LaneId, number> | undefined;
   /** Only this lane. */
   readonly lane?: LaneId | undefined;
 }

@@ -45,6 +45,11 @@ export class MemoryCheckpoints {
     });
   }
 
+  /** They were damaged, and have been replaced. */
+  drop(numbers: readonly number[]): void {
+    for (const number of numbers) this.#checkpoints.delete(number);
+  }
+
   /** Before anything changes: what {@link adopt} relies on. */
   assertAdoptable({ checkpoint, floors }: CheckpointAdoption): void {
     const { vector } = decodeCheckpointVector(checkpoint.vector);

@@ -2,6 +2,7 @@ import { assert } from "./assert.ts";
 import type { Hlc } from "./hybrid-clock.ts";
 import type { DocumentId, LaneId, StoreId } from "./ids.ts";
 import type { LaneDescriptor } from "./lane.ts";
+import type { AuditRecord } from "./log-repair.ts";
 import type {
   Arrival,
   DocumentEntry,
@@ -25,6 +26,8 @@ export class MemoryDisk {
   readonly arrivals: Arrival[] = [];
   readonly incarnations: Incarnation[] = [];
   readonly peers = new MemoryPeers();
+  /** The audit journal, oldest first. */
+  readonly audit: AuditRecord[] = [];
   /** Number of the last commit group. */
   lastArrival = 0;
 

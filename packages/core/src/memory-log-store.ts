@@ -3,6 +3,7 @@ import type { Random } from "./environment.ts";
 import { HeddleError, HeddleErrorCode } from "./errors.ts";
 import { newStoreId, type DocumentId, type LaneId, type StoreId } from "./ids.ts";
 import type { LaneDescriptor } from "./lane.ts";
+import type { AuditRecord, DocumentSurvey } from "./log-repair.ts";
 import type {
   Arrival,
   LogBatch,
@@ -90,6 +91,11 @@ export class MemoryLogStore implements LogStore {
     return dirty.map(([id]) => id).toSorted();
   }
 
+  async readDocumentIds(): Promise<readonly DocumentId[]> {
+    this.#assertOpen();
+    return [...this.#disk.documents.keys()].toSorted();
+  }
+
   async countDocuments(): Promise<number> {
     this.#assertOpen();
     return this.#disk.documents.size;
@@ -123,7 +129,7 @@ export class MemoryLogStore implements LogStore {
 
   async *readLogByArrival(
     document: DocumentId,
-    { above, lane: only }: LogRange = {},
+    { above, upTo, lane: only }: LogRange = {},
   ): AsyncIterable<readonly StoredEnvelope[]> {
     this.#assertOpen();
     const onDisk = this.#disk.documents.get(document);
@@ -132,6 +138,7 @@ export class MemoryLogStore implements LogStore {
     const arrived = onDisk?.arrived.slice() ?? [];
     for (const { lane, seq } of arrived) {
       if (seq <= (above?.get(lane) ?? 0) || (only ?? lane) !== lane) continue;
+      if (upTo && seq > (upTo.get(lane) ?? 0)) continue;
       const bytes = onDisk!.log.get(lane)?.[seq - this.#disk.floorOf(document, lane) - 1];
       if (bytes) chunk.push({ lane, seq, bytes: copyOf(bytes) });
       if (chunk.length < chunkEnvelopes) continue;
@@ -241,6 +248,34 @@ export class MemoryLogStore implements LogStore {
   async readIncarnations(): Promise<readonly Incarnation[]> {
     this.#assertOpen();
     return [...this.#disk.incarnations];
+  }
+
+  /** Memory that lies is not modelled: all that is there is whole. */
+  async surveyDocument(document: DocumentId): Promise<DocumentSurvey | undefined> {
+    this.#assertOpen();
+    const onDisk = this.#disk.documents.get(document);
+    if (!onDisk) return undefined;
+    const { entry, log, checkpoints } = onDisk;
+    const named = new Set([...log.keys(), ...checkpoints.floors.keys()]);
+    const lanes = [...this.#disk.lanes.keys()].filter((lane) => named.has(lane));
+    return {
+      document,
+      entry: { ...entry },
+      lanes: lanes.map((lane) => {
+        const floor = checkpoints.floorOf(lane);
+        return { lane, floor, lastSeq: floor + (log.get(lane)?.length ?? 0), holes: [] };
+      }),
+      checkpoints: checkpoints.all.map(({ number }) => ({ number, isWhole: true })),
+      isVectorLost: false,
+      others: [],
+    };
+  }
+
+  async *readAudit(after = 0): AsyncIterable<readonly AuditRecord[]> {
+    this.#assertOpen();
+    const entries = this.#disk.audit.filter(({ number }) => number > after);
+    if (entries.length > 0)
+      yield entries.map(({ number, bytes }) => ({ number, bytes: copyOf(bytes) }));
   }
 
   /** Memory that lies is not modelled: there is nothing to ask for. */

@@ -2,6 +2,7 @@ import { arrivalRunsOf, isNumbered } from "./arrival-runs.ts";
 import { assert } from "./assert.ts";
 import type { Envelope } from "./envelope.ts";
 import { compareHlc } from "./hybrid-clock.ts";
+import { limits } from "./limits.ts";
 import type { ArrivalRun, CheckpointAdoption, DocumentEntry, LogBatch } from "./log-store.ts";
 import { MemoryCheckpoints } from "./memory-checkpoints.ts";
 import {
@@ -31,6 +32,10 @@ export function writeMemoryBatch(disk: MemoryDisk, batch: LogBatch): void {
   }
   for (const entry of batch.documents ?? []) putDocument(disk, entry);
   for (const envelope of batch.envelopes ?? []) putEnvelope(disk, envelope);
+  // Envelopes are all there, and whole, as long as memory does not lie.
+  for (const { document, checkpoints } of batch.mend ?? []) {
+    disk.document(document).checkpoints.drop(checkpoints ?? []);
+  }
   for (const { document, vector } of batch.vectors ?? []) {
     const onDisk = disk.document(document);
     onDisk.vector = copyOfVector(vector);
@@ -58,6 +63,7 @@ export function writeMemoryBatch(disk: MemoryDisk, batch: LogBatch): void {
   }
   for (const adoption of batch.adopt ?? []) adopt(disk, adoption);
   disk.peers.write(batch);
+  for (const bytes of batch.audit ?? []) putAudit(disk, bytes);
   if (isNumbered(batch)) {
     const number = ++disk.lastArrival;
     const adopted = (batch.adopt ?? []).flatMap(adoptedEnds);
@@ -120,6 +126,13 @@ function putEnvelope(disk: MemoryDisk, envelope: Envelope): void {
   onDisk.arrived.push({ lane: envelope.lane, seq: envelope.seq });
   onDisk.dirty = true;
   if (compareHlc(envelope.hlc, disk.lastHlc) > 0) disk.lastHlc = envelope.hlc;
+}
+
+/** Numbers go on where the last entry was, and so does the journal when it is full. */
+function putAudit({ audit }: MemoryDisk, bytes: Uint8Array): void {
+  assert(bytes.length <= limits.auditEntryBytesMax, "an audit entry keeps its cap");
+  audit.push({ number: (audit.at(-1)?.number ?? 0) + 1, bytes: copyOf(bytes) });
+  if (audit.length > limits.auditEntriesMax) audit.shift();
 }
 
 /** Groups at the beginning of the feed of which nothing is left; the last one stays. */

@@ -1,5 +1,9 @@
+export * from "./audit-entry.ts";
+export { auditLimits } from "./audit-limits.ts";
+export * from "./classify-drift.ts";
 export * from "./define-projection.ts";
 export * from "./document-rows.ts";
+export * from "./drift-case.ts";
 export { LeaseTable } from "./lease-table.ts";
 export { MemoryProjectionDisk, MemoryProjectionStore } from "./memory-projection-store.ts";
 export { assertBatch, assertPage, isAsExpected } from "./projection-batch.ts";

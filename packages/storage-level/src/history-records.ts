@@ -1,5 +1,6 @@
 import {
   bytesOfId,
+  cutUtf8,
   limits,
   rollbackReasons,
   toHex,
@@ -17,7 +18,6 @@ import { incarnationKeys, journalKeys, repairKeys } from "./key-ranges.ts";
 import { damageOfKey, numberOfKey, openingOfKey } from "./parts-of-key.ts";
 import { deviceKey, incarnationKey, journalKey } from "./record-keys.ts";
 import { putRecord } from "./records.ts";
-import { cutUtf8 } from "./refusal-records.ts";
 
 /** Records about the store itself: kinds i, X and R, written and read as those of records.ts. */
 

@@ -25,6 +25,7 @@ const kindByPrefix: ReadonlyMap<number, string> = new Map([
   [Prefix.ack, "acknowledgement"],
   [Prefix.fork, "fork"],
   [Prefix.refused, "refused envelope"],
+  [Prefix.audit, "audit entry"],
 ]);
 
 const prefixesWithDocument: ReadonlySet<number> = new Set([
@@ -69,6 +70,7 @@ const lengthsByPrefix: ReadonlyMap<number, readonly number[]> = new Map([
   [Prefix.ack, [37]],
   [Prefix.fork, [41]],
   [Prefix.refused, [57]],
+  [Prefix.audit, [9]],
 ]);
 
 /** How long the keys are that begin with `prefix`; none for what begins no key. */

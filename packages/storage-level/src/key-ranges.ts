@@ -17,6 +17,7 @@ export const arrivalKeys = keysUnder(Uint8Array.of(Prefix.arrival));
 export const incarnationKeys = keysUnder(Uint8Array.of(Prefix.incarnation));
 export const journalKeys = keysUnder(Uint8Array.of(Prefix.journal));
 export const repairKeys = keysUnder(Uint8Array.of(Prefix.repair));
+export const auditKeys = keysUnder(Uint8Array.of(Prefix.audit));
 
 export function vectorKeysOf(document: DocumentId): KeyRange {
   return keysUnder(new KeyWriter(Prefix.vector, 16).id(document).key);
@@ -74,6 +75,11 @@ export function checkpointKeysOf(document: DocumentId): KeyRange {
 export function chunkKeysOf(document: DocumentId, number: number, kind: ChunkKind): KeyRange {
   const writer = new KeyWriter(Prefix.checkpointChunk, 21).id(document);
   return keysUnder(writer.uint32(number).bytes(Uint8Array.of(kind)).key);
+}
+
+/** Chunks of both kinds. */
+export function chunkKeysOfCheckpoint(document: DocumentId, number: number): KeyRange {
+  return keysUnder(new KeyWriter(Prefix.checkpointChunk, 20).id(document).uint32(number).key);
 }
 
 export function floorKeysOf(document: DocumentId): KeyRange {

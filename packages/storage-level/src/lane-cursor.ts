@@ -5,7 +5,7 @@ import type { Entry, LogDatabase } from "./level-database.ts";
 import { readFloorOf } from "./read-floor.ts";
 import { missingEnvelope } from "./read-log-chunks.ts";
 import { damaged } from "./record-codec.ts";
-import { envelopeKeysAbove } from "./key-ranges.ts";
+import { envelopeKeysAbove, envelopeKeysBetween } from "./key-ranges.ts";
 import { numberOfKey } from "./parts-of-key.ts";
 
 /** A part of one lane of a document. */
@@ -14,6 +14,8 @@ export interface LanePart {
   readonly laneIx: number;
   /** The seq behind which it starts. */
   readonly after: number;
+  /** The seq with which it ends; `Infinity` for the whole lane. */
+  readonly last: number;
   /** The lane reaches at least to this seq. */
   readonly kept: number;
 }
@@ -48,7 +50,10 @@ export class LaneCursor implements AsyncDisposable {
     this.#reading = reading;
     this.laneIx = reading.laneIx;
     this.#seq = reading.after;
-    const range = envelopeKeysAbove(document, reading.laneIx, reading.after);
+    const { laneIx, after, last } = reading;
+    const range = Number.isFinite(last)
+      ? envelopeKeysBetween(document, laneIx, after, last)
+      : envelopeKeysAbove(document, laneIx, after);
     const limits = { bytesMax: chunkBytesMax, entriesMax: () => this.#nextEntriesMax() };
     this.#chunks = database.entries(range, limits)[Symbol.asyncIterator]();
   }

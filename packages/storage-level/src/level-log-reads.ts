@@ -1,7 +1,9 @@
 import type {
   Arrival,
   Attribution,
+  AuditRecord,
   DocumentId,
+  DocumentSurvey,
   Incarnation,
   KeptFork,
   LaneDescriptor,
@@ -22,6 +24,7 @@ import type {
   VersionVector,
 } from "@heddle/core";
 
+import { readAuditAfter } from "./audit-records.ts";
 import type { GuardedReads } from "./guarded-reads.ts";
 import { readIncarnations, readRepairRequests } from "./history-records.ts";
 import { documentKeys } from "./key-ranges.ts";
@@ -52,6 +55,7 @@ import {
   readForkedDocuments,
   readForks,
 } from "./read-peers.ts";
+import { surveyDocument } from "./survey-document.ts";
 
 type LogReads = Omit<LogStore, keyof LogWrites>;
 type LogWrites = Pick<
@@ -173,6 +177,14 @@ export abstract class LevelLogReads implements LogReads {
 
   readRefused(document?: DocumentId): AsyncIterable<readonly RefusedEnvelope[]> {
     return this.#reads.each((log) => readAllRefused(log, document), document);
+  }
+
+  async surveyDocument(document: DocumentId): Promise<DocumentSurvey | undefined> {
+    return this.#reads.once((log) => surveyDocument(log, document));
+  }
+
+  readAudit(after = 0): AsyncIterable<readonly AuditRecord[]> {
+    return this.#reads.each((log) => readAuditAfter(log, after));
   }
 
   async readIncarnations(): Promise<readonly Incarnation[]> {

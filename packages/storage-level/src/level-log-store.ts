@@ -16,10 +16,12 @@ import { GroupCommit } from "./group-commit.ts";
 import { GuardedReads } from "./guarded-reads.ts";
 import type { JournalEntry, NumberedJournalEntry } from "./history-records.ts";
 import { writeError } from "./level-errors.ts";
+import type { Operation } from "./level-database.ts";
 import { LevelLogReads } from "./level-log-reads.ts";
 import { LogInUse } from "./log-in-use.ts";
 import type { DamageChange } from "./note-damages.ts";
 import type { OpenLog } from "./open-log.ts";
+import { mendOperations } from "./mend-operations.ts";
 import { prepareAppend, type PreparedAppend } from "./prepare-append.ts";
 import { assertAdoptable, assertPrunable, feedGroupsMax } from "./prune-operations.ts";
 import { putMark, type LogMark } from "./records.ts";
@@ -114,7 +116,11 @@ export class LevelLogStore extends LevelLogReads implements LogStore {
       await this.#reads.once((log) => assertPrunable(log, prune));
     for (const adopt of batch.adopt ?? [])
       await this.#reads.once((log) => assertAdoptable(log, adopt));
-    return this.#commits.add(prepareAppend(batch, this.#inUse.open));
+    const mended: Operation[] = [];
+    for (const mend of batch.mend ?? []) {
+      mended.push(...(await this.#reads.once((log) => mendOperations(log, mend))));
+    }
+    return this.#commits.add(prepareAppend(batch, this.#inUse.open, mended));
   }
 
   /** What happened to the store itself, oldest first. */
@@ -204,9 +210,9 @@ export class LevelLogStore extends LevelLogReads implements LogStore {
       for (const document of built.created) log.creating.delete(document);
       for (const document of built.cleaned) log.dirty.delete(document);
       if (built.tail !== log.tail) this.#witness.note(built.tail);
-      for (const { arrived, prunes } of group) {
+      for (const { arrived, prunes, mends } of group) {
         log.spans.added(arrived);
-        for (const { document } of prunes) log.spans.changed(document);
+        for (const { document } of [...prunes, ...mends]) log.spans.changed(document);
       }
       log.tail = built.tail;
       this.#fence.succeeded();

@@ -1,5 +1,6 @@
 import { laneId, type DocumentId, type Hash, type HeddleError, type Logger } from "@heddle/core";
 
+import { AuditNumbers } from "./audit-records.ts";
 import { LaneAliases } from "./lane-aliases.ts";
 import { LaneSpans } from "./lane-spans.ts";
 import type { LogDatabase } from "./level-database.ts";
@@ -26,6 +27,7 @@ export interface OpenLog {
   readonly arrivalsVerified: number;
   /** Where the lanes of documents that were read lately begin and end. */
   readonly spans: LaneSpans;
+  readonly audit: AuditNumbers;
 }
 
 interface Tools {
@@ -44,7 +46,8 @@ export async function openLog(
   const dirty = await loadDirty(database, tools.logger);
   const { hash } = tools;
   const laneCount = lanes.lastIx;
-  const inMemory = { dirty, creating: new Set<DocumentId>(), spans: new LaneSpans() };
+  const audit = await AuditNumbers.load(database);
+  const inMemory = { dirty, creating: new Set<DocumentId>(), spans: new LaneSpans(), audit };
   return { database, hash, lanes, laneCount, ...inMemory, tail, mark, arrivalsVerified: verified };
 }
 

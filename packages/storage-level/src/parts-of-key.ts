@@ -39,7 +39,7 @@ export function isArrivalKey(key: Uint8Array): boolean {
   return key.length === 9 && key[0] === Prefix.arrival;
 }
 
-/** The last part of a key of kind E, A, X or a. */
+/** The last part of a key of kind E, A, X, j or a. */
 export function numberOfKey(key: Uint8Array): number {
   const view = viewOf(key);
   return view.getUint32(key.length - 8) * 2 ** 32 + view.getUint32(key.length - 4);

@@ -1,4 +1,5 @@
 import {
+  cutUtf8,
   decodeLane,
   limits,
   type Hash,
@@ -27,7 +28,6 @@ import {
 } from "./peer-keys.ts";
 import { documentOfKey } from "./parts-of-key.ts";
 import { putRecord } from "./records.ts";
-import { cutUtf8 } from "./refusal-records.ts";
 
 /** Records of kinds P, O, F and N: about other stores. Tags are never reused. */
 

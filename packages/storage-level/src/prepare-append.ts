@@ -10,6 +10,7 @@ import {
   type DocumentVector,
   type Hlc,
   type LogBatch,
+  type LogMend,
   type LogPrune,
 } from "@heddle/core";
 
@@ -38,6 +39,8 @@ export interface PreparedAppend {
   readonly vectors: readonly DocumentVector[];
   readonly parking: readonly Parking[];
   readonly prunes: readonly LogPrune[];
+  /** Their records are among the puts. */
+  readonly mends: readonly LogMend[];
   /** Cursors and acknowledgements of peers. */
   readonly peers: readonly PeerChange[];
   readonly isNumbered: boolean;
@@ -53,13 +56,18 @@ export interface Parking {
   readonly update?: NonNullable<LogBatch["park"]>[number]["update"];
 }
 
-/** Gives new lanes their aliases; everything that could be refused is checked before that. */
+/**
+ * Gives new lanes their aliases; everything that could be refused is checked before that.
+ *
+ * @param mended what `batch.mend` writes, which took looks at the disk.
+ */
 export function prepareAppend(
   batch: LogBatch,
-  { lanes, tail }: Pick<OpenLog, "lanes" | "tail">,
+  { lanes, tail, audit }: Pick<OpenLog, "lanes" | "tail" | "audit">,
+  mended: readonly Operation[] = [],
 ): PreparedAppend {
   assertSound(batch, lanes);
-  const puts: Operation[] = [];
+  const puts: Operation[] = [...mended];
   const arrived: Arrived[] = [];
   const envelopes: ReservedEnvelope[] = [];
   let lastHlc: Hlc | undefined;
@@ -88,7 +96,7 @@ export function prepareAppend(
     for (const end of adoptedEnds(adoption, lanes)) arrived.push(end);
   }
   puts.push(...(batch.accept ?? []).map(deleteRefused), ...(batch.refused ?? []).map(putRefused));
-  puts.push(...(batch.forks ?? []).map(putFork));
+  puts.push(...(batch.forks ?? []).map(putFork), ...audit.add(batch.audit ?? []));
   const parking = parkingOf(batch);
   return {
     puts,
@@ -98,6 +106,7 @@ export function prepareAppend(
     vectors: (batch.vectors ?? []).map(copyOfVector),
     parking,
     prunes: [...(batch.prune ?? []), ...(batch.adopt ?? [])],
+    mends: batch.mend ?? [],
     peers: peerChangesOf(batch, lanes),
     isNumbered: isNumbered(batch),
     lastHlc,
@@ -114,6 +123,7 @@ export function prepareNotes(puts: readonly Operation[]): PreparedAppend {
     vectors: [],
     parking: [],
     prunes: [],
+    mends: [],
     peers: [],
   };
   return { puts, ...nothing, isNumbered: false, lastHlc: undefined, bytes: bytesOf(puts, []) };
@@ -139,6 +149,9 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
   }
   for (const { lane } of batch.acks ?? []) {
     assert(lanes.has(lane) || opened.has(lane), "a lane is known before it is acknowledged");
+  }
+  for (const { envelopes = [] } of batch.mend ?? []) {
+    for (const { lane } of envelopes) assert(lanes.has(lane), "what is mended has a lane");
   }
   for (const fork of batch.forks ?? []) {
     assert(branchBytes(fork) <= limits.forkBytesMax, "the branches of a fork are within their cap");

@@ -17,19 +17,21 @@ const chunkMax = { bytes: 64 * 1024, envelopes: 512 } as const;
 export async function* readLogByArrival(
   log: OpenLog,
   document: DocumentId,
-  { above, lane: only }: LogRange = {},
+  { above, upTo, lane: only }: LogRange = {},
 ): AsyncIterable<readonly StoredEnvelope[]> {
   const lastGroup = log.tail.number;
   const wanted: WantedLane[] = [];
   for (const [laneIx, span] of await log.spans.of(log, document)) {
-    const { lane, floor, end, kept, seen } = span;
+    const { lane, floor, end, seen } = span;
+    const last = upTo ? (upTo.get(lane) ?? 0) : Infinity;
+    const kept = Math.min(span.kept, last);
     const after = Math.max(floor, above?.get(lane) ?? 0);
-    if ((only ?? lane) !== lane || Math.max(end, kept) <= after) continue;
+    if ((only ?? lane) !== lane || Math.min(Math.max(end, kept), last) <= after) continue;
     const openedAfter = log.lanes.openedAfter(laneIx);
     const first = { group: openedAfter > 0 ? openedAfter + 1 : 0, index: 0 };
     const place = seen?.seq === after + 1 ? seen.place : first;
     const stopped = (at: NonNullable<LaneSpan["seen"]>): void => void (span.seen = at);
-    wanted.push({ lane, laneIx, after, kept, place, stopped });
+    wanted.push({ lane, laneIx, after, last, kept, place, stopped });
   }
   await using merge = new ArrivalMerge(log.database, document, { wanted, lastGroup });
   let chunk: StoredEnvelope[] = [];

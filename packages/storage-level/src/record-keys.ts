@@ -35,6 +35,7 @@ import { KeyWriter } from "./key-writer.ts";
  *   O store16 document16 laneIx4   | acknowledgement of a peer: it has the lane up to a seq
  *   F document16 lane16 seq8       | fork: the descriptor and both branches
  *   N document16 lane16 seq8 store16 | envelope that a peer refused for good
+ *   j number8                      | audit journal: what differed, and what was done
  *
  * Reserved for later and never to be used for anything else: S K (membership, keys), J (projections).
  */
@@ -60,6 +61,7 @@ export const Prefix = {
   ack: 0x4f,
   fork: 0x46,
   refused: 0x4e,
+  audit: 0x6a,
 } as const;
 
 /** Behind the document in a key of kind Q. */
@@ -123,6 +125,10 @@ export function incarnationKey(opening: number): Uint8Array {
 
 export function journalKey(number: number): Uint8Array {
   return new KeyWriter(Prefix.journal, 8).uint64(number).key;
+}
+
+export function auditKey(number: number): Uint8Array {
+  return new KeyWriter(Prefix.audit, 8).uint64(number).key;
 }
 
 /** `damage` is 16 bytes that stand for what is damaged. */

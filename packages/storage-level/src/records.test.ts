@@ -10,6 +10,7 @@ import { testEnvironment, TestWriter } from "@heddle/testkit";
 import { describe, expect, it } from "vitest";
 
 import { decodeRuns, encodeRuns, nextChain, putArrival, readArrival } from "./arrival-record.ts";
+import { putAudit, readAudit } from "./audit-records.ts";
 import { placeEnvelope, readEnvelope, reserveEnvelope } from "./envelope-record.ts";
 import {
   encodeRepairRequest,
@@ -132,6 +133,7 @@ const peer = "9e".repeat(16) as StoreId;
 const cursor = { store: peer, incarnation: chain, arrival: 2 ** 33 };
 const branches = { branchA: [Uint8Array.of(1, 2), Uint8Array.of(3)], branchB: [Uint8Array.of(4)] };
 const fork = { document, lane, seq: 77, ...branches, foundAtMs: 1_795_000_000_789 };
+const auditEntry = { number: 300, bytes: Uint8Array.of(1, 1, 77) };
 const refusal = {
   document,
   lane: lane.id,
@@ -223,6 +225,7 @@ const kinds: Record<string, Kind> = {
     decode: (key, record) => readFork(environment.hash, key, record),
     value: fork,
   },
+  "audit entry": { operation: putAudit(auditEntry), decode: readAudit, value: auditEntry },
   "refused envelope": { operation: putRefused(refusal), decode: readRefused, value: refusal },
   arrival: {
     operation: putArrival(300, { chain, runs }),
@@ -368,6 +371,7 @@ const golden: Record<string, readonly [key: string, record: string]> = {
     "46d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0c338001ffca6c0a17c7a5b95fc6791fa000000000000004d",
     "6801000000b0030e1fa9039b010101031013a169251c9d86890e4996e62c91abe60520f64ba0e6b15d7b7b4d69b41e7cb34a8751ee9a11469aea71961a0fdeb5d54b6607105c2ffca8c6d3fc019294eca9f8e9a4e1090801a1f640bc0000000b0474657374ff0140c46fd6a9a3c12a497f801e38460ddd4473528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1ed66a63bebd37ac0305050201020103070201040895c2d9f29e34",
   ],
+  "audit entry": ["6a000000000000012c", "680100000005a7d0bac7030301014d"],
   "refused envelope": [
     "4ed0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0c338001ffca6c0a17c7a5b95fc6791fa000000000000004d9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e",
     "680100000017b4ad14510203050cc3bc626572203136204d69420696c2d9f29e34",

@@ -1,5 +1,6 @@
 import {
   bytesOfId,
+  cutUtf8,
   limits,
   toHex,
   type LaneId,
@@ -7,7 +8,7 @@ import {
   type RecalledEnvelope,
   type RefusalNote,
 } from "@heddle/core";
-import { decodeUtf8, encodeUtf8 } from "lib0/string";
+import { decodeUtf8 } from "lib0/string";
 
 import { decodeRecord, encodeFields } from "./record-fields.ts";
 import { refusedIdOfKey } from "./parts-of-key.ts";
@@ -106,14 +107,4 @@ function noteOf(fields: NoteFields): RefusalNote {
   if (releasedAtMs === 0) return note;
   const by = fields.optionalBytes(ReleaseTag.releasedBy, limits.reasonBytesMax);
   return { ...note, release: { atMs: releasedAtMs, by: decodeUtf8(by ?? new Uint8Array()) } };
-}
-
-/** At most `bytesMax` bytes of `text`, cut between characters: half of one could not be read again. */
-export function cutUtf8(text: string, bytesMax: number): Uint8Array {
-  const bytes = encodeUtf8(text);
-  if (bytes.length <= bytesMax) return bytes;
-  let end = bytesMax;
-  // Bytes 10xxxxxx go on with a character that began before them.
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.subarray(0, end);
 }

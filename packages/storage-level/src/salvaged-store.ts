@@ -7,7 +7,9 @@ import type { Finding } from "./finding.ts";
 import { openLevelDatabase, type LogDatabase } from "./level-database.ts";
 import { forkKeys, refusedKeys } from "./peer-keys.ts";
 import { readFork, readRefused } from "./peer-records.ts";
+import { readAudit } from "./audit-records.ts";
 import {
+  auditKeys,
   checkpointKeys,
   dirtyKeys,
   documentKeys,
@@ -98,7 +100,7 @@ export class SalvagedStore implements AsyncDisposable {
   }
 
   /**
-   * Parked and quarantined updates, recalls, forks and refusals by peers, of all documents; each as a
+   * Parked and quarantined updates, recalls, forks, refusals by peers, and the audit journal; each as a
    * batch of its own. What this store heard of cursors and acknowledgements does not hold for another.
    */
   async *notes(): AsyncIterable<LogBatch> {
@@ -125,6 +127,10 @@ export class SalvagedStore implements AsyncDisposable {
     for await (const [[key, record]] of database.entries(refusedKeys)) {
       const refused = readable(() => readRefused(key, record));
       if (refused) yield { refused: [refused] };
+    }
+    for await (const [[key, record]] of database.entries(auditKeys)) {
+      const entry = readable(() => readAudit(key, record));
+      if (entry) yield { audit: [entry.bytes] };
     }
   }
 

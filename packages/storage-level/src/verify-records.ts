@@ -13,12 +13,14 @@ import type { Entry } from "./level-database.ts";
 import { readAck, readCursor, readFork, readRefused } from "./peer-records.ts";
 import { damaged, openRecord } from "./record-codec.ts";
 import { readAttribution } from "./attribution-records.ts";
+import { readAudit } from "./audit-records.ts";
 import type { KeyRange } from "./key-writer.ts";
 import { ackKeys, cursorKeys, forkKeys, laneIxOfAckKey, refusedKeys } from "./peer-keys.ts";
 import { describeKey } from "./key-kinds.ts";
 import {
   arrivalKeys,
   attributionKeys,
+  auditKeys,
   checkpointChunkKeys,
   checkpointKeys,
   dirtyKeys,
@@ -75,6 +77,7 @@ const knownRanges: readonly KeyRange[] = [
   ackKeys,
   forkKeys,
   refusedKeys,
+  auditKeys,
   { gte: deviceKey, lt: Uint8Array.of(...deviceKey, 0) },
   { gte: feedFloorKey, lt: Uint8Array.of(...feedFloorKey, 0) },
   { gte: headKey, lt: Uint8Array.of(...headKey, 0) },
@@ -134,6 +137,7 @@ export async function verifyRecords(
   });
   await verifyEach(counting, forkKeys, (key, record) => readFork(counting.hash, key, record));
   await verifyEach(counting, refusedKeys, readRefused);
+  await verifyAudit(counting);
   for (const range of between(knownRanges)) await verifyEach(counting, range, openRecord);
   const { count, envelopes } = documents;
   return {
@@ -183,6 +187,17 @@ function faultOfDevice(file: DeviceFile, known: Uint8Array | undefined): string 
   return isSame ? undefined : "the device key is another one than this store was written with";
 }
 
+/** Where it is full the oldest entries go: it begins anywhere, and has no gaps. */
+async function verifyAudit(verification: RecordVerification): Promise<void> {
+  const { database } = verification;
+  let before = 0;
+  for await (const [first] of database.entries(auditKeys)) {
+    before = first ? numberOfKey(first[0]) - 1 : 0;
+    break;
+  }
+  await verifyDense(verification, auditKeys, numberOfKey, readAudit, before);
+}
+
 async function verifyEach(
   { database, report, pace }: RecordVerification,
   range: KeyRange,
@@ -196,15 +211,16 @@ async function verifyEach(
   }
 }
 
-/** As {@link verifyEach}, for records that are numbered from 1 without gaps. */
+/** As {@link verifyEach}, for records that are numbered without gaps, from `before` on. */
 async function verifyDense(
   verification: RecordVerification,
   range: KeyRange,
   numberOf: (key: Uint8Array) => number,
   read: (...entry: Entry) => unknown,
+  before = 0,
 ): Promise<void> {
   const { report } = verification;
-  let number = 0;
+  let number = before;
   await verifyEach(verification, range, (key, record) => {
     read(key, record);
     const found = numberOf(key);

@@ -8,6 +8,7 @@ import { describeLogStoreModel } from "./describe-model.ts";
 import { describeParking } from "./describe-parking.ts";
 import { describePeers } from "./describe-peers.ts";
 import { describeRefusals } from "./describe-refusals.ts";
+import { describeRepair } from "./describe-repair.ts";
 import { describeReadsAndWrites } from "./describe-writes.ts";
 import type { LogStoreHarness } from "./store-bench.ts";
 
@@ -30,6 +31,7 @@ export function describeLogStoreContract(
     describe("change feed", () => describeChangeFeed(harness));
     describe("checkpoints", () => describeCheckpoints(harness));
     describe("other stores", () => describePeers(harness, modelRuns));
+    describe("looking for damage", () => describeRepair(harness));
     describe("life of a store", () => describeLife(harness));
     describeLogStoreModel(harness, modelRuns);
   });

@@ -1,7 +1,7 @@
 import { decodeUtf8 } from "lib0/string";
 import { expect, test } from "vitest";
 
-import { cutUtf8 } from "./refusal-records.ts";
+import { cutUtf8 } from "./field-sets.ts";
 
 test("[STO-8] a long reason is cut between characters, so that it can be read again", () => {
   const reason = `x${"ü".repeat(160)}🧵`;

@@ -1,0 +1,58 @@
+import type { Envelope } from "./envelope.ts";
+import type { DocumentId, LaneId } from "./ids.ts";
+import type { DocumentEntry } from "./log-store.ts";
+
+/** What is whole of a document whose records may be damaged, by their own checksums. */
+export interface DocumentSurvey {
+  readonly document: DocumentId;
+  /** Missing where its own record is lost, and its name with it. */
+  readonly entry: DocumentEntry | undefined;
+  /** In the order of opening. */
+  readonly lanes: readonly SurveyedLane[];
+  /** Newest first. */
+  readonly checkpoints: readonly SurveyedCheckpoint[];
+  /** The kept vector cannot be read: that a lane has lost its end would not be noticed. */
+  readonly isVectorLost: boolean;
+  /** Something else of it is damaged, which no peer can bring: parking, quarantine, recalls, floors. */
+  readonly others: readonly string[];
+}
+
+export interface SurveyedLane {
+  readonly lane: LaneId;
+  readonly floor: number;
+  /** The highest seq that anything here names. */
+  readonly lastSeq: number;
+  /** What is damaged or missing above the floor, ascending. */
+  readonly holes: readonly SeqRange[];
+}
+
+export interface SeqRange {
+  readonly fromSeq: number;
+  /** Inclusive. */
+  readonly toSeq: number;
+}
+
+export interface SurveyedCheckpoint {
+  readonly number: number;
+  /** All of its records are there. What they say is for `isCheckpointWhole`. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * Puts back what a survey missed. Envelopes take the place that they had in the order of arrival, as far
+ * as the change feed remembers it. Nothing that is whole is written over with something else.
+ */
+export interface LogMend {
+  readonly document: DocumentId;
+  /** As another replica has them, and proven to belong there. */
+  readonly envelopes?: readonly Envelope[];
+  /** Numbers of checkpoints that are damaged and have been replaced: all that is left of them goes. */
+  readonly checkpoints?: readonly number[];
+}
+
+/** An entry of the audit journal, which only `@heddle/reconcile` can read. */
+export interface AuditRecord {
+  /** Ascending; where the journal is full the oldest go. */
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}

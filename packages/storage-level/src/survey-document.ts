@@ -1,0 +1,180 @@
+import {
+  isHeddleError,
+  type DocumentId,
+  type DocumentSurvey,
+  type LaneId,
+  type SeqRange,
+  type SurveyedCheckpoint,
+  type SurveyedLane,
+} from "@heddle/core";
+
+import { readFloor } from "./attribution-records.ts";
+import { readEnvelope } from "./envelope-record.ts";
+import { checkpointKeysOf, envelopeKeysOf, floorKeysOf, vectorKeysOf } from "./key-ranges.ts";
+import { isWhole } from "./kept-vectors.ts";
+import { readParked, readQuarantine, readRecalls } from "./log-reader.ts";
+import type { OpenLog } from "./open-log.ts";
+import {
+  checkpointNumberOfKey,
+  isVectorDigestKey,
+  laneIxOfKey,
+  numberOfKey,
+} from "./parts-of-key.ts";
+import { readCheckpoint, readCheckpointState } from "./read-checkpoints.ts";
+import { readable } from "./readable.ts";
+import { documentKey } from "./record-keys.ts";
+import { readDocumentEntry, readPosition, readVectorDigest } from "./records.ts";
+
+/** One lane while its envelopes go by. */
+interface LaneWalk {
+  readonly floor: number;
+  readonly kept: number;
+  readonly holes: SeqRange[];
+  /** The seq that comes next when nothing is missing. */
+  expected: number;
+  /** The highest key, whatever lies under it. */
+  lastKey: number;
+}
+
+/** Looks at all records of a document one by one; see `LogStore.surveyDocument`. */
+export async function surveyDocument(
+  log: OpenLog,
+  document: DocumentId,
+): Promise<DocumentSurvey | undefined> {
+  const others: string[] = [];
+  const key = documentKey(document);
+  const record = await log.database.get(key);
+  const entry = record && readable(() => readDocumentEntry(key, record));
+  const kept = await keptOf(log, document);
+  const floors = await floorsOf(log, document, others);
+  const lanes = await lanesOf(log, document, { kept: kept.seqs, floors, others });
+  const checkpoints = await checkpointsOf(log, document);
+  if (!record && kept.isNone && lanes.length === 0 && checkpoints.length === 0) return undefined;
+  for (const read of [readParked, readQuarantine, readRecalls]) {
+    const failure = await failureOf(() => read(log, document));
+    if (failure !== undefined) others.push(failure);
+  }
+  return { document, entry, lanes, checkpoints, isVectorLost: kept.isLost, others };
+}
+
+interface Kept {
+  /** By alias. */
+  readonly seqs: ReadonlyMap<number, number>;
+  readonly isLost: boolean;
+  readonly isNone: boolean;
+}
+
+/** Positions that can be read, whether or not others cannot. */
+async function keptOf(log: OpenLog, document: DocumentId): Promise<Kept> {
+  const seqs = new Map<number, number>();
+  const vector = new Map<LaneId, ReturnType<typeof readPosition>>();
+  let digest: Uint8Array | undefined;
+  let isLost = false;
+  let isNone = true;
+  for await (const chunk of log.database.entries(vectorKeysOf(document))) {
+    for (const [key, record] of chunk) {
+      isNone = false;
+      if (isVectorDigestKey(key)) digest = readable(() => readVectorDigest(key, record));
+      else {
+        const position = readable(() => readPosition(key, record));
+        const lane = log.lanes.idOf(laneIxOfKey(key));
+        if (position === undefined || lane === undefined) isLost = true;
+        else {
+          seqs.set(laneIxOfKey(key), position.seq);
+          vector.set(lane, position);
+        }
+      }
+    }
+  }
+  const isDirty = log.dirty.has(document);
+  if (!isDirty && !isWhole(log, { vector, digest })) isLost = true;
+  return { seqs, isLost, isNone };
+}
+
+async function floorsOf(
+  { database }: OpenLog,
+  document: DocumentId,
+  others: string[],
+): Promise<ReadonlyMap<number, number>> {
+  const floors = new Map<number, number>();
+  for await (const chunk of database.entries(floorKeysOf(document))) {
+    for (const [key, record] of chunk) {
+      const floor = readable(() => readFloor(key, record));
+      if (floor === undefined) others.push(`the floor of a lane of document ${document}`);
+      else floors.set(laneIxOfKey(key), floor);
+    }
+  }
+  return floors;
+}
+
+interface Named {
+  readonly kept: ReadonlyMap<number, number>;
+  readonly floors: ReadonlyMap<number, number>;
+  readonly others: string[];
+}
+
+async function lanesOf(
+  log: OpenLog,
+  document: DocumentId,
+  { kept, floors, others }: Named,
+): Promise<SurveyedLane[]> {
+  const walks = new Map<number, LaneWalk>();
+  const walkOf = (laneIx: number): LaneWalk => {
+    let walk = walks.get(laneIx);
+    if (walk) return walk;
+    const floor = floors.get(laneIx) ?? 0;
+    walk = { floor, kept: kept.get(laneIx) ?? 0, holes: [], expected: floor + 1, lastKey: floor };
+    walks.set(laneIx, walk);
+    return walk;
+  };
+  for (const laneIx of [...floors.keys(), ...kept.keys()]) walkOf(laneIx);
+  for await (const chunk of log.database.entries(envelopeKeysOf(document))) {
+    for (const [key, record] of chunk) {
+      const seq = numberOfKey(key);
+      const walk = walkOf(laneIxOfKey(key));
+      if (seq <= walk.floor) continue;
+      walk.lastKey = seq;
+      if (readable(() => readEnvelope(key, record)) === undefined) continue;
+      if (seq > walk.expected) walk.holes.push({ fromSeq: walk.expected, toSeq: seq - 1 });
+      walk.expected = seq + 1;
+    }
+  }
+  const lanes: SurveyedLane[] = [];
+  for (const [laneIx, walk] of [...walks].toSorted(([a], [b]) => a - b)) {
+    const lane = log.lanes.idOf(laneIx);
+    if (lane === undefined) {
+      others.push(`lane ${laneIx} of document ${document}, whose descriptor is lost`);
+      continue;
+    }
+    const lastSeq = Math.max(walk.kept, walk.lastKey);
+    if (walk.expected <= lastSeq) walk.holes.push({ fromSeq: walk.expected, toSeq: lastSeq });
+    lanes.push({ lane, floor: walk.floor, lastSeq, holes: walk.holes });
+  }
+  return lanes;
+}
+
+async function checkpointsOf(log: OpenLog, document: DocumentId): Promise<SurveyedCheckpoint[]> {
+  const checkpoints: SurveyedCheckpoint[] = [];
+  for await (const chunk of log.database.entries(checkpointKeysOf(document))) {
+    for (const entry of chunk) {
+      const number = checkpointNumberOfKey(entry[0]);
+      const failure = await failureOf(async () => {
+        await readCheckpoint(log, document, entry);
+        await readCheckpointState(log, document, number);
+      });
+      checkpoints.push({ number, isWhole: failure === undefined });
+    }
+  }
+  return checkpoints.toReversed();
+}
+
+/** What is wrong with what `read` reads; anything but damage is thrown. */
+async function failureOf(read: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await read();
+    return undefined;
+  } catch (error) {
+    if (!isHeddleError(error, "HEDDLE_STORAGE_CORRUPT")) throw error;
+    return error.message;
+  }
+}
