@@ -34,6 +34,21 @@ test("[RLY-7] a replica without the token is told so, and one with it is let in"
   await until(() => open.peers.sessionCount === 0, "it has left");
 });
 
+test("[RLY-7] a page without the token is told why: a browser would not show it the status of a refusal", async () => {
+  await using open = await PeeredRelay.start({ access: { token: "secret" } });
+  const socket = new WebSocket(open.url, ["heddle.1"], { origin: "https://notes.example" });
+  const heard: unknown[] = [];
+  socket.on("message", (message) => heard.push(message));
+  const closed = new Promise((resolve) => {
+    socket.on("close", (code, reason) => resolve([code, reason.toString()]));
+  });
+  expect(await closed).toEqual([
+    4403,
+    `${HeddleErrorCode.sessionRefused} the token is missing or wrong`,
+  ]);
+  expect([heard, open.peers.sessionCount]).toEqual([[], 0]);
+});
+
 test("[WIR-3] somebody who speaks only a later version is told so", async () => {
   await using open = await PeeredRelay.start();
   const socket = new WebSocket(open.url, ["heddle.2"]);

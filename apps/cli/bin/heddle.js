@@ -5,6 +5,9 @@ const io = {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
   isTTY: process.stderr.isTTY === true,
+  get columns() {
+    return process.stderr.columns;
+  },
 };
 
 const stopping = new AbortController();

@@ -4,4 +4,6 @@ export interface CommandIo {
   err(line: string): void;
   /** True when `err` is a terminal that a person watches. */
   readonly isTTY: boolean;
+  /** Its width at this moment, where it is a terminal. */
+  readonly columns?: number | undefined;
 }

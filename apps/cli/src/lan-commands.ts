@@ -1,6 +1,7 @@
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 
 import type { CommandIo } from "./command-io.ts";
+import { diskLowDefault, port, size } from "./flag-values.ts";
 import type { DoctorOptions } from "./lan/doctor-command.ts";
 import type { PairOptions } from "./lan/pair-command.ts";
 import type { PeerOptions } from "./lan/peer-command.ts";
@@ -25,6 +26,19 @@ export function addLanCommands(
     .option("--port <n>", "port to listen on; 0 takes a free one", port, 0)
     .option("--address <host:port...>", "where paired devices are, if nobody can be discovered")
     .option("--no-discovery", "neither announce this device nor look for others")
+    .option(
+      "--pages <port>",
+      "let browser pages of this machine in on that port; 0 takes a free one",
+      port,
+    )
+    .option("--allow-origin <origin...>", "pages that may come in; needed with --pages")
+    .addOption(pageTokenOption())
+    .option(
+      "--disk-low <size>",
+      "accept nothing new below this much free disk; 0 for never",
+      size,
+      diskLowDefault,
+    )
     .option("--json", "print one JSON object a line, when something changes")
     .action(async (options: PeerOptions) => {
       const { peerCommand } = await import("./lan/peer-command.ts");
@@ -48,16 +62,27 @@ export function addLanCommands(
       const { pairCommand } = await import("./lan/pair-command.ts");
       done(await pairCommand(link, options, io, stop));
     });
+  addDoctor(program, io, done);
+  addPeers(program, io, done);
+}
+
+function addDoctor(program: Command, io: CommandIo, done: Done): void {
   program
     .command("doctor")
     .description("say why paired devices on this network do not find each other")
     .option(...dataFolder)
     .option("--address <host:port...>", "where paired devices should be")
+    .option("--port <n>", "of heddle peer --port: whether it is to be had", port)
+    .option("--pages <port>", "of heddle peer --pages: whether pages can come in", port)
+    .option("--allow-origin <origin...>", "of pages: what their browser has against it")
     .option("--json", "print one JSON object")
     .action(async (options: DoctorOptions) => {
       const { doctorCommand } = await import("./lan/doctor-command.ts");
       done(await doctorCommand(options, io));
     });
+}
+
+function addPeers(program: Command, io: CommandIo, done: Done): void {
   program
     .command("peers")
     .description("list the devices that this one is paired with, or revoke one")
@@ -70,10 +95,12 @@ export function addLanCommands(
     });
 }
 
-function port(text: string): number {
-  const number = Number(text);
-  if (text !== "" && Number.isInteger(number) && number >= 0 && number < 65_536) return number;
-  throw new InvalidArgumentError("it is not a port number.");
+/** What is on the command line, everybody on the machine can read in the process list. */
+function pageTokenOption(): Option {
+  return new Option(
+    "--page-token <secret>",
+    "pages must send ?token=<secret>; one that is kept in the data folder unless it is given",
+  ).env("HEDDLE_PAGE_TOKEN");
 }
 
 function minutes(text: string): number {

@@ -2,6 +2,7 @@ import { isHeddleError } from "@heddle/core";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 
 import type { CommandIo } from "./command-io.ts";
+import { diskLowDefault, port, size } from "./flag-values.ts";
 import { addLanCommands } from "./lan-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 import { replayFlags, type ReplayArguments } from "./replay/replay-options.ts";
@@ -87,7 +88,7 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
       "--disk-low <size>",
       "accept nothing new below this much free disk; 0 for never",
       size,
-      64 * 1024 * 1024,
+      diskLowDefault,
     )
     .option(
       "--scrub-hours <n>",
@@ -197,20 +198,4 @@ function hours(text: string): number {
   const number = Number(text);
   if (text !== "" && number >= 0 && number <= 8_760) return number;
   throw new InvalidArgumentError("it is not a number of hours up to 8760.");
-}
-
-const sizeUnits: Readonly<Record<string, number>> = { "": 0, KiB: 10, MiB: 20, GiB: 30 };
-
-/** `64MiB` and the like, in bytes. */
-function size(text: string): number {
-  const [, digits, unit = ""] = /^(\d+)(KiB|MiB|GiB)?$/.exec(text) ?? [];
-  const bytes = Number(digits) * 2 ** (sizeUnits[unit] ?? 0);
-  if (Number.isSafeInteger(bytes)) return bytes;
-  throw new InvalidArgumentError("it is not a size, as in 64MiB.");
-}
-
-function port(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 0 && number < 65_536) return number;
-  throw new InvalidArgumentError("it is not a port number.");
 }

@@ -18,7 +18,6 @@ import {
   Replica,
   type PeerGround,
   type PeerTarget,
-  type RunningPeerSource,
   type ApplyJudge,
   type StateFolder,
 } from "@heddle/replica";
@@ -30,6 +29,7 @@ import {
   openDeviceKey,
   ProcessJudge,
 } from "@heddle/replica/node";
+import type { Lan } from "@heddle/lan";
 import { PeerRole } from "@heddle/sync";
 import {
   openLevelStore,
@@ -99,9 +99,10 @@ export async function relayCommand(
     const folder = new FoldProcess();
     let collector: CalmCollector | undefined;
     try {
-      const ground = { store, scrub, environment, admin, limits, judge, folder, targets };
-      const running = await startRelay(options, ground);
-      const observed = { ...running, scrub };
+      const grounds = { store, scrub, environment, admin, limits, judge, folder, targets };
+      const running = await startRelay(options, grounds);
+      const neighbours = await newLan(options);
+      const observed = { ...running, scrub, lan: neighbours };
       collector = newCollector(environment, observed);
       // A document that does not prove itself is seldom the only damage.
       for (const document of observed.replica.recovery.documentsDamaged) {
@@ -112,10 +113,11 @@ export async function relayCommand(
       announce(options, io, { ...observed, admin });
       await store.openingTold();
       running.peers.set.start();
-      const neighbours = await joinLan(options, { host: running.peers.host, environment });
+      const ground = groundOf(options, { host: running.peers.host, environment });
+      const joined = await neighbours?.start(ground);
       await aborted(stop);
       running.peers.set.stop();
-      await neighbours?.stop();
+      await joined?.stop();
       await drain(options, io, { ...observed, admin });
     } finally {
       collector?.stop();
@@ -132,14 +134,18 @@ export async function relayCommand(
 }
 
 /** Paired devices are peers like others; who they are, is what `heddle pair` wrote into the data folder. */
-async function joinLan(
-  { lan: isWanted = false, data }: RelayCommandOptions,
-  parts: Pick<PeerGround, "host" | "environment">,
-): Promise<RunningPeerSource | undefined> {
+async function newLan({ lan: isWanted = false }: RelayCommandOptions): Promise<Lan | undefined> {
   if (!isWanted) return undefined;
   const { lan } = await import("@heddle/lan");
+  return lan();
+}
+
+function groundOf(
+  { data }: RelayCommandOptions,
+  parts: Pick<PeerGround, "host" | "environment">,
+): PeerGround {
   const places = { directory: path.resolve(data), deviceKeyFile: deviceKeyFileIn(data) };
-  return lan().start({ ...parts, ...places, onChange: () => undefined });
+  return { ...parts, ...places, onChange: () => undefined };
 }
 
 interface Parts extends ObservedRelay {

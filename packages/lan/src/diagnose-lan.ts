@@ -1,24 +1,19 @@
 import { randomBytes } from "node:crypto";
 
 import type { Clock, Scheduler } from "@heddle/core";
+import { subprotocol } from "@heddle/sync";
 
 import { addressText, type LanAddress } from "./address.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
 import type { Discovery, RunningDiscovery, Sighting } from "./discovery.ts";
 import type { KnownAddresses } from "./known-addresses.ts";
-import { knockAt, type Knocked } from "./knock-at.ts";
+import { diagnosePort } from "./diagnose-port.ts";
+import { knockAt, type KnockAnswer, type Knocked } from "./knock-at.ts";
+import type { LanFinding, LanTrouble } from "./lan-finding.ts";
 import { nameOf } from "./lan-peers.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 import { announcedBy } from "./announcement-tags.ts";
-
-/** One thing that was looked at. What is not `fine` has a cause, and something that can be done. */
-export interface LanFinding {
-  readonly check: "interfaces" | "multicast" | "versions" | "paired" | "clock" | "device";
-  readonly isFine: boolean;
-  readonly what: string;
-  readonly advice?: string;
-}
 
 export interface DiagnoseOptions {
   readonly identity: DeviceIdentity;
@@ -30,6 +25,8 @@ export interface DiagnoseOptions {
   readonly scheduler: Scheduler;
   /** Addresses of this machine that neighbours can use. */
   readonly hosts: readonly string[];
+  /** That others are to reach this device at; undefined where any free one will do. */
+  readonly port?: number | undefined;
   /** How long announcements are waited for. */
   readonly listenMs?: number;
   /** How long an address may say nothing. */
@@ -38,16 +35,19 @@ export interface DiagnoseOptions {
 
 const defaultListenMs = 3_000;
 const dayMs = 24 * 60 * 60_000;
+/** Readings of a clock that is further ahead are not followed (docs/protocol.md). */
+const clockApartMsMax = 5 * 60_000;
 
 /** Looks at everything that keeps paired devices from finding each other, in the order in which it matters. */
 export async function diagnoseLan(options: DiagnoseOptions): Promise<readonly LanFinding[]> {
-  const { hosts, paired } = options;
+  const { hosts, paired, port } = options;
   const interfaces: LanFinding =
     hosts.length > 0
       ? { check: "interfaces", isFine: true, what: `neighbours reach ${hosts.join(", ")}` }
       : {
           check: "interfaces",
           isFine: false,
+          cause: "no-address",
           what: "no interface has an IPv4 address that neighbours can use",
           advice: "connect this machine to the network",
         };
@@ -55,8 +55,10 @@ export async function diagnoseLan(options: DiagnoseOptions): Promise<readonly La
   const devices = await Promise.all(
     paired.allTrusted.map((device) => findingOf(options, device, heard.sightings)),
   );
+  const ports = port === undefined ? [] : [await diagnosePort(port, options)];
   return [
     interfaces,
+    ...ports,
     multicastOf(heard),
     versionsOf(heard),
     pairedOf(paired),
@@ -110,15 +112,17 @@ function multicastOf({ isOwnHeard, trouble }: Heard): LanFinding {
   return {
     check,
     isFine: false,
+    cause: "multicast-swallowed",
     what: "an announcement of this machine does not come back to it",
     advice: "let UDP port 5353 and 224.0.0.251 through the firewall",
   };
 }
 
-function causeOf(code: string): Pick<LanFinding, "what" | "advice"> {
+function causeOf(code: string): LanTrouble {
   switch (code) {
     case "EADDRINUSE":
       return {
+        cause: "multicast-port-taken",
         what: "UDP port 5353 is taken by a program that does not share it",
         advice: "stop that program, or name the addresses of devices with --address",
       };
@@ -127,17 +131,23 @@ function causeOf(code: string): Pick<LanFinding, "what" | "advice"> {
     case "EADDRNOTAVAIL":
     case "ENODEV":
       return {
+        cause: "no-multicast-route",
         what: `there is no route for multicast (${code})`,
         advice: "ip route add 224.0.0.0/4 dev <interface>, or --address",
       };
     case "EPERM":
     case "EACCES":
       return {
+        cause: "not-permitted",
         what: `the system does not allow announcements (${code})`,
         advice: "let UDP port 5353 out of the firewall or the sandbox",
       };
     default:
-      return { what: `discovery fails (${code})`, advice: "name addresses with --address" };
+      return {
+        cause: "discovery-failed",
+        what: `discovery fails (${code})`,
+        advice: "name addresses with --address",
+      };
   }
 }
 
@@ -156,6 +166,7 @@ function versionsOf({ sightings }: Heard): LanFinding {
   return {
     check,
     isFine: false,
+    cause: "other-version",
     what: `devices at ${where} announce themselves in another version`,
     advice: "bring all devices to one release of heddle",
   };
@@ -165,12 +176,14 @@ function pairedOf({ allTrusted, unreadable }: PairedDevices): LanFinding {
   const check = "paired";
   if (unreadable.length > 0) {
     const what = `${unreadable.length} records of paired devices cannot be read`;
-    return { check, isFine: false, what, advice: "pair these devices again" };
+    const advice = "pair these devices again";
+    return { check, isFine: false, cause: "records-unreadable", what, advice };
   }
   if (allTrusted.length > 0) {
     return { check, isFine: true, what: `paired with ${allTrusted.length} devices` };
   }
-  return { check, isFine: false, what: "paired with nobody", advice: "heddle pair, here or there" };
+  const advice = "heddle pair, here or there";
+  return { check, isFine: false, cause: "not-paired", what: "paired with nobody", advice };
 }
 
 /** Nothing depends on it but what people are shown: said, so that nobody looks for the cause there. */
@@ -180,11 +193,12 @@ function clockOf({ paired, clock }: DiagnoseOptions): LanFinding {
   if (!isBehind)
     return { check: "clock", isFine: true, what: "the clock is later than every pairing" };
   const what = "the clock is more than a day behind a pairing of this device";
-  return { check: "clock", isFine: false, what, advice: "set the clock: times are shown wrong" };
+  const advice = "set the clock: times are shown wrong";
+  return { check: "clock", isFine: false, cause: "clock-behind", what, advice };
 }
 
 async function findingOf(
-  { identity, paired, addresses, scheduler, knockMsMax }: DiagnoseOptions,
+  { identity, paired, addresses, scheduler, clock, knockMsMax }: DiagnoseOptions,
   device: PairedDevice,
   sightings: readonly Sighting[],
 ): Promise<LanFinding> {
@@ -200,11 +214,14 @@ async function findingOf(
     const what = `${name} is not announced, and no address of it is known`;
     const advice =
       "is it switched on, in this network, and not in a guest network that keeps guests apart?";
-    return { check, isFine: false, what, advice };
+    return { check, isFine: false, cause: "not-found", what, advice };
   }
-  const knocked = await knockAt(address, { identity, scheduler, knockMsMax });
+  const { fingerprint: expected } = device;
+  const knocked = await knockAt(address, { identity, scheduler, knockMsMax, expected });
   const place = addressText(address);
   if (knocked.found === "device" && knocked.fingerprint === device.fingerprint) {
+    const trouble = troubleIn(name, knocked.answer, clock.nowMs());
+    if (trouble) return { check, isFine: false, ...trouble };
     return { check, isFine: true, what: `${name} answers at ${place}` };
   }
   const other = knocked.found === "device" ? paired.trusted(knocked.fingerprint) : undefined;
@@ -216,24 +233,66 @@ function refusalOf(
   place: string,
   knocked: Knocked,
   other: PairedDevice | undefined,
-): Pick<LanFinding, "what" | "advice"> {
+): LanTrouble {
   switch (knocked.found) {
     case "silence":
       return {
+        cause: "unreachable",
         what: `${name}: ${place} does not answer at all`,
         advice: "look at the firewall there, and whether the network keeps its guests apart",
       };
     case "nobody":
-      return { what: `${name}: nobody listens at ${place}`, advice: "start heddle there" };
+      return {
+        cause: "not-running",
+        what: `${name}: nobody listens at ${place}`,
+        advice: "start heddle there",
+      };
+    case "mistrust":
+      return {
+        cause: "not-trusted-there",
+        what: `${name} answers at ${place}, and does not know this device any more`,
+        advice: "pair the two again",
+      };
     case "device":
       return {
+        cause: "other-device",
         what: `${name}: at ${place} is ${other ? nameOf(other) : "a device that is not paired"}`,
         advice: "it will be found where it announces itself; if it has a new key, pair it again",
       };
     default:
       return {
+        cause: "not-heddle",
         what: `${name}: something else than heddle listens at ${place}`,
         advice: "look for its new address",
       };
   }
+}
+
+/** It answers, and something keeps the two apart all the same. */
+function troubleIn(
+  name: string,
+  answer: KnockAnswer | undefined,
+  nowMs: number,
+): LanTrouble | undefined {
+  const { speaks, wallMs } = answer ?? {};
+  if (speaks !== undefined && !speaks.includes(subprotocol)) {
+    return {
+      cause: "other-version",
+      what: `${name} speaks ${visible(speaks.join(", "))}, and this device ${subprotocol}`,
+      advice: "bring all devices to one release of heddle",
+    };
+  }
+  const apartMs = wallMs === undefined ? 0 : wallMs - nowMs;
+  if (Math.abs(apartMs) <= clockApartMsMax) return undefined;
+  const minutes = Math.round(Math.abs(apartMs) / 60_000);
+  return {
+    cause: "clocks-apart",
+    what: `the clock of ${name} is ${minutes} minutes ${apartMs > 0 ? "ahead of" : "behind"} this one`,
+    advice: "set the clocks: everything is exchanged all the same, and shown with wrong times",
+  };
+}
+
+/** What somebody else says is for people to read, and short. */
+function visible(text: string): string {
+  return JSON.stringify(text.slice(0, 64));
 }

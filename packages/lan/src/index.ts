@@ -15,7 +15,8 @@ export {
   type StartPairingOptions,
 } from "./start-pairing.ts";
 export { bonjourDiscovery } from "./bonjour-discovery.ts";
-export { diagnoseLan, type DiagnoseOptions, type LanFinding } from "./diagnose-lan.ts";
+export { diagnoseLan, type DiagnoseOptions } from "./diagnose-lan.ts";
+export * from "./lan-finding.ts";
 export type * from "./discovery.ts";
 export { KnownAddresses } from "./known-addresses.ts";
 export { hostsOf } from "./own-hosts.ts";

@@ -1,4 +1,4 @@
-import { connect } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 
 import type { Scheduler } from "@heddle/core";
 
@@ -9,7 +9,9 @@ import { shownDevice } from "./peer-certificate.ts";
 
 /** Who is at an address. */
 export type Knocked =
-  | { readonly found: "device"; readonly fingerprint: Fingerprint }
+  | { readonly found: "device"; readonly fingerprint: Fingerprint; readonly answer?: KnockAnswer }
+  /** The device that was expected, and it does not know this one. */
+  | { readonly found: "mistrust" }
   /** Something that is not a heddle device. */
   | { readonly found: "stranger" }
   /** The machine is there, and nobody listens. */
@@ -17,15 +19,28 @@ export type Knocked =
   /** Nothing came back: a firewall, or no such machine. */
   | { readonly found: "silence" };
 
+/** What a device that trusts this one says to a request that is none of the wire's. */
+export interface KnockAnswer {
+  /** Its clock, to the second. */
+  readonly wallMs: number | undefined;
+  /** Subprotocols that it speaks; undefined for one that does not say. */
+  readonly speaks: readonly string[] | undefined;
+}
+
 export interface KnockOptions {
   readonly identity: DeviceIdentity;
   readonly scheduler: Scheduler;
   readonly knockMsMax?: number | undefined;
+  /** Only this device is asked anything, and only when it has shown its key. */
+  readonly expected?: Fingerprint | undefined;
 }
 
-/** Makes one TLS handshake, and says no word in it. */
+const question = "GET / HTTP/1.1\r\nHost: heddle.invalid\r\nConnection: close\r\n\r\n";
+const headBytesMax = 4 * 1024;
+
+/** Makes one TLS handshake. Says no word in it, but to the device that is expected. */
 export function knockAt({ host, port }: LanAddress, options: KnockOptions): Promise<Knocked> {
-  const { knockMsMax = lanLimits.dialAddressMsMax, scheduler, identity } = options;
+  const { knockMsMax = lanLimits.dialAddressMsMax, scheduler, identity, expected } = options;
   const { privateKey, certificate: cert } = identity;
   const key = privateKey.export({ type: "pkcs8", format: "pem" });
   return new Promise((resolve) => {
@@ -38,6 +53,7 @@ export function knockAt({ host, port }: LanAddress, options: KnockOptions): Prom
       checkServerIdentity: () => undefined,
       minVersion: "TLSv1.3",
     });
+    let isExpected = false;
     const end = (knocked: Knocked): void => {
       callOff();
       socket.destroy();
@@ -47,14 +63,39 @@ export function knockAt({ host, port }: LanAddress, options: KnockOptions): Prom
       end({ found: "silence" });
     });
     socket.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (isExpected) return end({ found: "mistrust" });
       if (code === "ECONNREFUSED") return end({ found: "nobody" });
       const isLost = code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "ETIMEDOUT";
       end({ found: isLost ? "silence" : "stranger" });
     });
-    socket.once("close", () => end({ found: "stranger" }));
+    socket.once("close", () => end({ found: isExpected ? "mistrust" : "stranger" }));
     socket.once("secureConnect", () => {
       const shown = shownDevice(socket);
-      end(shown ? { found: "device", fingerprint: shown.fingerprint } : { found: "stranger" });
+      if (shown === undefined) return end({ found: "stranger" });
+      const { fingerprint } = shown;
+      isExpected = fingerprint === expected;
+      if (!isExpected) return end({ found: "device", fingerprint });
+      askHead(socket, (answer) => end({ found: "device", fingerprint, answer }));
     });
   });
+}
+
+function askHead(socket: TLSSocket, then: (answer: KnockAnswer) => void): void {
+  let head = "";
+  socket.write(question);
+  socket.on("data", (chunk: Buffer) => {
+    head += chunk.toString("latin1");
+    if (head.includes("\r\n\r\n") || head.length > headBytesMax) then(answerIn(head));
+  });
+}
+
+function answerIn(head: string): KnockAnswer {
+  const field = (name: string): string | undefined => {
+    return new RegExp(`^${name}:[ \\t]*(.*?)\\s*$`, "im").exec(head)?.[1];
+  };
+  const wallMs = Date.parse(field("date") ?? "");
+  return {
+    wallMs: Number.isNaN(wallMs) ? undefined : wallMs,
+    speaks: field("sec-websocket-protocol")?.split(/\s*,\s*/),
+  };
 }

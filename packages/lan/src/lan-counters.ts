@@ -15,6 +15,12 @@ export interface LanCounters {
   wrongDevices: number;
   /** Connections that were closed because their device is no longer paired. */
   revokedClosed: number;
+  /** Times that a paired device was read more slowly, because it sends or asks too fast. */
+  readsPaused: number;
+  /** Connections that were closed because that did not help. */
+  quotaClosed: number;
+  /** New documents of a paired device that have to wait for their hour. */
+  documentsPutOff: number;
   /** Announcements of paired devices; all others are nobody's. */
   sightings: number;
   announcementsIgnored: number;
@@ -35,6 +41,9 @@ export function newLanCounters(): LanCounters {
     requestsRefused: 0,
     wrongDevices: 0,
     revokedClosed: 0,
+    readsPaused: 0,
+    quotaClosed: 0,
+    documentsPutOff: 0,
     sightings: 0,
     announcementsIgnored: 0,
     goodbyes: 0,

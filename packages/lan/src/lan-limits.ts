@@ -17,6 +17,20 @@ export const lanLimits = {
   /** Addresses that are kept of one device, and tried by one dial. */
   addressesPerDeviceMax: 4,
 
+  /** What one connection of a paired device may bring: several times what a relay takes of a stranger. */
+  deviceBytesPerSecond: 32 * 1024 * 1024,
+  deviceBytesBurst: 256 * 1024 * 1024,
+  deviceFramesPerSecond: 10_000,
+  deviceFramesBurst: 200_000,
+  /** Frames that make this device look at its disk, of all connections of the other one. */
+  deviceAsksPerSecond: 5_000,
+  /** 100,000 documents that are compared one by one, and more. */
+  deviceAsksBurst: 400_000,
+  /** Documents of which nothing is here. */
+  deviceDocumentsPerHour: 250_000,
+  /** A device is read more slowly; one that owes more time than this is told to come back. */
+  deviceDebtMsMax: 30_000,
+
   /** A packet of multicast DNS above that is not looked at (RFC 6762, 17). */
   packetBytesMax: 9_000,
   packetsPerSecond: 200,

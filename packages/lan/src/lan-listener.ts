@@ -9,6 +9,7 @@ import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
 import {
   connectionOf,
   heddleSocketOptions,
+  subprotocol,
   type Connection,
   type ConnectionOfOptions,
 } from "@heddle/sync";
@@ -75,7 +76,9 @@ export class LanListener {
     this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
     this.#http.on("request", (_request, response) => {
       counters.requestsRefused++;
-      response.writeHead(426, { connection: "close" }).end();
+      // Whoever looks for the cause of trouble reads the versions from it, and the clock from its date.
+      const spoken = { upgrade: "websocket", "sec-websocket-protocol": subprotocol };
+      response.writeHead(426, { ...spoken, connection: "close" }).end();
     });
     this.#http.on("clientError", (_error, socket) => {
       counters.requestsRefused++;

@@ -1,5 +1,8 @@
+import { ManualTime } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
+import { DeviceAllowance } from "./device-allowance.ts";
+import { newLanCounters } from "./lan-counters.ts";
 import { LanPeer, type OpenConnection } from "./lan-peer.ts";
 
 function open(side: OpenConnection["side"], sinceMs: number): OpenConnection {
@@ -7,7 +10,9 @@ function open(side: OpenConnection["side"], sinceMs: number): OpenConnection {
 }
 
 function kept(isOwnLower: boolean, ...connections: readonly OpenConnection[]): OpenConnection[] {
-  const peer = new LanPeer({ fingerprint: "", name: "", tagKey: "", pairedMs: 0 });
+  const time = new ManualTime(0);
+  const allowance = new DeviceAllowance({ clock: time, scheduler: time }, newLanCounters());
+  const peer = new LanPeer({ fingerprint: "", name: "", tagKey: "", pairedMs: 0 }, allowance);
   peer.open = connections;
   const superfluous = peer.superfluous(isOwnLower);
   return connections.filter((each) => !superfluous.includes(each));

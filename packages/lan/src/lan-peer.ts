@@ -1,6 +1,7 @@
-import type { Connection } from "@heddle/sync";
 import type { DialerState, PeerSet } from "@heddle/replica";
+import type { Connection, PeerKey } from "@heddle/sync";
 
+import type { DeviceAllowance } from "./device-allowance.ts";
 import type { PairedDevice } from "./paired-device.ts";
 
 /** One connection to a device, and since when it is open (monotonic). */
@@ -17,6 +18,9 @@ const atOnceMs = 2_000;
 /** A device that is trusted, and how it is reached at this moment. */
 export class LanPeer {
   device: PairedDevice;
+  readonly allowance: DeviceAllowance;
+  /** Of sessions that it began; those that were dialed, the dialer knows. */
+  readonly accepted = new Set<PeerKey>();
   /** The newest is the last. */
   open: readonly OpenConnection[] = [];
   /** Looks for it; there is none while it is connected, or nobody knows where it could be. */
@@ -26,8 +30,13 @@ export class LanPeer {
   instance: string | undefined;
   retriedMs = -Infinity;
 
-  constructor(device: PairedDevice) {
+  constructor(device: PairedDevice, allowance: DeviceAllowance) {
     this.device = device;
+    this.allowance = allowance;
+  }
+
+  isAt(key: PeerKey): boolean {
+    return this.accepted.has(key) || this.dialer?.nameOf(key) !== undefined;
   }
 
   get dialing(): DialerState | undefined {

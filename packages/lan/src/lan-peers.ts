@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { networkInterfaces } from "node:os";
 
 import { HeddleErrorCode, type Environment, type HeddleError } from "@heddle/core";
 import {
@@ -9,10 +8,11 @@ import {
   type PeerHost,
   type RunningPeerSource,
 } from "@heddle/replica";
-import type { Connection } from "@heddle/sync";
+import type { Connection, PeerKey } from "@heddle/sync";
 
 import { announcedBy, announcedText } from "./announcement-tags.ts";
 import { BoundConnection } from "./bound-connection.ts";
+import { DeviceAllowance } from "./device-allowance.ts";
 import { shortFingerprint, type DeviceIdentity, type Fingerprint } from "./device-identity.ts";
 import type { Discovery, RunningDiscovery, Sighting } from "./discovery.ts";
 import type { KnownAddresses } from "./known-addresses.ts";
@@ -21,6 +21,7 @@ import { lanLimits } from "./lan-limits.ts";
 import { LanListener } from "./lan-listener.ts";
 import { LanPeer, type OpenConnection } from "./lan-peer.ts";
 import { lanTransport } from "./lan-transport.ts";
+import { localAddresses, plainAddress } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 
@@ -116,6 +117,11 @@ export class LanPeers implements RunningPeerSource {
     );
   }
 
+  nameOf(key: PeerKey): string | undefined {
+    const found = [...this.#peers.values()].find((peer) => peer.isAt(key));
+    return found && nameOf(found.device);
+  }
+
   setOnline(isOnline: boolean): void {
     this.#isOnline = isOnline;
     for (const { dialer } of this.#peers.values()) dialer?.setOnline(isOnline);
@@ -169,7 +175,8 @@ export class LanPeers implements RunningPeerSource {
     const here = new Set(localAddresses());
     for (const peer of this.#peers.values()) {
       for (const each of peer.open) {
-        const isGone = each.localAddress !== undefined && !here.has(plain(each.localAddress));
+        const isGone =
+          each.localAddress !== undefined && !here.has(plainAddress(each.localAddress));
         if (isGone) this.#close(peer, each, HeddleErrorCode.sessionClosed);
       }
       this.#consider(peer);
@@ -251,7 +258,8 @@ export class LanPeers implements RunningPeerSource {
       known.device = device;
       return known;
     }
-    const peer = new LanPeer(device);
+    const { environment, counters } = this.#options;
+    const peer = new LanPeer(device, new DeviceAllowance(environment, counters));
     this.#peers.set(device.fingerprint, peer);
     return peer;
   }
@@ -304,13 +312,14 @@ export class LanPeers implements RunningPeerSource {
       dial: async (signal: Parameters<typeof transport.dial>[0]) => {
         const connection = await transport.dial(signal);
         this.#opened(peer, connection, "dialed");
-        return connection;
+        return peer.allowance.meter(connection);
       },
     };
+    const mayOpenNew = () => peer.allowance.mayOpenNew();
     const dialer: PeerSet = new PeerSet({
       host,
       environment,
-      targets: [{ name: nameOf(peer.device), transport: watched }],
+      targets: [{ name: nameOf(peer.device), transport: watched, mayOpenNew }],
       onChange: (name, change) => {
         const isUp = change.state.name === "greeting" || change.state.name === "live";
         if (!isUp) peer.open = peer.open.filter(({ side }) => side !== "dialed");
@@ -325,12 +334,22 @@ export class LanPeers implements RunningPeerSource {
   #accept(connection: Connection, device: PairedDevice): void {
     const peer = this.#peerOf(device);
     this.#opened(peer, connection, "accepted");
-    this.#options.host.connect(connection, "acceptor", {
-      onEnded: () => {
-        peer.open = peer.open.filter((each) => each.connection !== connection);
-        if (this.#peers.get(device.fingerprint) === peer) this.#consider(peer);
+    let isOver = false;
+    const key: PeerKey | undefined = this.#options.host.connect(
+      peer.allowance.meter(connection),
+      "acceptor",
+      {
+        mayOpenNew: () => peer.allowance.mayOpenNew(),
+        onEnded: () => {
+          isOver = true;
+          if (key !== undefined) peer.accepted.delete(key);
+          peer.open = peer.open.filter((each) => each.connection !== connection);
+          if (this.#peers.get(device.fingerprint) === peer) this.#consider(peer);
+        },
       },
-    });
+    );
+    // It may have ended at once.
+    if (key !== undefined && !isOver) peer.accepted.add(key);
     this.#consider(peer);
   }
 
@@ -370,16 +389,7 @@ export function nameOf({ name, fingerprint }: PairedDevice): string {
   return `${name} (${shortFingerprint(fingerprint)})`;
 }
 
-function localAddresses(): readonly string[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.map(({ address }) => plain(address)).toSorted();
-}
-
-/** IPv4 in IPv6 clothes is IPv4; a zone says only where it is looked at. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:/, "").split("%")[0]!;
-}
-
+/** Another one when an address of this machine comes or goes. */
 function interfaceStamp(): string {
   return localAddresses().join(" ");
 }

@@ -1,5 +1,6 @@
+import { TokenBucket } from "@heddle/replica";
+
 import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 interface AddressRecord {
   connections: number;

@@ -1,7 +1,7 @@
 import type { DocumentId } from "@heddle/core";
+import { TokenBucket } from "@heddle/replica";
 
 import type { RelayLimits } from "./relay-limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** Part of a share that the first write of a document leaves: its author opens more pages. */
 const firstWriteShare = 0.5;

@@ -49,6 +49,8 @@ export interface FrontDoorOptions {
   /** A request that is no knock: for a page, or of a session over HTTP. */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   readonly onKnock: (knock: Knock) => void;
+  /** A page of an origin that may not come in; where nobody answers it, it gets 403. */
+  readonly onForeignPage?: ((knock: Knock) => void) | undefined;
 }
 
 /** Pages are fetched over a few sockets beside the WebSocket, so a browser needs more than one each. */
@@ -159,22 +161,29 @@ export class FrontDoor {
   }
 
   #upgrade({ request, socket, head }: Omit<Knock, keyof Stranger>): void {
-    const { access, counters, environment, onKnock } = this.#options;
+    const { access, counters, environment, onKnock, onForeignPage } = this.#options;
     socket.on("error", () => {
       counters.socketErrors++;
     });
     const { origin } = request.headers;
-    if (!isOriginAllowed(origin, access)) {
-      const id = ++this.#knocks;
+    const isForeign = !isOriginAllowed(origin, access);
+    if (isForeign) {
       counters.originsRefused++;
-      environment.logger.info("connection.origin_refused", { connection: id, origin });
+      environment.logger.info("connection.origin_refused", {
+        connection: this.#knocks + 1,
+        origin,
+      });
+    }
+    if (isForeign && onForeignPage === undefined) {
+      this.#knocks++;
       return this.refuse(socket, 403);
     }
     const admitted = this.admit(request);
     if ("status" in admitted) return this.refuse(socket, admitted.status, admitted.limit);
     const { address, id, leave } = admitted;
     socket.once("close", leave);
-    onKnock({ request, socket, head, address, id });
+    const answer = isForeign ? onForeignPage! : onKnock;
+    answer({ request, socket, head, address, id });
   }
 
   #answerError(error: NodeJS.ErrnoException, socket: Duplex): void {

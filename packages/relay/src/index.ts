@@ -6,9 +6,11 @@ export {
   type HttpAcceptorLimits,
   type HttpAcceptorOptions,
 } from "./http-acceptor.ts";
+export { pageDoor, type PageDoor, type PageDoorOptions, type PageDoorStatus } from "./page-door.ts";
 export {
   readinessOf,
   type Finding,
+  type ObservedLan,
   type ObservedPeers,
   type ObservedRelay,
   type ReadinessReport,

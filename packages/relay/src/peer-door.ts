@@ -1,4 +1,4 @@
-import type { Environment } from "@heddle/core";
+import { HeddleErrorCode, type Environment } from "@heddle/core";
 import type { PeerHost } from "@heddle/replica";
 import { connectionOf, heddleSocketOptions, subprotocol, type Connection } from "@heddle/sync";
 import { WebSocketServer } from "ws";
@@ -6,8 +6,7 @@ import { WebSocketServer } from "ws";
 import type { AddressBook } from "./address-book.ts";
 import { isTokenRight, readToken } from "./admission.ts";
 import type { FrontDoor, Knock, Stranger } from "./front-door.ts";
-import type { DocumentCreations } from "./document-creations.ts";
-import { PeerMeter } from "./peer-meter.ts";
+import { meteredPeer } from "./metered-peer.ts";
 import { countLimit, type RelayCounters } from "./relay-counters.ts";
 import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
 import type { RelayAccess } from "./relay-options.ts";
@@ -18,9 +17,10 @@ export interface PeerDoorOptions {
   readonly counters: RelayCounters;
   readonly limits: RelayLimits;
   readonly addresses: AddressBook;
-  readonly creations: DocumentCreations;
+  /** How many documents there are, those on their way to the store included. */
+  readonly documentCount: () => number;
   readonly access: RelayAccess;
-  readonly door: Pick<FrontDoor, "refuse">;
+  readonly door: Pick<FrontDoor, "refuse" | "countRefused">;
   /** The ceiling that keeps newcomers out at present. */
   readonly overloadedBy: () => RelayLimit | undefined;
 }
@@ -29,10 +29,16 @@ export interface PeerDoorOptions {
 export class PeerDoor {
   readonly #options: PeerDoorOptions;
   readonly #webSockets = new WebSocketServer({ ...heddleSocketOptions, noServer: true });
+  #openCount = 0;
 
   constructor(options: PeerDoorOptions) {
     this.#options = options;
     this.#webSockets.on("wsClientError", (_error, socket) => options.door.refuse(socket, 400));
+  }
+
+  /** Connections of those who were let in. */
+  get openCount(): number {
+    return this.#openCount;
   }
 
   /** Whether somebody asks for a heddle wire, of whatever version. */
@@ -44,8 +50,12 @@ export class PeerDoor {
     const { access, door, overloadedBy } = this.#options;
     const { request, socket, head } = knock;
     if (!offeredBy(knock).includes(subprotocol)) return door.refuse(socket, 426);
-    // Unlike a browser page, a replica sees why: a plain answer is enough.
-    if (!isTokenRight(readToken(request), access)) return door.refuse(socket, 401);
+    if (!isTokenRight(readToken(request), access)) {
+      // A browser hides why an upgrade was refused, and shows with which words a connection was closed.
+      const isPage = request.headers.origin !== undefined;
+      if (isPage) return this.turnAway(knock, "the token is missing or wrong");
+      return door.refuse(socket, 401);
+    }
     const exceeded = overloadedBy();
     if (exceeded) return door.refuse(socket, 503, exceeded);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -54,25 +64,36 @@ export class PeerDoor {
     });
   }
 
+  /** Says why to a page that may not come in; nothing that it sends is read. */
+  turnAway({ request, socket, head }: Knock, why: string): void {
+    this.#options.door.countRefused();
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const { scheduler } = this.#options.environment;
+      connectionOf(webSocket, { scheduler }).close(HeddleErrorCode.sessionRefused, why);
+    });
+  }
+
   /** Somebody who was let in, over whatever they came. */
   accept(connection: Connection, { id, address }: Stranger): void {
     const { peers, environment, counters, limits, addresses } = this.#options;
     counters.peersAccepted++;
+    this.#openCount++;
     const metering = { environment, counters, limits, addresses };
     const metered =
-      address === undefined ? connection : new PeerMeter(connection, { ...metering, address });
+      address === undefined ? connection : meteredPeer(connection, { ...metering, address });
     peers.connect(metered, "acceptor", {
       mayOpenNew: () => this.#mayOpenNew(address),
       onLive: () => environment.logger.debug("peer.live", { connection: id }),
       onEnded: ({ code }) => {
+        this.#openCount--;
         environment.logger.info("peer.ended", { connection: id, address, code });
       },
     });
   }
 
   #mayOpenNew(address: string | undefined): boolean {
-    const { addresses, counters, creations, environment, limits } = this.#options;
-    if (creations.count >= limits.documentsMax) {
+    const { addresses, counters, documentCount, environment, limits } = this.#options;
+    if (documentCount() >= limits.documentsMax) {
       countLimit(counters, "documentsMax");
       return false;
     }

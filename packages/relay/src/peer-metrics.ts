@@ -41,6 +41,32 @@ const dialerStates = [
 ] as const;
 const dialOutcomes = ["dials", "opened", "live", "failures", "timeouts", "refusals"] as const;
 
+/** Of a device of the LAN; what it is in between counts as the dialer's. */
+const lanStates = ["connected", "not found", ...dialerStates] as const;
+
+/** Every count of the LAN; known beforehand, as a rate over a series that was not there sees no first one. */
+const lanEvents = [
+  "accepted",
+  "dialed",
+  "strangersRefused",
+  "handshakesFailed",
+  "socketsDropped",
+  "requestsRefused",
+  "wrongDevices",
+  "revokedClosed",
+  "readsPaused",
+  "quotaClosed",
+  "documentsPutOff",
+  "sightings",
+  "announcementsIgnored",
+  "goodbyes",
+  "packetsTooLarge",
+  "packetsTooMany",
+  "packetsMalformed",
+  "instancesForgotten",
+] as const;
+export type LanEvent = (typeof lanEvents)[number];
+
 const httpEvents = ["opened", "refused", "full", "strays", "badBodies"] as const;
 
 /** Of the wire between replicas. No label is about one of them. */
@@ -107,6 +133,23 @@ export const peerMetrics: readonly ReadMetric[] = [
         return [outcome, dialers.reduce((sum, { counters }) => sum + counters[outcome], 0)];
       });
     },
+  },
+  {
+    name: "heddle_lan_devices",
+    help: "Paired devices of the local network, by how they are reached.",
+    type: "gauge",
+    label: "state",
+    read: ({ lan }) => {
+      const states = lan?.peers.map(({ state }) => state) ?? [];
+      return lanStates.map((state) => [state, states.filter((name) => name === state).length]);
+    },
+  },
+  {
+    name: "heddle_lan_events_total",
+    help: "What happened on the local network, by kind.",
+    type: "counter",
+    label: "event",
+    read: ({ lan }) => lanEvents.map((event) => [event, lan?.counters[event] ?? 0]),
   },
 ];
 

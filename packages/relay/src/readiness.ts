@@ -1,6 +1,7 @@
 import type { HeddleErrorCode, LogStore, RollbackReason } from "@heddle/core";
 import type { PeerHost, PeerSet, Replica } from "@heddle/replica";
 
+import type { LanEvent } from "./peer-metrics.ts";
 import type { RelayLimit } from "./relay-limits.ts";
 import type { Relay } from "./relay.ts";
 
@@ -14,6 +15,14 @@ export interface ObservedRelay {
   readonly deviceChanged?: boolean;
   readonly scrub?: { readonly status: ScrubFigures } | undefined;
   readonly peers?: ObservedPeers | undefined;
+  readonly lan?: ObservedLan | undefined;
+}
+
+/** What a relay that is one of the devices of a LAN knows of them. */
+export interface ObservedLan {
+  readonly counters: Readonly<Record<LanEvent, number>>;
+  /** Paired devices. */
+  readonly peers: readonly { readonly state: string }[];
 }
 
 export interface ObservedPeers {

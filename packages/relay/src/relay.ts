@@ -18,6 +18,7 @@ import { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { HttpDoor, type HttpDoorStatus } from "./http-door.ts";
 import { GatewayWebSocket } from "./gateway-web-socket.ts";
+import { listenOn, urlOf } from "./listen-on.ts";
 import { heapShare, LoadGauge, type RelayLoad } from "./load-gauge.ts";
 import { CorkedSockets } from "./prepared-frame.ts";
 import { PeerDoor } from "./peer-door.ts";
@@ -95,7 +96,8 @@ export class Relay {
   static async start(options: RelayOptions): Promise<Relay> {
     assertAccessDecided(options.host, options.access);
     const relay = new Relay(options);
-    await relay.#listen();
+    const { host, port, environment } = options;
+    await listenOn(relay.#http, { host, port, logger: environment.logger });
     relay.#every(relay.#limits.pingIntervalMs, () => {
       for (const connection of relay.#connections) connection.checkAlive();
     });
@@ -114,7 +116,7 @@ export class Relay {
 
   get url(): string {
     const { host } = this.#options;
-    return `http://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
+    return urlOf(host, this.port);
   }
 
   get isDraining(): boolean {
@@ -183,26 +185,6 @@ export class Relay {
     this.#http.closeIdleConnections();
     await closed;
     clearTimeout(hangUp);
-  }
-
-  #listen(): Promise<void> {
-    const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#http.once("error", (cause) => {
-        const { code } = cause as NodeJS.ErrnoException;
-        const why =
-          code === "EADDRINUSE" ? "somebody else listens there; try another --port" : code;
-        const message = `cannot listen on ${host}:${port}: ${why}`;
-        reject(new HeddleError(HeddleErrorCode.configInvalid, message, { cause }));
-      });
-      this.#http.listen(port, host, () => {
-        this.#http.removeAllListeners("error");
-        this.#http.on("error", (error) => {
-          this.#options.environment.logger.error("relay.server_error", { error: String(error) });
-        });
-        resolve();
-      });
-    });
   }
 
   #open(knock: Knock): void {
@@ -278,7 +260,9 @@ export class Relay {
   #newPeerDoor(peers: PeerHost): PeerDoor {
     const { access = {} } = this.#options;
     const overloadedBy = () => this.#load.exceeded;
-    return new PeerDoor({ ...this.#context, peers, access, door: this.#door, overloadedBy });
+    const documentCount = () => this.#context.creations.count;
+    const door = this.#door;
+    return new PeerDoor({ ...this.#context, peers, access, door, overloadedBy, documentCount });
   }
 
   #newHttpDoor(peerDoor: PeerDoor): HttpDoor {

@@ -1,12 +1,12 @@
 import { HeddleError, HeddleErrorCode, type DocumentId } from "@heddle/core";
 import { decodeStateVector } from "@heddle/document";
+import { TokenBucket } from "@heddle/replica";
 
 import type { GatewayConnection } from "./gateway-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { countLimit } from "./relay-counters.ts";
 import type { TurnTaker } from "./catch-up-turns.ts";
 import type { RelayLimit } from "./relay-limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
 import { WriterQuota } from "./writer-quota.ts";
 
 /** What a member lacks. */

@@ -5,6 +5,8 @@ import * as Y from "yjs";
 
 const errors: string[] = [];
 const suspensions: string[] = [];
+/** With which words the other side ended a connection. */
+const closes: string[] = [];
 let provider: HeddleProvider;
 let typing: ReturnType<typeof setInterval> | undefined;
 let typed = 0;
@@ -19,15 +21,17 @@ function view() {
 }
 
 const page = {
-  open(url: string, room: string, hasYIndexeddb = false): void {
+  open(url: string, room: string, hasYIndexeddb = false, params = {}): void {
     const ydoc = new Y.Doc();
     if (hasYIndexeddb) persistence = new IndexeddbPersistence(room, ydoc);
-    provider = new HeddleProvider(url, room, ydoc);
+    provider = new HeddleProvider(url, room, ydoc, { params });
     provider.on("failed", (error) => errors.push(String(error)));
     provider.on("suspended", (error) => suspensions.push(error.code));
+    provider.on("closed", ({ code, reason }) => closes.push(`${code} ${reason}`));
     provider.on("refused", (event) => errors.push(JSON.stringify(event)));
   },
   view,
+  closes: (): string[] => closes,
   /** What the application has seen of `suspended`. */
   suspensions: (): string[] => suspensions,
   /** Whether the page came out of the back-forward cache. */

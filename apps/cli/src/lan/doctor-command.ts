@@ -7,36 +7,42 @@ import {
   KnownAddresses,
   lanFolders,
   newLanCounters,
-  openParty,
   parseAddress,
   type LanAddress,
 } from "@heddle/lan";
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
-import { deviceKeyFileIn, nodeEnvironment } from "@heddle/replica/node";
+import { nodeEnvironment } from "@heddle/replica/node";
 
 import type { CommandIo } from "../command-io.ts";
 import { openLogger } from "../logger.ts";
 import { visibleText } from "../visible-text.ts";
+import { diagnosePages } from "./diagnose-pages.ts";
+import { openDevice } from "./open-device.ts";
 
 export interface DoctorOptions {
   readonly data: string;
   readonly address?: string[];
+  /** That others are to reach this device at. */
+  readonly port?: number;
+  /** Where `heddle peer` lets pages in, and which. */
+  readonly pages?: number;
+  readonly allowOrigin?: string[];
   readonly json?: boolean;
 }
 
 /** Why paired devices do not find each other. Exit status 1 when something keeps them apart. */
 export async function doctorCommand(
-  { data, address = [], json }: DoctorOptions,
+  { data, address = [], port, pages, allowOrigin = [], json }: DoctorOptions,
   io: CommandIo,
 ): Promise<number> {
   const environment = nodeEnvironment(openLogger(io, { level: "error" }));
   const directory = path.resolve(data);
-  const deviceKeyFile = deviceKeyFileIn(data);
-  const { identity, paired } = await openParty({ directory, deviceKeyFile, environment });
+  const { identity, paired } = await openDevice({ data, environment });
   const { clock, scheduler } = environment;
   const alive = setInterval(() => undefined, 60_000);
   try {
-    const findings = await diagnoseLan({
+    const ofPages = pages === undefined ? [] : await diagnosePages(pages, allowOrigin);
+    const ofLan = await diagnoseLan({
       identity,
       paired,
       addresses: new KnownAddresses(lanFolders(directory).addresses, address.map(addressOf)),
@@ -44,7 +50,9 @@ export async function doctorCommand(
       clock,
       scheduler,
       hosts: hostsOf(),
+      port,
     });
+    const findings = [...ofLan, ...ofPages];
     if (json) io.out(JSON.stringify({ findings }));
     else {
       for (const { isFine, what, advice } of findings) {

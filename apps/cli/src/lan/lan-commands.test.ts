@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -6,7 +6,10 @@ import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { main } from "../main.ts";
-import { PeerScreen, type PeerPicture } from "./peer-screen.ts";
+import { diagnosePages } from "./diagnose-pages.ts";
+import { openPageToken } from "./page-token.ts";
+import type { PeerPicture } from "./peer-picture.ts";
+import { PeerScreen } from "./peer-screen.ts";
 
 // Goal: what the commands of the LAN say, to people and to scripts.
 // Method: the commands themselves on two data folders; pictures for the screen. Replicas in a network are in
@@ -43,7 +46,7 @@ test("[LAN-5, LAN-2] heddle pair shows a link, uses one, and heddle peers lists 
     shown.io,
     new AbortController().signal,
   );
-  await vi.waitFor(() => expect(shown.out).toHaveLength(1));
+  await vi.waitFor(() => expect(shown.out).toHaveLength(1), { timeout: 30_000 });
   const { link } = JSON.parse(shown.out[0]!) as { readonly link: string };
   expect(await run("pair", link, ...dataOf("bo"))).toMatchObject({
     status: 0,
@@ -101,11 +104,40 @@ describe("the screen of heddle peer", () => {
     const screen = new PeerScreen(io, false);
     for (const picture of [nobody, nobody, bo]) screen.show(picture);
     expect(err).toHaveLength(2);
-    expect(err[1]!.startsWith("\u001b[6A\u001b[J")).toBe(true);
+    expect(err[1]!.startsWith("\u001b[8A\u001b[J")).toBe(true);
     const text = stripVTControlCharacters(err[1]!);
     expect(text).toContain("Bo (abab-abab-abab-abab)  connected  10.0.0.2:80");
-    expect(text).toContain("1 of 1 devices connected · 2 envelopes (2.0 KiB) wait");
+    expect(text).toContain("1 of 1 devices connected\n2 envelopes (2.0 KiB) wait");
     expect(out).toEqual([]);
+  });
+
+  const underWay = (documentsDone: number): PeerPicture => {
+    const progress = { envelopesToSend: 0, envelopesToReceive: 9, bytesSent: 100 };
+    const of = { ...progress, documentsDone, documentsTotal: 10_000, bytesReceived: 3_250_586 };
+    return { ...bo, documents: documentsDone, peers: [{ ...bo.peers[0]!, progress: of }] };
+  };
+
+  test("tells of a first sync in tenths where nobody watches, and of its end", () => {
+    const { io, out } = newIo();
+    const screen = new PeerScreen(io, false);
+    screen.show(bo);
+    const before = out.length;
+    for (const done of [10, 20, 999, 1_000, 5_200, 5_300]) screen.show(underWay(done));
+    screen.show(bo);
+    expect(out.slice(before)).toEqual([
+      "Bo (abab-abab-abab-abab): ░░░░░░░░░░   0 %  10 of 10,000 documents  ↓ 3.1 MiB  ↑ 100 B",
+      "Bo (abab-abab-abab-abab): █░░░░░░░░░  10 %  1,000 of 10,000 documents  ↓ 3.1 MiB  ↑ 100 B",
+      "Bo (abab-abab-abab-abab): █████░░░░░  52 %  5,200 of 10,000 documents  ↓ 3.1 MiB  ↑ 100 B",
+      "Bo (abab-abab-abab-abab): everything is exchanged",
+    ]);
+  });
+
+  test("draws a bar below a device that much is exchanged with, and no line wider than the terminal", () => {
+    const { io, err } = newIo(true);
+    new PeerScreen({ ...io, columns: 60 }, false).show(underWay(5_200));
+    const lines = stripVTControlCharacters(err[0]!).split("\n");
+    expect(lines[5]).toBe("  █████░░░░░  52 %  5,200 of 10,000 documents  ↓ 3.1 MiB  ↑…");
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
   });
 
   test("is one object a line for scripts, without the key of the pair", () => {
@@ -115,4 +147,32 @@ describe("the screen of heddle peer", () => {
     expect(out.map((line) => (JSON.parse(line) as PeerPicture).peers.length)).toEqual([1, 0]);
     expect(out[0]).not.toContain("tagKey");
   });
+});
+
+test("[LAN-10] heddle doctor names what keeps pages from the peer on their machine", async () => {
+  const findings = await diagnosePages(1, [
+    "http://localhost:5173",
+    "https://notes.example",
+    "http://notes.example",
+  ]);
+  expect(findings.map((each) => (each.isFine ? "fine" : each.cause))).toEqual([
+    "pages-not-running",
+    "fine",
+    "fine",
+    "pages-not-secure",
+  ]);
+  expect(findings[2]!.advice).toContain("the browser may ask first");
+});
+
+test("[LAN-11] heddle peer lets no page in without a list of origins, and keeps one token", async () => {
+  const data = ["--data", path.join(folder, "ada")];
+  const bad = { status: 2, err: expect.stringContaining("HEDDLE_CONFIG_INVALID") };
+  expect(await run("peer", ...data, "--pages", "0")).toMatchObject(bad);
+  expect(await run("peer", ...data, "--pages", "0", "--allow-origin", "*")).toMatchObject(bad);
+  expect(await run("peer", ...data, "--allow-origin", "https://notes.example")).toMatchObject(bad);
+  const directory = path.join(folder, "bo");
+  const token = await openPageToken(directory);
+  expect(token).toMatch(/^[\w-]{32}$/);
+  expect(await openPageToken(directory)).toBe(token);
+  expect(statSync(path.join(directory, "page-token")).mode & 0o777).toBe(0o600);
 });

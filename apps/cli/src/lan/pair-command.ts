@@ -1,19 +1,17 @@
-import path from "node:path";
-
 import {
   joinPairing,
-  openParty,
   shortFingerprint,
   startPairing,
   type PairedDevice,
   type PairingParty,
 } from "@heddle/lan";
-import { deviceKeyFileIn, nodeEnvironment } from "@heddle/replica/node";
+import { nodeEnvironment } from "@heddle/replica/node";
 import { renderUnicodeCompact } from "uqr";
 
 import type { CommandIo } from "../command-io.ts";
 import { openLogger } from "../logger.ts";
 import { visibleText } from "../visible-text.ts";
+import { openDevice } from "./open-device.ts";
 
 export interface PairOptions {
   readonly data: string;
@@ -25,10 +23,10 @@ export interface PairOptions {
 }
 
 /**
- * Pairs this device with another one. Needs no store: a replica that runs on the same folder sees what is
- * written down within a second.
+ * Pairs this device with another one. A replica that runs on the same folder sees what is written down
+ * within a second.
  *
- * @throws HeddleError `HEDDLE_PAIRING_FAILED`.
+ * @throws HeddleError `HEDDLE_PAIRING_FAILED`; as {@link openDevice}.
  */
 export async function pairCommand(
   link: string | undefined,
@@ -36,12 +34,8 @@ export async function pairCommand(
   io: CommandIo,
   stop: AbortSignal,
 ): Promise<number> {
-  const party = await openParty({
-    directory: path.resolve(options.data),
-    deviceKeyFile: deviceKeyFileIn(options.data),
-    environment: nodeEnvironment(openLogger(io, { level: "warn" })),
-    name: options.name,
-  });
+  const environment = nodeEnvironment(openLogger(io, { level: "warn" }));
+  const party = await openDevice({ data: options.data, environment, name: options.name });
   const device =
     link === undefined ? await showLink(party, options, io, stop) : await joinPairing(link, party);
   if (options.json) {

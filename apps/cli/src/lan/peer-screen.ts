@@ -1,23 +1,7 @@
-import { styleText } from "node:util";
-
-import { shortFingerprint, type LanPeerView } from "@heddle/lan";
-
 import type { CommandIo } from "../command-io.ts";
-import { formatBytes } from "../format-bytes.ts";
-import { visibleText } from "../visible-text.ts";
-import { textTable } from "./text-table.ts";
-
-/** What `heddle peer` knows at one moment. */
-export interface PeerPicture {
-  readonly directory: string;
-  readonly fingerprint: string;
-  readonly port: number;
-  readonly peers: readonly LanPeerView[];
-  /** Undefined while the store is not to be trusted. */
-  readonly documents: number | undefined;
-  readonly outbox: { readonly envelopes: number; readonly bytes: number };
-  readonly trouble: string | undefined;
-}
+import type { PeerPicture, PeerRow } from "./peer-picture.ts";
+import { peerTable, shownName, tokenHint } from "./peer-table.ts";
+import { progressShare, progressText } from "./progress-text.ts";
 
 /**
  * Shows pictures: a table that is drawn over itself where a person watches, a line for each change
@@ -30,6 +14,7 @@ export class PeerScreen {
   #last = "";
   readonly #names = new Map<string, string>();
   readonly #told = new Map<string, string>();
+  readonly #tenths = new Map<string, string>();
 
   constructor(io: CommandIo, isJson: boolean) {
     this.#io = io;
@@ -43,8 +28,8 @@ export class PeerScreen {
   }
 
   #tellJson(picture: PeerPicture): void {
-    const peers = picture.peers.map(({ device, state, addresses }) => {
-      return { name: device.name, fingerprint: device.fingerprint, state, addresses };
+    const peers = picture.peers.map(({ device: { name, fingerprint }, ...peer }) => {
+      return { name, fingerprint, ...peer };
     });
     const text = JSON.stringify({ event: "peer.state", ...picture, peers });
     if (text !== this.#last) this.#io.out(text);
@@ -52,7 +37,7 @@ export class PeerScreen {
   }
 
   #draw(picture: PeerPicture): void {
-    const lines = linesOf(picture);
+    const lines = peerTable(picture, this.#io.columns);
     const text = lines.join("\n");
     if (text === this.#last) return;
     // Up to the first line of the last picture, and all below it away.
@@ -67,17 +52,38 @@ export class PeerScreen {
       this.#io.out(`heddle peer ${picture.fingerprint} keeps its data in ${picture.directory}`);
       this.#io.out(`listens on port ${picture.port}; stop with Ctrl-C`);
     }
-    const { documents, outbox, trouble } = picture;
-    this.#tell("documents", documents === undefined ? "store suspended" : `${documents} documents`);
-    this.#tell("outbox", `${outbox.envelopes} envelopes wait for other devices`);
+    const { documents, outbox, trouble, pages } = picture;
+    // While much is exchanged they change all the time, and progress says it.
+    if (!picture.peers.some(({ progress }) => progress)) {
+      const count = documents === undefined ? "store suspended" : `${documents} documents`;
+      this.#tell("documents", count);
+      this.#tell("outbox", `${outbox.envelopes} envelopes wait for other devices`);
+    }
     this.#tell("trouble", trouble === undefined ? "looks for paired devices" : trouble);
-    for (const { device, state } of picture.peers) {
-      this.#names.set(device.fingerprint, nameOf(device));
-      this.#tell(device.fingerprint, `${nameOf(device)}: ${state}`);
+    if (pages) this.#tell("pages", `pages come to ${pages.url}${tokenHint(pages)}`);
+    if (pages) this.#tell("open pages", `${pages.open} pages, ${pages.refused} refused`);
+    for (const peer of picture.peers) {
+      const { fingerprint } = peer.device;
+      this.#names.set(fingerprint, shownName(peer.device));
+      this.#tell(fingerprint, `${shownName(peer.device)}: ${peer.state}`);
+      this.#tellProgress(peer);
     }
     const here = new Set(picture.peers.map(({ device }) => device.fingerprint));
     for (const [fingerprint, name] of this.#names) {
       if (!here.has(fingerprint)) this.#tell(fingerprint, `${name}: no longer trusted`);
+    }
+  }
+
+  /** A line for each tenth, and one at the end: more would only fill the log. */
+  #tellProgress({ device, state, progress }: PeerRow): void {
+    const key = `${device.fingerprint} progress`;
+    if (progress) {
+      const tenth = `${Math.floor(progressShare(progress) * 10)}`;
+      if (this.#tenths.get(key) === tenth) return;
+      this.#tenths.set(key, tenth);
+      this.#io.out(`${shownName(device)}: ${progressText(progress)}`);
+    } else if (this.#tenths.delete(key) && state === "connected") {
+      this.#io.out(`${shownName(device)}: everything is exchanged`);
     }
   }
 
@@ -86,32 +92,4 @@ export class PeerScreen {
     this.#told.set(what, line);
     this.#io.out(line);
   }
-}
-
-function linesOf(picture: PeerPicture): readonly string[] {
-  const { directory, fingerprint, port, peers, documents, outbox, trouble } = picture;
-  const rows = peers.map(({ device, state, addresses }) => {
-    return [nameOf(device), state, addresses[0] ?? "–"];
-  });
-  const [head = "", ...body] = textTable(["device", "state", "address"], rows).split("\n");
-  const connected = peers.filter(({ state }) => state === "connected").length;
-  const waiting =
-    outbox.envelopes === 0
-      ? "everything of this device is elsewhere too"
-      : `${outbox.envelopes} envelopes (${formatBytes(outbox.bytes)}) wait for other devices`;
-  return [
-    `${styleText("bold", "heddle peer")}  ${fingerprint}  port ${port}  ${directory}`,
-    "",
-    ...(peers.length === 0
-      ? ["paired with nobody yet: heddle pair, in another terminal"]
-      : [styleText("dim", head), ...body]),
-    "",
-    `${documents ?? "–"} documents · ${connected} of ${peers.length} devices connected · ${waiting}`,
-    ...(trouble === undefined ? [] : [styleText("yellow", trouble)]),
-    styleText("dim", "stop with Ctrl-C"),
-  ];
-}
-
-function nameOf({ name, fingerprint }: LanPeerView["device"]): string {
-  return `${visibleText(name)} (${shortFingerprint(fingerprint)})`;
 }

@@ -139,9 +139,14 @@ export class LivePeers {
     return copyDocument(this.#parts.reading, document, name);
   }
 
-  /** The peer that was dialed for a session; `undefined` for one that came by itself. */
+  /** The peer of a session, as it was named or found; `undefined` for one that came by itself. */
   nameOf(peer: PeerKey): string | undefined {
-    return this.#parts.set.nameOf(peer);
+    const { set, found } = this.#parts;
+    for (const each of [set, ...found]) {
+      const name = each.nameOf(peer);
+      if (name !== undefined) return name;
+    }
+    return undefined;
   }
 
   /** Speaks with a peer that came by itself. */

@@ -11,6 +11,8 @@ export interface PeerTarget {
   /** For log lines, labels and people; without secrets. */
   readonly name: string;
   readonly transport: Transport;
+  /** Whether it may bring one more document of which nothing is here. Yes where it is not said. */
+  readonly mayOpenNew?: () => boolean;
 }
 
 /** The peers that a connection is kept to. */
@@ -64,7 +66,7 @@ export class PeerSet {
     return this.#dialers;
   }
 
-  #dialerOf({ name, transport }: PeerTarget): PeerDialer {
+  #dialerOf({ name, transport, mayOpenNew }: PeerTarget): PeerDialer {
     const { host, environment, onChange } = this.#options;
     const watch = new PeerWatch({ name, environment });
     return new PeerDialer({
@@ -74,6 +76,7 @@ export class PeerSet {
         // It may have ended before there is a key: the host may not be ready.
         let key: PeerKey | undefined = undefined;
         key = host.connect(connection, "initiator", {
+          ...(mayOpenNew && { mayOpenNew }),
           onLive: () => live(),
           onEnded: ({ closeCode }) => {
             if (key !== undefined) this.#keys.delete(key);

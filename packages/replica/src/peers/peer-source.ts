@@ -1,4 +1,5 @@
 import type { Environment } from "@heddle/core";
+import type { PeerKey } from "@heddle/sync";
 
 import type { DialerChange, DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
@@ -29,6 +30,8 @@ export interface PeerGround {
 /** A source that was started: whom it has found, and how it is told of the network. */
 export interface RunningPeerSource {
   readonly states: ReadonlyMap<string, DialerState>;
+  /** The peer of a session, by the name that it is shown with; undefined for one of somebody else. */
+  nameOf(peer: PeerKey): string | undefined;
   /** Offline nobody is dialed. */
   setOnline(isOnline: boolean): void;
   /** Looks and dials at once. */

@@ -1,21 +1,36 @@
-import type { Environment } from "@heddle/core";
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode, type Environment } from "@heddle/core";
 import { FrameType, type Connection, type ConnectionHandlers } from "@heddle/sync";
 
-import type { AddressBook } from "./address-book.ts";
-import { countLimit, type RelayCounters } from "./relay-counters.ts";
-import type { RelayLimit, RelayLimits } from "./relay-limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
+import { TokenBucket, type Rate } from "../token-bucket.ts";
 
-export interface PeerMeterOptions {
-  readonly environment: Pick<Environment, "clock" | "scheduler">;
-  readonly limits: RelayLimits;
-  readonly counters: RelayCounters;
-  readonly addresses: AddressBook;
-  readonly address: string;
+/** What a metered connection was over; "debt" for one that was closed for it. */
+export type PeerRateName = "bytes" | "frames" | "asks" | "debt";
+
+/** What one connection may bring. */
+export interface PeerRates {
+  readonly bytes: Rate;
+  readonly frames: Rate;
+  /** Whoever owes more time than this is told to come back later. */
+  readonly debtMsMax: number;
 }
 
-/** What frames cost that make the relay read its disk or answer at length; all others cost nothing more. */
+/** What is asked for by all connections that count together: of one address, or of one device. */
+export interface AskBudget {
+  charge(count: number, nowMs: number): void;
+  /** How long they should wait with the next one. */
+  debtMs(nowMs: number): number;
+}
+
+/** What a peer is held to, and who is told when it is over. */
+export interface PeerMeterOptions {
+  readonly environment: Pick<Environment, "clock" | "scheduler">;
+  readonly rates: PeerRates;
+  readonly asks: AskBudget;
+  /** Told each time that it is read more slowly, and when it is closed. */
+  readonly onOver: (rate: PeerRateName) => void;
+}
+
+/** What frames cost that make the reader look at its disk or answer at length; all others cost nothing more. */
 const asks: ReadonlyMap<number, number> = new Map([
   [FrameType.open, 1],
   [FrameType.have, 1],
@@ -31,13 +46,13 @@ const debtMsMin = 5;
 
 interface Debt {
   readonly ms: number;
-  readonly limit: RelayLimit;
+  readonly rate: PeerRateName;
 }
 
 /**
- * A connection whose peer is held to its rates: bytes and frames of this connection, asks of its address.
+ * A connection whose peer is held to its rates: bytes and frames of this connection, asks of all that count with it.
  * Over a rate it is not read from until the rate has caught up, so the sender is slowed down and loses
- * nothing; who owes more than `rateDebtMsMax` is told to come back later.
+ * nothing; who owes more than `debtMsMax` is told to come back later.
  */
 export class PeerMeter implements Connection {
   readonly #connection: Connection;
@@ -50,12 +65,8 @@ export class PeerMeter implements Connection {
   constructor(connection: Connection, options: PeerMeterOptions) {
     this.#connection = connection;
     this.#options = options;
-    const { peerBytesPerSecond, peerBytesBurst } = options.limits;
-    const { peerFramesPerSecond, peerFramesBurst } = options.limits;
-    const bytes = { perSecond: peerBytesPerSecond, burst: peerBytesBurst };
-    const frames = { perSecond: peerFramesPerSecond, burst: peerFramesBurst };
-    this.#bytes = new TokenBucket(bytes, this.#nowMs);
-    this.#frames = new TokenBucket(frames, this.#nowMs);
+    this.#bytes = new TokenBucket(options.rates.bytes, this.#nowMs);
+    this.#frames = new TokenBucket(options.rates.frames, this.#nowMs);
   }
 
   get bufferedBytes(): number {
@@ -104,24 +115,22 @@ export class PeerMeter implements Connection {
   }
 
   #charge(bytes: Uint8Array): void {
-    const { addresses, address } = this.#options;
     const nowMs = this.#nowMs;
     this.#bytes.take(bytes.length, nowMs);
     this.#frames.take(1, nowMs);
     const cost = asks.get(bytes[0]!) ?? 0;
-    if (cost > 0) addresses.chargeAsks(address, cost, nowMs);
+    if (cost > 0) this.#options.asks.charge(cost, nowMs);
     this.#settle(this.#debt(nowMs));
   }
 
-  #settle({ ms, limit }: Debt): void {
-    const { limits, counters, environment } = this.#options;
+  #settle({ ms, rate }: Debt): void {
+    const { rates, onOver, environment } = this.#options;
     if (ms <= debtMsMin || this.#cancelDebt) return;
-    countLimit(counters, limit);
-    if (ms > limits.rateDebtMsMax) {
-      countLimit(counters, "rateDebtMsMax");
-      return this.close(HeddleErrorCode.relayQuota, `over ${limit} for too long`);
+    onOver(rate);
+    if (ms > rates.debtMsMax) {
+      onOver("debt");
+      return this.close(HeddleErrorCode.relayQuota, `over the rate of ${rate} for too long`);
     }
-    counters.readsPaused++;
     this.#connection.pause();
     this.#cancelDebt = environment.scheduler.after(ms, () => {
       this.#cancelDebt = undefined;
@@ -130,11 +139,10 @@ export class PeerMeter implements Connection {
   }
 
   #debt(nowMs: number): Debt {
-    const { addresses, address } = this.#options;
     const debts: readonly Debt[] = [
-      { ms: this.#bytes.debtMs(nowMs), limit: "peerBytesPerSecond" },
-      { ms: this.#frames.debtMs(nowMs), limit: "peerFramesPerSecond" },
-      { ms: addresses.asksDebtMs(address, nowMs), limit: "peerAsksPerAddressPerSecond" },
+      { ms: this.#bytes.debtMs(nowMs), rate: "bytes" },
+      { ms: this.#frames.debtMs(nowMs), rate: "frames" },
+      { ms: this.#options.asks.debtMs(nowMs), rate: "asks" },
     ];
     return debts.reduce((most, debt) => (debt.ms > most.ms ? debt : most));
   }

@@ -1,3 +1,4 @@
+/** How much of something may come in the long run, and at once. */
 export interface Rate {
   readonly perSecond: number;
   /** What may come at once after a pause. */

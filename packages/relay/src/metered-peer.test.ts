@@ -10,7 +10,7 @@ import { ManualTime } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
 import { AddressBook } from "./address-book.ts";
-import { PeerMeter } from "./peer-meter.ts";
+import { meteredPeer } from "./metered-peer.ts";
 import { newRelayCounters } from "./relay-counters.ts";
 import { defaultRelayLimits, type RelayLimits } from "./relay-limits.ts";
 
@@ -76,7 +76,7 @@ function bench(changes: Partial<RelayLimits>) {
   const open = () => {
     const inner = new HeldConnection();
     const environment = { clock: time, scheduler: time };
-    const meter = new PeerMeter(inner, { environment, limits, counters, addresses, address: "a" });
+    const meter = meteredPeer(inner, { environment, limits, counters, addresses, address: "a" });
     const heard = { count: 0, ends: 0 };
     meter.listen({
       onMessage: () => void heard.count++,

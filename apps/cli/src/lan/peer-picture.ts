@@ -1,0 +1,23 @@
+import type { LanCounters, LanPeerView } from "@heddle/lan";
+import type { PageDoorStatus } from "@heddle/relay";
+import type { SyncProgress } from "@heddle/sync";
+
+/** A paired device, and how far the exchange with it is; undefined when nothing is under way. */
+export interface PeerRow extends LanPeerView {
+  readonly progress?: SyncProgress | undefined;
+}
+
+/** What `heddle peer` knows at one moment. */
+export interface PeerPicture {
+  readonly directory: string;
+  readonly fingerprint: string;
+  readonly port: number;
+  readonly peers: readonly PeerRow[];
+  /** Undefined while the store is not to be trusted. */
+  readonly documents: number | undefined;
+  readonly outbox: { readonly envelopes: number; readonly bytes: number };
+  readonly trouble: string | undefined;
+  /** Where browser pages come in, and the file that has their token; undefined where none may. */
+  readonly pages?: (PageDoorStatus & { readonly tokenFile: string | undefined }) | undefined;
+  readonly counters?: Readonly<LanCounters>;
+}

@@ -1,0 +1,76 @@
+import { styleText } from "node:util";
+
+import { shortFingerprint, type LanPeerView } from "@heddle/lan";
+
+import { formatBytes } from "../format-bytes.ts";
+import { visibleText } from "../visible-text.ts";
+import type { PeerPicture, PeerRow } from "./peer-picture.ts";
+import { progressText } from "./progress-text.ts";
+import { textTable } from "./text-table.ts";
+
+interface Line {
+  readonly text: string;
+  readonly style?: "bold" | "dim" | "yellow";
+}
+
+/**
+ * What is drawn for a person, line by line. No line is wider than the terminal: one that is wrapped takes
+ * two, and what is drawn over it then would leave half of it standing.
+ */
+export function peerTable(picture: PeerPicture, columns = Infinity): readonly string[] {
+  return linesOf(picture).map(({ text, style }) => {
+    const fitting = text.length > columns ? `${text.slice(0, Math.max(0, columns - 1))}…` : text;
+    return style ? styleText(style, fitting, { validateStream: false }) : fitting;
+  });
+}
+
+function linesOf(picture: PeerPicture): readonly Line[] {
+  const { directory, fingerprint, port, peers, documents, outbox, trouble, pages } = picture;
+  const connected = peers.filter(({ state }) => state === "connected").length;
+  const waiting =
+    outbox.envelopes === 0
+      ? "nothing waits for other devices"
+      : `${outbox.envelopes} envelopes (${formatBytes(outbox.bytes)}) wait for other devices`;
+  return [
+    { text: `heddle peer  ${fingerprint}  port ${port}`, style: "bold" },
+    { text: directory, style: "dim" },
+    { text: "" },
+    ...(peers.length === 0
+      ? [{ text: "paired with nobody yet: heddle pair, in another terminal" }]
+      : rowsOf(peers)),
+    { text: "" },
+    { text: `${documents ?? "–"} documents · ${connected} of ${peers.length} devices connected` },
+    { text: waiting },
+    ...(pages ? [{ text: `${pages.open} pages at ${pages.url}${tokenHint(pages)}` }] : []),
+    ...(trouble === undefined ? [] : [{ text: trouble, style: "yellow" } as const]),
+    { text: "stop with Ctrl-C", style: "dim" },
+  ];
+}
+
+function rowsOf(peers: readonly PeerRow[]): readonly Line[] {
+  const rows = peers.map((peer) => {
+    return [shownName(peer.device), peer.state, peer.addresses[0] ?? "–", exchangeOf(peer)];
+  });
+  const heads = ["device", "state", "address", "exchange"];
+  const [head = "", ...table] = textTable(heads, rows).split("\n");
+  const body = table.flatMap((text, index): Line[] => {
+    const { state, progress } = peers[index]!;
+    if (progress) return [{ text }, { text: `  ${progressText(progress)}` }];
+    return [state === "connected" ? { text } : { text, style: "dim" }];
+  });
+  return [{ text: head, style: "dim" }, ...body];
+}
+
+function exchangeOf({ state, progress }: PeerRow): string {
+  if (progress) return "under way";
+  return state === "connected" ? "up to date" : "";
+}
+
+/** The token itself is nothing for a screen that others may see. */
+export function tokenHint({ tokenFile }: { readonly tokenFile: string | undefined }): string {
+  return tokenFile === undefined ? "" : `, with the token in ${tokenFile}`;
+}
+
+export function shownName({ name, fingerprint }: LanPeerView["device"]): string {
+  return `${visibleText(name)} (${shortFingerprint(fingerprint)})`;
+}
