@@ -48,9 +48,9 @@ interface CommonDefinition {
 export interface DeriveDefinition<Content = unknown> extends CommonDefinition {
   /**
    * The rows of one document, each key once. A function of its arguments alone: no clock, no
-   * randomness, nothing remembered.
+   * randomness, nothing remembered. A method, so that a projection of some content is a projection.
    */
-  readonly derive: (content: Content, document: SourceDocument) => Iterable<Row>;
+  derive(content: Content, document: SourceDocument): Iterable<Row>;
 }
 
 /** Rows of a document by the changes in its log. */

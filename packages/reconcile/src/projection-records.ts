@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, type LaneId } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type DocumentName, type LaneId } from "@heddle/core";
 
 import { projectionLimits } from "./projection-limits.ts";
 import { decodeRowValue, encodeRowValue, type RowValue } from "./row-value.ts";
@@ -177,7 +177,46 @@ export function decodeGeneration(bytes: Uint8Array): Generation {
   };
 }
 
-/** The pointer of a projection. */
+/** Changes of a partition that came after their bucket. */
+export interface Lateness {
+  /** Newest clock reading among its changes; never ahead of the clock of whoever folded it. */
+  readonly newestMs: number;
+  readonly late: number;
+  /** By how much the bucket of the latest one had ended. */
+  readonly lateMsMax: number;
+}
+
+export function encodeLateness({ newestMs, late, lateMsMax }: Lateness): Uint8Array {
+  return encodeRowValue({ w: newestMs, n: late, m: lateMsMax });
+}
+
+export function decodeLateness(bytes: Uint8Array): Lateness {
+  const fields = objectOf("lateness", decodeRowValue(bytes));
+  return {
+    newestMs: count("lateness", fields["w"]),
+    late: count("lateness", fields["n"]),
+    lateMsMax: count("lateness", fields["m"]),
+  };
+}
+
+/** A document that could not be taken in. */
+export interface Stalled {
+  readonly name: DocumentName;
+  /** Of {@link UndeterminedReason}, `invalid` or `absent`. */
+  readonly reason: string;
+}
+
+export function encodeStalled({ name, reason }: Stalled): Uint8Array {
+  return encodeRowValue({ d: name, r: reason });
+}
+
+export function decodeStalled(bytes: Uint8Array): Stalled {
+  const fields = objectOf("stalled document", decodeRowValue(bytes));
+  const name = text("stalled document", fields["d"]) as DocumentName;
+  return { name, reason: text("stalled document", fields["r"]) };
+}
+
+/** The pointer of a projection, and the last number that a generation of it was given. */
 export function encodeLive(number: number): Uint8Array {
   return encodeRowValue({ g: number });
 }

@@ -25,13 +25,17 @@ export interface ProjectionSource<Content = unknown> {
   describe(document: DocumentId): Promise<SourceDocument | undefined>;
 
   /** Digest L of a document, at the least cost there is. No content is read. */
-  look(document: DocumentId): Promise<SourceLook>;
+  look(document: DocumentId, accept?: AcceptedDoubts): Promise<SourceLook>;
 
   /** A document with its content. */
-  read(document: DocumentId): Promise<SourceReading<Content>>;
+  read(document: DocumentId, accept?: AcceptedDoubts): Promise<SourceReading<Content>>;
 
   /** What a document's log holds above seqs, in the order of arrival. */
-  readChanges(document: DocumentId, above: ReadonlyMap<LaneId, number>): Promise<SourceChanges>;
+  readChanges(
+    document: DocumentId,
+    above: ReadonlyMap<LaneId, number>,
+    accept?: AcceptedDoubts,
+  ): Promise<SourceChanges>;
 }
 
 export interface FeedDescription {
@@ -73,6 +77,13 @@ export const undeterminedReasons = [
   "pruned",
 ] as const;
 export type UndeterminedReason = (typeof undeterminedReasons)[number];
+
+/**
+ * Reasons that do not keep a reader from what the log holds. Whoever follows the feed takes a document
+ * for which something waits, or from which something is kept away: it shows what everybody sees, and
+ * is told of the next change. Whoever corrects takes none.
+ */
+export type AcceptedDoubts = readonly UndeterminedReason[];
 
 export interface Undetermined {
   readonly outcome: "undetermined";

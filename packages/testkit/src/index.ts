@@ -41,3 +41,10 @@ export {
   type TransportTraits,
 } from "./transport-contract.ts";
 export * from "./simulation/index.ts";
+export {
+  lightEditOf,
+  MemorySource,
+  type LightContent,
+  type LightEdit,
+} from "./projections/memory-source.ts";
+export { inconsistenciesIn, readTotals, recountSource } from "./projections/read-projection.ts";
