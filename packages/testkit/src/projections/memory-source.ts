@@ -135,6 +135,11 @@ export class MemorySource implements ProjectionSource<LightContent> {
       .map(({ id, name }) => ({ id, name }));
   }
 
+  async describe(id: DocumentId): Promise<SourceDocument | undefined> {
+    const document = this.#documents.get(id);
+    return document && { id, name: document.name };
+  }
+
   async look(id: DocumentId, accept: readonly UndeterminedReason[] = []): Promise<SourceLook> {
     this.looks++;
     const document = this.#documents.get(id);
