@@ -12,6 +12,7 @@ const slow = { testTimeout: 120_000, hookTimeout: 60_000 };
 
 const campaign = "test/hostile/campaign.test.ts";
 
+// Two processors; of what waits for timers, sockets and disks a third one runs meanwhile.
 export default defineConfig({
   test: {
     reporters: ["default", "./scripts/summary-reporter.ts"],
@@ -22,12 +23,12 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "apps/cli/src/**/*.test.ts"],
           testTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
         ...shared,
-        test: { name: "tidy", include: ["test/tidy/**/*.test.ts"], maxWorkers: 2 },
+        test: { name: "tidy", include: ["test/tidy/**/*.test.ts"], maxWorkers: 3 },
       },
       {
         ...shared,
@@ -35,12 +36,12 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
           ...slow,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
         ...shared,
-        test: { name: "interop", include: ["test/interop/**/*.test.ts"], ...slow, maxWorkers: 2 },
+        test: { name: "interop", include: ["test/interop/**/*.test.ts"], ...slow, maxWorkers: 3 },
       },
       {
         ...shared,
@@ -61,7 +62,7 @@ export default defineConfig({
           include: ["test/simulation/**/*.test.ts"],
           // Some 70 s of two processors; a machine that is shared may take many times as long.
           testTimeout: 1_800_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           // Only processors: after what waits, before what must be alone.
           sequence: { groupOrder: 0 },
         },

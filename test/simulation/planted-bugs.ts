@@ -69,6 +69,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (isGood)\n                this.#verified(pending);",
     replace: "if (isGood || true)\n                this.#verified(pending);",
     scenario: "damaged",
+    // The eighth world needs a minute to find out that it does not come to rest.
+    fromSeed: 9,
   },
   {
     name: "leave out what a run follows, though the peer asked for it",
