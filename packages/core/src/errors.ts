@@ -31,6 +31,7 @@ export const HeddleErrorCode = {
   storageUnavailable: "HEDDLE_STORAGE_UNAVAILABLE",
   storageEvicted: "HEDDLE_STORAGE_EVICTED",
   projectionInvalid: "HEDDLE_PROJECTION_INVALID",
+  membershipRefused: "HEDDLE_MEMBERSHIP_REFUSED",
 } as const;
 export type HeddleErrorCode = (typeof HeddleErrorCode)[keyof typeof HeddleErrorCode];
 

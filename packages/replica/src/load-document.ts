@@ -33,6 +33,8 @@ export interface LoadedLog {
   readonly quarantine: Quarantine;
   /** What recalls keep out of the document (DOC-9). */
   readonly held: HeldClocks;
+  /** Ids of the envelopes that recalls kept out when it was loaded. */
+  readonly recalled: ReadonlySet<string>;
   /** Envelopes that are held aside, in whole or in part. */
   heldEnvelopes: number;
   /** Of the log that was read: what lies above the checkpoint, when there is one. */
@@ -57,7 +59,8 @@ export async function loadDocument(
 ): Promise<LoadedLog> {
   const stored = await store.readDocument(entry.id);
   const recalls = stored ? await recallsInForce(store, entry.id) : [];
-  const reading = new LogReading(new Set(recalls.map(({ id }) => id)));
+  const recalled = new Set(recalls.map(({ id }) => id));
+  const reading = new LogReading(recalled);
   const tools = { store, environment };
   const checkpoint = stored && (await readCheckpoint(tools, entry.id, recalls));
   if (checkpoint) reading.begin(await openBase(tools, checkpoint, cache));
@@ -77,6 +80,7 @@ export async function loadDocument(
     parking: new Parking(environment, stored ? await store.readParked(entry.id) : []),
     quarantine: new Quarantine(environment, stored ? await store.readQuarantine(entry.id) : []),
     held,
+    recalled,
     heldEnvelopes,
     size,
     history: (stored ?? entry).history ?? "keep",

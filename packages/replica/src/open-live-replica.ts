@@ -48,9 +48,9 @@ export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveRepl
   const { sources = [], directory, deviceKeyFile, ...rest } = given;
   const { adopt = follow, role = PeerRole.replica } = rest;
   const { environment } = rest;
-  const own = { ...rest, engine: rest.engine ?? "heddle" };
+  const own = { ...rest, verifier, engine: rest.engine ?? "heddle" };
   const replica = await Replica.open(own);
-  const meeting = { ...own, replica, verifier, follow, adopt, role };
+  const meeting = { ...own, replica, follow, adopt, role };
   if (targets === undefined && sources.length === 0) {
     return new LiveReplica({ replica, environment, release });
   }
@@ -95,6 +95,11 @@ async function meet(
     throw error;
   }
   const all = [set, ...found];
+  replica.members?.onChange(({ before, after }) => {
+    const { own } = replica.members!;
+    // Whoever refused this device may not any more.
+    if (after.roleOf(own) !== before.roleOf(own)) for (const each of all) each.retryNow();
+  });
   if (!isOnline) for (const each of all) each.setOnline(false);
   set.start();
   return new LivePeers({ host, set, found, events, reading: { store, environment, replica } });

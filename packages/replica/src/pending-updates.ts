@@ -79,6 +79,8 @@ export interface UpdateBurst {
   types: number;
   /** Set when they came sealed, by another replica. */
   readonly sealed?: readonly SealedUpdate[];
+  /** Set when it is no update: payload of an envelope about the document or its space. */
+  readonly control?: Uint8Array;
 }
 
 /** An envelope of another replica, on its way to the log. */
@@ -153,6 +155,11 @@ export class PendingUpdates {
     const index = this.#begin(burst);
     if (update) this.#references?.note(update, index);
     this.#last.set(source, index);
+  }
+
+  /** What is sealed as it is, and shown to nobody. */
+  addControl(control: Uint8Array, source: UpdateSource): void {
+    this.#begin({ source, updates: [], bytes: control.length, types: 0, control });
   }
 
   /** Something of `source` is parked with these. */

@@ -53,6 +53,7 @@ type KeptPart = Pick<SealedUpdate, "update" | "isHeld">;
  * Takes in what other replicas sealed: nothing of it is cut, merged or sealed again. A run is taken
  * when all that its updates refer to is here, or comes with it.
  *
+ * - Of a device that may not write it: refused, by every replica of the space alike (MEM-7).
  * - Malformed: refused for good, by every replica alike.
  * - Refers to what is missing: `incomplete`; it comes again after that.
  * - Harms those who open the document: logged, and held aside by hash (DOC-9). A replica's own bounds
@@ -120,6 +121,9 @@ export class RemoteIntake {
   async #take(lane: LaneDescriptor, run: readonly Envelope[]): Promise<RunVerdict> {
     const fresh = this.#freshOf(run);
     if (fresh === undefined || !this.#isWritable()) return "incomplete";
+    const judged = this.#host.members?.judge(this.#log.entry.id, lane, fresh);
+    const refusal = judged instanceof Promise ? await judged : judged;
+    if (refusal !== undefined) return refusal;
     const opened = openAll(fresh);
     if (opened === undefined) return "refused";
     if (!this.#isComplete(opened)) return "incomplete";
@@ -173,7 +177,7 @@ export class RemoteIntake {
   #takeOne(lane: LaneDescriptor, { envelope, update }: Opened, failure: string | undefined): void {
     this.#ahead.set(lane.id, { seq: envelope.seq, head: envelope.id });
     if (this.#sink.isUntouched()) this.#sink.onCreating(this.#source);
-    const kept = update && failure ? this.#hold(envelope, update, failure) : this.#admit(update);
+    const kept = this.#keep(envelope, update, failure);
     const pending = this.#sink.pending();
     pending.addSealed({ lane, envelope, ...kept }, this.#source);
     pending.receivedMs ??= this.#host.environment.clock.monotonicMs();
@@ -184,6 +188,20 @@ export class RemoteIntake {
       });
     });
     if (kept.update) this.#sink.onLearned(kept.update);
+  }
+
+  /** What of it is shown: nothing of a record, whose replica learns it, or of what does harm. */
+  #keep(
+    envelope: Envelope,
+    update: ParsedUpdate | undefined,
+    failure: string | undefined,
+  ): KeptPart {
+    const { members } = this.#host;
+    if (this.#log.entry.id === members?.control.id) {
+      members.learn(envelope);
+      return { isHeld: true };
+    }
+    return update && failure ? this.#hold(envelope, update, failure) : this.#admit(update);
   }
 
   /** Why what is new of an update is to be kept out of the document, if it is. */

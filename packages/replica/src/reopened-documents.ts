@@ -14,6 +14,7 @@ import type { DocumentHoldings } from "./document-holdings.ts";
 import type { LeavingDocuments } from "./leaving-documents.ts";
 import { adoptCheckpoint, type Adoption } from "./peers/adopt-checkpoint.ts";
 import { recallable } from "./recallable.ts";
+import { recallsInForce } from "./recalls-in-force.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 
@@ -81,6 +82,31 @@ export class ReopenedDocuments {
     });
     if (isDone) this.#openAnew(document, "a part of the document was recalled; open it again");
     else environment.logger.warn("document.recalled_too_late", { document: id });
+  }
+
+  /** What counts may have changed: documents that show something else than they would now are opened anew. */
+  review(): void {
+    for (const document of this.#parts.holdings.loaded()) {
+      document
+        .takeTurn(() => this.#reviewOne(document))
+        .catch((error: unknown) => {
+          // A store that fails, or a document that is damaged, ends what was loaded of it anyway.
+          const fields = { document: document.entry.id, error: String(error) };
+          this.#parts.options.environment.logger.warn("members.review_failed", fields);
+        });
+    }
+  }
+
+  async #reviewOne(document: ReplicaDocument): Promise<void> {
+    const { options, access } = this.#parts;
+    const { id } = document.entry;
+    const isSame = await access.reading(id, async () => {
+      const recalls = await recallsInForce(options.store, id);
+      return document.isLoadedUnder(new Set(recalls.map(({ id }) => id)));
+    });
+    if (isSame) return;
+    options.environment.logger.info("document.members_changed", { document: id });
+    this.#openAnew(document, "what of the document counts has changed; open it again");
   }
 
   /** Those who use the document are told to open it again, from the disk. */

@@ -66,6 +66,8 @@ export class ReplicaDocument {
   #inFlight: InFlight | undefined;
   #isStored: boolean;
   #reset: HeddleError | undefined;
+  /** Who waits for what they wrote, and would for ever. */
+  readonly #waiting = new Set<(error: HeddleError) => void>();
   /** Whose update made the store hear of the document, until it has. */
   #creator: UpdateSource | undefined;
 
@@ -112,6 +114,12 @@ export class ReplicaDocument {
   /** Updates that were refused for what they do, and envelopes of the log that are held aside. */
   get refused(): { readonly quarantined: number; readonly held: number } {
     return { quarantined: this.#log.quarantine.count, held: this.#log.heldEnvelopes };
+  }
+
+  /** Whether exactly these envelopes, by id, were kept out when it was loaded. */
+  isLoadedUnder(recalled: ReadonlySet<string>): boolean {
+    const { recalled: before } = this.#log;
+    return recalled.size === before.size && [...recalled].every((id) => before.has(id));
   }
 
   /** Who sees at once what reaches the disk. */
@@ -177,6 +185,24 @@ export class ReplicaDocument {
     return this.takeTurn(() => {
       if (this.#reset) return Promise.reject(this.#reset);
       return this.#remote.take(runs);
+    });
+  }
+
+  /**
+   * Writes what is no update: a record of the space. On disk when it resolves.
+   *
+   * @throws HeddleError what the document was reset with, if it was.
+   */
+  writeControl(payload: Uint8Array): Promise<void> {
+    if (this.#reset) return Promise.reject(this.#reset);
+    return new Promise((resolve, reject) => {
+      this.#pending.addControl(payload, {});
+      this.#pending.afterCommit(() => {
+        this.#waiting.delete(reject);
+        resolve();
+      });
+      this.#waiting.add(reject);
+      this.#host.requestRound(this);
     });
   }
 
@@ -283,6 +309,7 @@ export class ReplicaDocument {
   reset(error: HeddleError): void {
     if (this.#reset) return;
     this.#reset = error;
+    for (const reject of this.#waiting) reject(error);
     this.#endCreation("failed");
     this.#remote.stop(error);
     this.dispose();

@@ -1,4 +1,11 @@
-import type { DocumentHistory, Environment, HeddleError, LogStore, Signer } from "@heddle/core";
+import type {
+  DocumentHistory,
+  Environment,
+  HeddleError,
+  LogStore,
+  Signer,
+  Verifier,
+} from "@heddle/core";
 
 import type { AuditBudget } from "./audit-budget.ts";
 import type { ApplyBudget, ApplyJudge } from "./apply-judge.ts";
@@ -42,6 +49,13 @@ export interface ReplicaOptions {
   readonly checkpointPolicy?: Partial<CheckpointPolicy> | undefined;
   /** Whether documents that are new keep what checkpoints cover. Default `keep`. */
   readonly history?: DocumentHistory | undefined;
+  /**
+   * The record that makes the space of this replica; without one it is in the open space, where whoever is
+   * let in may write. Documents of a space keep their history.
+   */
+  readonly genesis?: Uint8Array | undefined;
+  /** Checks the signatures of membership records; needed with a genesis. */
+  readonly verifier?: Verifier | undefined;
   /** What the states of checkpoints that were opened last may take in memory, inflated. */
   readonly stateCacheBytesMax?: number;
 }

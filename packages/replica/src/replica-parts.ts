@@ -7,14 +7,16 @@ import {
   type SpaceId,
 } from "@heddle/core";
 
+import { defaultApplyBudget } from "./apply-judge.ts";
 import { defaultAuditBudget } from "./audit-budget.ts";
 import { Auditor } from "./auditor.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Committer, type CommitterOptions } from "./committer.ts";
 import type { DocumentAccess } from "./document-access.ts";
+import type { DocumentHost } from "./document-host.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 import type { ReplicaDocument } from "./replica-document.ts";
-import type { ReplicaOptions } from "./replica-options.ts";
+import { defaultDocumentBytesMax, type ReplicaOptions } from "./replica-options.ts";
 
 /** What the parts of a replica share. */
 export interface SharedParts {
@@ -66,4 +68,23 @@ export function newCommitter(
     },
     ...listeners,
   });
+}
+
+/** What documents need of their replica: its bounds, and what only the whole of it knows. */
+export function newHost(
+  { options, counters }: SharedParts,
+  own: Omit<
+    DocumentHost,
+    "environment" | "counters" | "judge" | "applyBudget" | "documentBytesMax"
+  >,
+): DocumentHost {
+  const { environment, judge, applyBudget, documentBytesMax = defaultDocumentBytesMax } = options;
+  return {
+    environment,
+    counters,
+    judge,
+    applyBudget: { ...defaultApplyBudget, ...applyBudget },
+    documentBytesMax,
+    ...own,
+  };
 }

@@ -14,7 +14,6 @@ import {
 } from "@heddle/core";
 import type { AcceptedRun, OfferedCheckpoint } from "@heddle/sync";
 
-import { defaultApplyBudget } from "./apply-judge.ts";
 import type { Auditor } from "./auditor.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { Committer } from "./committer.ts";
@@ -34,13 +33,18 @@ import type { TakenRuns } from "./remote-intake.ts";
 import { ReopenedDocuments } from "./reopened-documents.ts";
 import { newReplicaCounters } from "./replica-counters.ts";
 import { ReplicaDocument } from "./replica-document.ts";
+import { defaultTrialBytesMax, type ReplicaOptions, type ReplicaState } from "./replica-options.ts";
 import {
-  defaultDocumentBytesMax,
-  defaultTrialBytesMax,
-  type ReplicaOptions,
-  type ReplicaState,
-} from "./replica-options.ts";
-import { newAuditor, newCheckpointer, newCommitter, type SharedParts } from "./replica-parts.ts";
+  newAuditor,
+  newCheckpointer,
+  newCommitter,
+  newHost,
+  type SharedParts,
+} from "./replica-parts.ts";
+import type { MemberActs } from "./space/member-acts.ts";
+import { newMemberActs } from "./space/new-member-acts.ts";
+import { openSpace } from "./space/open-space.ts";
+import type { SpaceMembers } from "./space/space-members.ts";
 import { StateCache } from "./state-cache.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 import { TrialQueue } from "./trial-queue.ts";
@@ -54,6 +58,10 @@ import { WatchedState, type ReplicaObserver } from "./watched-state.ts";
 export class Replica {
   readonly space: SpaceId;
   readonly recovery: RecoveryReport;
+  /** Who may do what; `undefined` in the open space. */
+  readonly members: SpaceMembers | undefined;
+  /** What this device may do about it as an admin. */
+  readonly acts: MemberActs | undefined;
   /** What may wait in each document. */
   readonly parkingBounds: ParkingBounds;
   readonly counters = newReplicaCounters();
@@ -75,13 +83,14 @@ export class Replica {
   #committer: Committer;
   readonly #watched = new WatchedState();
 
-  private constructor(options: ReplicaOptions, recovery: RecoveryReport) {
+  private constructor(options: ReplicaOptions, recovery: RecoveryReport, members?: SpaceMembers) {
     this.#options = options;
     this.#states = new StateCache(options.stateCacheBytesMax);
     this.recovery = recovery;
     const { logger } = options.environment;
     this.#damaged = new DamagedDocuments(recovery.documentsDamaged, logger, options.onDamage);
-    this.space = openSpaceId(options.environment.hash);
+    this.space = members?.genesis.space ?? openSpaceId(options.environment.hash);
+    this.members = members;
     this.parkingBounds = { ...defaultParkingBounds, ...options.parking };
     this.#clock = new HybridClock(options.environment.clock);
     // Observed, not set: a reading from a wrong clock, once stored, must not pull ours along for ever.
@@ -99,6 +108,8 @@ export class Replica {
       writtenLane: () => this.#committer.lane,
       observeClock: (hlc) => this.#observeClock(hlc),
     });
+    this.acts = members && newMemberActs(this, members, this.#shared);
+    members?.onChange(() => this.#reopened.review());
     this.#committer = this.#newCommitter();
     this.#auditor = newAuditor(this.#shared, (...recall) => this.#reopened.recall(...recall));
     this.#checkpointer = this.#newCheckpointer();
@@ -111,7 +122,8 @@ export class Replica {
 
   /** Recovers what a crash left behind, and only then returns. */
   static async open(options: ReplicaOptions): Promise<Replica> {
-    return new Replica(options, await recover(options.store, options.environment));
+    const { members, store } = await openSpace(options);
+    return new Replica({ ...options, store }, await recover(store, options.environment), members);
   }
 
   get state(): ReplicaState {
@@ -179,6 +191,19 @@ export class Replica {
     this.#holdings.release(document);
   }
 
+  /** Runs `work` with a document, which stays in memory meanwhile. @throws as {@link acquire}. */
+  async using<Value>(
+    name: DocumentName,
+    work: (document: ReplicaDocument) => Promise<Value>,
+  ): Promise<Value> {
+    const document = await this.acquire(name);
+    try {
+      return await work(document);
+    } finally {
+      this.release(document);
+    }
+  }
+
   /** The document, if it is in memory; it may leave at any time. */
   loaded(id: DocumentId): ReplicaDocument | undefined {
     return this.#holdings.get(id);
@@ -190,13 +215,10 @@ export class Replica {
    * @throws HeddleError `HEDDLE_STORAGE_*`, or what the document was reset with meanwhile.
    */
   async takeRuns(name: DocumentName, runs: readonly AcceptedRun[]): Promise<TakenRuns> {
-    const document = await this.acquire(name);
-    try {
+    return this.using(name, (document) => {
       for (const { run } of runs) for (const { hlc } of run) this.#observeClock(hlc);
-      return await document.takeRuns(runs);
-    } finally {
-      this.release(document);
-    }
+      return document.takeRuns(runs);
+    });
   }
 
   /**
@@ -206,17 +228,16 @@ export class Replica {
    * @throws HeddleError `HEDDLE_STORAGE_*`.
    */
   async adopt(offered: OfferedCheckpoint): Promise<Adoption> {
-    const document = await this.acquire(offered.entry.name);
     try {
-      return await document.takeTurn(() => this.#reopened.adopt(document, offered));
+      return await this.using(offered.entry.name, (document) => {
+        return document.takeTurn(() => this.#reopened.adopt(document, offered));
+      });
     } catch (error) {
       // Nobody knows whether it is on disk.
       const { storageIo, storageFull } = HeddleErrorCode;
       const isOfStore = isHeddleError(error, storageIo) || isHeddleError(error, storageFull);
       if (isOfStore) this.#onStoreFailure(error);
       throw error;
-    } finally {
-      this.release(document);
     }
   }
 
@@ -243,12 +264,7 @@ export class Replica {
    * @throws HeddleError `HEDDLE_STORAGE_*`.
    */
   async setHistory(name: DocumentName, history: DocumentHistory): Promise<void> {
-    const document = await this.acquire(name);
-    try {
-      await keepHistory(this.#options.store, document, history);
-    } finally {
-      this.release(document);
-    }
+    await this.using(name, (document) => keepHistory(this.#options.store, document, history));
   }
 
   /** Waits until everything submitted is on disk and shown, keeps the vectors, lets go. */
@@ -304,31 +320,19 @@ export class Replica {
   }
 
   #newHost(): DocumentHost {
-    const {
-      environment,
-      judge,
-      applyBudget,
-      documentBytesMax = defaultDocumentBytesMax,
-    } = this.#options;
-    return {
-      environment,
-      counters: this.counters,
-      judge,
-      applyBudget: { ...defaultApplyBudget, ...applyBudget },
+    return newHost(this.#shared, {
+      members: this.members,
       trials: this.#trials,
-      documentBytesMax,
       parkingBounds: this.parkingBounds,
       assertWritable: () => this.#assertWritable(),
       requestRound: (document) => this.#committer.request(document),
       requestAudit: (document) => this.#auditor?.request(document),
       considerCheckpoint: (document) => this.#checkpointer?.consider(document),
-    };
+    });
   }
 
   #newCheckpointer(): Checkpointer | undefined {
-    return newCheckpointer(this.#shared, (document) =>
-      this.#watched.observer?.onCheckpointed?.(document),
-    );
+    return newCheckpointer(this.#shared, (id) => this.#watched.observer?.onCheckpointed?.(id));
   }
 
   #newCommitter(): Committer {

@@ -67,7 +67,8 @@ export class SealedLanes {
   /** Seals what is not sealed yet, in the order in which it was accepted. */
   seal(writer: LaneWriter, updates: PendingUpdates): SealedRound {
     const [first] = updates.bursts;
-    if (updates.bursts.length === 1 && !first!.sealed) return this.#sealOwn(writer, first!);
+    const isPlain = updates.bursts.length === 1 && !first!.sealed && !first!.control;
+    if (isPlain) return this.#sealOwn(writer, first!);
     const shown: Envelope[] = [];
     const envelopes: Envelope[] = [];
     const lanes: LaneDescriptor[] = [];
@@ -79,7 +80,8 @@ export class SealedLanes {
         this.#described.add(lane.id);
         if (!isHeld) shown.push(envelope);
       }
-      if (burst.sealed) continue;
+      if (burst.control) envelopes.push(this.#sealControl(writer, burst.control));
+      if (burst.sealed || burst.control) continue;
       for (const payload of payloadsOf(burst)) {
         const envelope = this.#seal(writer, payload, burst.source);
         envelopes.push(envelope);
@@ -114,6 +116,20 @@ export class SealedLanes {
       principal,
       reason,
       sourceTag: tag,
+    });
+    this.#advance(envelope);
+    return envelope;
+  }
+
+  #sealControl(writer: LaneWriter, payload: Uint8Array): Envelope {
+    const envelope = writer.seal(this.#positions.get(writer.descriptor.id), {
+      kind: EnvelopeKind.documentControl,
+      flags: 0,
+      document: this.#document,
+      epoch: 0,
+      schema: 0,
+      codec: PayloadCodec.none,
+      payload,
     });
     this.#advance(envelope);
     return envelope;

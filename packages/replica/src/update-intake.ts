@@ -26,6 +26,7 @@ import type { ParkingBounds } from "./parking-bounds.ts";
 import type { PendingUpdates, UpdateFacts, UpdateSource } from "./pending-updates.ts";
 import type { ReplicaCounters } from "./replica-counters.ts";
 import { ParkingReview } from "./parking-review.ts";
+import type { SpaceMembers } from "./space/space-members.ts";
 import type { TrialQueue } from "./trial-queue.ts";
 import {
   UpdateTrials,
@@ -47,6 +48,8 @@ export interface IntakeHost {
   /** @throws HeddleError while the store can be read and should not be written to. */
   readonly assertWritable: () => void;
   readonly parkingBounds: ParkingBounds;
+  /** Who may write; `undefined` where everybody may who is let in. */
+  readonly members: SpaceMembers | undefined;
 }
 
 /** Where the intake of a document leaves what it has decided. */
@@ -171,6 +174,10 @@ export class UpdateIntake {
 
   /** @throws HeddleError when it is known from the first bytes that a quota has no room for the update. */
   #askBeforeReading(source: UpdateSource, bytes: Uint8Array): void {
+    if (this.#log.entry.id === this.#host.members?.control.id) {
+      const message = "only records of members are written to this document";
+      throw new HeddleError(HeddleErrorCode.membershipRefused, message);
+    }
     source.assertAffordable?.({
       isFirst: bytes.length > emptyUpdateBytes && this.#sink.isUntouched(),
       clients: this.#log.knowledge.clientCount,

@@ -7,6 +7,7 @@ import { HeddleErrorCode } from "@heddle/core";
 export function byeCodeOf(code: HeddleErrorCode): number {
   switch (code) {
     case HeddleErrorCode.sessionRefused:
+    case HeddleErrorCode.membershipRefused:
       return 4403;
     case HeddleErrorCode.protocolVersion:
       return 4426;

@@ -15,7 +15,7 @@ import { HeldPresences } from "./held-presence.ts";
 import { LaneGaps } from "./lane-gaps.ts";
 import { nakCheck, NakCode } from "./nak-code.ts";
 import type { SyncContext } from "./sync-context.ts";
-import type { AdoptAnswer, OfferedCheckpoint, StoreAnswer } from "./sync-effects.ts";
+import type { AdoptAnswer, OfferedCheckpoint, RunVerdict, StoreAnswer } from "./sync-effects.ts";
 
 /** A run that a peer pushed. */
 export interface OfferedRun {
@@ -328,15 +328,7 @@ export class DocumentExchange {
         link.storedFromPeer(lane.id, run.at(-1)!.seq);
         this.gaps.filled(lane.id);
         toAck.set(link, (toAck.get(link) ?? new Set()).add(lane.id));
-      } else {
-        this.#context.counters.incomplete++;
-        this.#presences.drop();
-        this.takeBack(lane.id);
-        if (verdicts[index] === "refused") {
-          this.nak(link, lane.id, run[0]!.seq, NakCode.refused);
-        }
-        link.changed();
-      }
+      } else this.#notStored(batch[index]!, verdicts[index]!);
     }
     this.#context.counters.envelopesStored += stored.length;
     for (const [link, lanes] of toAck) link.acks.add(lanes);
@@ -345,6 +337,21 @@ export class DocumentExchange {
     const event = { name: "document.received", entry, envelopes: stored } as const;
     this.#context.emit({ type: "event", event });
     this.#changed();
+  }
+
+  #notStored({ link, lane, run }: PendingRun, verdict: RunVerdict): void {
+    const { counters } = this.#context;
+    this.#presences.drop();
+    this.takeBack(lane.id);
+    const [{ seq }] = run as readonly [Envelope];
+    if (verdict === "forbidden") {
+      counters.runsForbidden++;
+      this.nak(link, lane.id, seq, NakCode.forbidden);
+      // What the peer has of it is nothing that is missing here.
+      link.positions.suspend(lane.id, NakCode.forbidden);
+    } else counters.incomplete++;
+    if (verdict === "refused") this.nak(link, lane.id, seq, NakCode.refused);
+    link.changed();
   }
 
   #settlePresence(): void {

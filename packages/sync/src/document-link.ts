@@ -297,6 +297,12 @@ export class DocumentLink {
     this.changed();
   }
 
+  /** Who may write what may have changed: lanes that were refused for that are offered again. */
+  retryForbidden(): void {
+    this.positions.resumeAll(NakCode.forbidden);
+    this.changed();
+  }
+
   receiveDigest(frame: FrameOf<"digest">): void {
     this.#digests.receive(frame);
   }

@@ -25,7 +25,7 @@ export * from "./node-web-socket.ts";
 export * from "./replication.ts";
 export * from "./reorder-buffer.ts";
 export * from "./retry-policy.ts";
-export { PeerRole, type ReplicationOptions } from "./sync-context.ts";
+export { PeerRole, type ReplicationOptions, type Standing } from "./sync-context.ts";
 export { newSyncCounters, type SyncCounters } from "./sync-counters.ts";
 export type * from "./sync-effects.ts";
 export * from "./sync-limits.ts";

@@ -9,6 +9,8 @@ export const NakCode = {
   forked: 2,
   /** What it holds is refused for good. */
   refused: 3,
+  /** Its device may not write this, by the records of the space. Not for good where more is granted. */
+  forbidden: 4,
 } as const;
 
 /** After these the lane is not pushed to that peer any more. */

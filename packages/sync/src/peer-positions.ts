@@ -158,6 +158,11 @@ export class PeerPositions {
     this.#sent.set(lane, this.confirmedSeq(lane));
   }
 
+  /** As {@link resume}, for all lanes that were refused with that code. */
+  resumeAll(code: number): void {
+    for (const [lane, given] of this.#suspended) if (given === code) this.resume(lane);
+  }
+
   /** The peer has frozen the lane as well. */
   knowsFork(lane: LaneId): boolean {
     return this.#suspended.get(lane) === NakCode.forked;

@@ -101,6 +101,14 @@ export class PeerSession implements LinkSession {
     return this.documents.links;
   }
 
+  /** By document, envelopes on our disk that are not proven to be on the peer's. */
+  get missingThere(): ReadonlyMap<DocumentId, number> {
+    const counts = [...this.links.values()].map((link) => {
+      return [link.document, link.positions.missingCount] as const;
+    });
+    return new Map(counts.filter(([, count]) => count > 0));
+  }
+
   /** Bytes that the peer makes us hold. */
   get heldBytes(): number {
     const { joinedBytes } = this.#parts;
@@ -200,6 +208,11 @@ export class PeerSession implements LinkSession {
     const { incarnation, arrival = 0 } = cursor ?? {};
     const check = cursor && checkOf(options.hash, cursor);
     this.send({ name: "cursor", incarnation, arrival, check });
+  }
+
+  /** Offers again what the peer forbade. */
+  retryForbidden(): void {
+    for (const link of this.links.values()) link.retryForbidden();
   }
 
   wantsToPush(link: DocumentLink): void {

@@ -31,6 +31,15 @@ export class RefusedLanes {
     this.#context.emit({ type: "event", event: { name: "lane.refused", refusal } });
   }
 
+  /** Offers a refused lane again, to one store or to all that refused it. */
+  retry(document: DocumentId, lane: LaneId, store?: StoreId): void {
+    const forgotten = this.forget(document, lane, store);
+    for (const link of this.#context.linksOf(document)) {
+      const { store: ofLink } = link.session.peer;
+      if (forgotten.some((refusal) => refusal.store === ofLink)) link.retry(lane);
+    }
+  }
+
   /** Takes back what is known of a lane, of one store or of all. Returns what that was. */
   forget(document: DocumentId, lane: LaneId, store?: StoreId): readonly KeptRefusal[] {
     const forgotten = this.all.filter((each) => {

@@ -16,6 +16,7 @@ import { OpenDocuments } from "./open-documents.ts";
 import { MachineContext } from "./machine-context.ts";
 import type { Outbox, ReplicatedBy } from "./outbox.ts";
 import type { OutboxSize } from "./own-envelopes.ts";
+import { KeptCursors } from "./kept-cursors.ts";
 import { PeerSession } from "./peer-session.ts";
 import type { ReplicationOptions } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
@@ -31,6 +32,7 @@ import type {
   SyncEffect,
   SyncRequests,
 } from "./sync-effects.ts";
+import { SessionGate } from "./session-gate.ts";
 import type { SessionHost } from "./session-host.ts";
 import { StoreSessions } from "./store-sessions.ts";
 import { SyncProgressReports } from "./sync-progress.ts";
@@ -62,7 +64,8 @@ export class Replication implements SessionHost {
   readonly #progress: SyncProgressReports;
   readonly #awaited = new Set<DocumentId>();
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
-  readonly #cursors = new Map<string, FeedCursor>();
+  readonly #cursors: KeptCursors;
+  readonly #gate: SessionGate;
   #connections = 0;
   #hasFailed = false;
 
@@ -73,18 +76,19 @@ export class Replication implements SessionHost {
     kept: KeptOutbox = {},
   ) {
     this.#options = options;
-    for (const [store, cursor] of cursors) this.#cursors.set(store, cursor);
     this.#context = new MachineContext(options, this.counters, kept, {
       emit: (effect) => this.#emit(effect),
       isAwaited: (document) => this.#awaited.has(document),
       linksOf: (document) => this.#documents.linksOf(document),
     });
+    this.#cursors = new KeptCursors(this.#context, cursors);
     this.#outbox = this.#context.outbox;
     this.#stores = new StoreSessions(this.#outbox);
     this.#progress = new SyncProgressReports(this.#context);
     this.#documents = new OpenDocuments(this.#context, () => this.#fail());
     this.#unwanted = new UnwantedDocuments(this.#documents, options);
     this.#followers = new FeedFollowers(this.#context, this.#documents);
+    this.#gate = new SessionGate(this.#context, this.#documents);
   }
 
   /** True after the store failed: nothing more comes of this machine. */
@@ -128,6 +132,7 @@ export class Replication implements SessionHost {
       const session = this.#sessions.get(peer);
       if (session === undefined) return;
       session.receive(bytes);
+      this.#gate.review(session);
       this.#followers.heard(session);
     });
   }
@@ -149,7 +154,7 @@ export class Replication implements SessionHost {
       this.#wanted.set(entry.id, entry);
       this.#unwanted.delete(entry.id);
       for (const session of this.#sessions.values()) {
-        if (session.isLive) this.#documents.link(session, entry);
+        if (this.#gate.isOpen(session)) this.#documents.link(session, entry);
       }
     });
   }
@@ -220,6 +225,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       for (const session of this.#sessions.values()) session.tick();
       this.#documents.tick();
+      this.#gate.tick();
       this.#unwanted.tick();
       this.#context.checkpoints.tick();
       this.#followers.tick();
@@ -254,12 +260,7 @@ export class Replication implements SessionHost {
    * our disk are not proven to be on its. Lanes that are frozen do not count.
    */
   missingAt(peer: PeerKey): ReadonlyMap<DocumentId, number> {
-    const missing = new Map<DocumentId, number>();
-    for (const link of this.#sessions.get(peer)?.links.values() ?? []) {
-      const count = link.positions.missingCount;
-      if (count > 0) missing.set(link.document, count);
-    }
-    return missing;
+    return this.#sessions.get(peer)?.missingThere ?? new Map();
   }
 
   /**
@@ -292,13 +293,12 @@ export class Replication implements SessionHost {
 
   /** Offers a refused lane again, to one store or to all that refused it. */
   retryRefused(document: DocumentId, lane: LaneId, nowMs: number, store?: StoreId): void {
-    this.#input(nowMs, () => {
-      const forgotten = this.#context.refusedLanes.forget(document, lane, store);
-      for (const link of this.#context.linksOf(document)) {
-        const { store: ofLink } = link.session.peer;
-        if (forgotten.some((refusal) => refusal.store === ofLink)) link.retry(lane);
-      }
-    });
+    this.#input(nowMs, () => this.#context.refusedLanes.retry(document, lane, store));
+  }
+
+  /** Who may write what may have changed for both sides: a peer is offered again what it forbade. */
+  retryForbidden(peer: PeerKey, nowMs: number): void {
+    this.#input(nowMs, () => this.#sessions.get(peer)?.retryForbidden());
   }
 
   /**
@@ -325,12 +325,15 @@ export class Replication implements SessionHost {
     const event = { name: "session.live", peer: session.key, store } as const;
     this.#context.emit({ type: "event", event });
     this.#stores.began(session);
-    if (this.#options.follow) session.follow(this.#cursors.get(store));
-    for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
+    this.#gate.begin(session, () => {
+      if (this.#options.follow) session.follow(this.#cursors.get(store));
+      for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
+    });
   }
 
   onClosed(session: PeerSession, code: HeddleErrorCode): void {
     this.#sessions.delete(session.key);
+    this.#gate.end(session);
     this.#followers.end(session);
     this.#progress.end(session);
     this.#context.reorderBuffer.forget(({ origin }) => origin.session === session);
@@ -348,13 +351,19 @@ export class Replication implements SessionHost {
     then: (link: DocumentLink) => void,
     failed: () => void,
   ): void {
-    const isOpenedByPeer = !this.#wanted.has(entry.id);
-    this.#documents.link(session, entry, then, failed, isOpenedByPeer);
+    const isFirst = this.#gate.isFirst(entry.id);
+    const link = (): void => {
+      const isOpenedByPeer = !isFirst && !this.#wanted.has(entry.id);
+      this.#documents.link(session, entry, then, failed, isOpenedByPeer);
+    };
+    if (isFirst) link();
+    else this.#gate.whenOpen(session, link);
   }
 
   takes(document: DocumentId): boolean {
     const isOffered = this.#documents.linksOf(document).length > 0;
-    return this.#options.adopt || isOffered || this.#wanted.has(document);
+    const isOurs = this.#wanted.has(document) || this.#gate.isFirst(document);
+    return this.#options.adopt || isOffered || isOurs;
   }
 
   /** The peer gives a document up. Where nobody here wants it either, it is given up on both sides. */
@@ -363,7 +372,7 @@ export class Replication implements SessionHost {
   }
 
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {
-    this.#followers.follow(session, cursor);
+    this.#gate.whenFollowed(session, cursor, (from) => this.#followers.follow(session, from));
   }
 
   #fail(): void {
@@ -379,22 +388,13 @@ export class Replication implements SessionHost {
   }
 
   #emit(effect: SyncEffect): void {
-    if (effect.type === "keepCursor" && !this.#keepsCursor(effect.store)) return;
+    if (!this.#cursors.lets(effect)) return;
     this.#context.push(effect);
-    if (effect.type === "keepCursor") this.#cursors.set(effect.store, effect.cursor);
     if (effect.type !== "event") return;
     const { event } = effect;
     const { name } = event;
     if (name !== "document.received" && name !== "document.adopted" && name !== "lane.forked")
       return;
     this.#followers.offer(event.entry);
-  }
-
-  /** Stores are invented at no cost: with those beyond the bound, documents are compared anew each time. */
-  #keepsCursor(store: StoreId): boolean {
-    const { cursorsMax } = this.#context.limits;
-    if (this.#cursors.has(store) || this.#cursors.size < cursorsMax) return true;
-    this.counters.cursorsDropped++;
-    return false;
   }
 }

@@ -1,4 +1,5 @@
 import type {
+  DocumentEntry,
   DocumentHistory,
   DocumentId,
   Hash,
@@ -31,6 +32,12 @@ import type { VerifiedLanes } from "./verified-lanes.ts";
  */
 export const PeerRole = { replica: 1, relay: 2, tab: 3 } as const;
 
+/**
+ * What a device is to a space: a member is given documents, a stranger only what comes before them, as it
+ * may be a member tomorrow; whoever was removed is cut off.
+ */
+export type Standing = "member" | "stranger" | "removed";
+
 export interface ReplicationOptions {
   readonly hash: Hash;
   readonly random: Random;
@@ -61,6 +68,13 @@ export interface ReplicationOptions {
    * after a no the document is not exchanged, and the peer, which hears nothing, asks again later.
    */
   readonly mayOpenNew?: (peer: PeerKey) => boolean;
+  /**
+   * A document that is brought into agreement with a peer before any other is opened: who is a member is
+   * in it.
+   */
+  readonly first?: DocumentEntry;
+  /** Asked then, and again: what the peer's device is. Without it everybody is a member. */
+  readonly standingOf?: (devicePublicKey: Uint8Array) => Standing;
   /** Say in every PUSH what it follows, as a peer may that knows less of its readers. Default false. */
   readonly saysPrev?: boolean;
   readonly limits?: Partial<SyncLimits>;

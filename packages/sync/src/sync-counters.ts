@@ -12,6 +12,8 @@ export interface SyncCounters {
   duplicates: number;
   gaps: number;
   incomplete: number;
+  /** Runs of devices that may not write them. */
+  runsForbidden: number;
   signaturesBad: number;
   unsigned: number;
   /** Runs that left out what they follow, which is not known here: asked for in full. */
@@ -62,6 +64,7 @@ export function newSyncCounters(): SyncCounters {
     duplicates: 0,
     gaps: 0,
     incomplete: 0,
+    runsForbidden: 0,
     signaturesBad: 0,
     unsigned: 0,
     runsUnplaced: 0,

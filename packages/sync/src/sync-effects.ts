@@ -265,8 +265,11 @@ export type StoreAnswer =
       readonly arrival: number;
     };
 
-/** `incomplete`: refers to what is not there yet; it comes again after that. */
-export type RunVerdict = "stored" | "incomplete" | "refused";
+/**
+ * `incomplete`: refers to what is not there yet; it comes again after that. `forbidden`: its device may not
+ * write it.
+ */
+export type RunVerdict = "stored" | "incomplete" | "refused" | "forbidden";
 
 /** One open of a store, and the number that its first arrival had. */
 export interface Incarnation {

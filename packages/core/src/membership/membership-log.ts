@@ -55,6 +55,19 @@ export class MembershipLog {
     return holds?.has(node!) ? "valid" : "refused";
   }
 
+  /** The verdict on records that come one after the other, each with those before it. */
+  judgeAll(acts: readonly MembershipAct[]): RecordVerdict {
+    if (acts.length === 1) return this.judge(acts[0]!);
+    const trial = new MembershipLog(this.genesis);
+    for (const { act } of this.#graph.nodes) trial.#graph.add(act);
+    for (const act of acts) {
+      const verdict = trial.judge(act);
+      if (verdict === "valid") trial.#graph.add(act);
+      else if (verdict !== "known") return verdict;
+    }
+    return "valid";
+  }
+
   /** Takes in a record that {@link judge} called valid, here or wherever it was stored. */
   add(act: MembershipAct): void {
     this.#waiting.set(act.record.id, act);

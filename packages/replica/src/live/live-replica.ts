@@ -1,4 +1,4 @@
-import { documentIdOf, type Environment } from "@heddle/core";
+import { documentIdOf, HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 
 import type { LivePeers, OutboxView } from "../peers/live-peers.ts";
@@ -43,6 +43,10 @@ export class LiveReplica implements AsyncDisposable {
    */
   document(name: string, ydoc?: YDoc): LiveDocument {
     const { replica, environment, peers } = this.#options;
+    if (name.normalize("NFC") === replica.members?.control.name) {
+      const message = "this name is kept for the records of the space";
+      throw new HeddleError(HeddleErrorCode.configInvalid, message);
+    }
     const document = new LiveDocument({ home: { replica, peers }, environment, name, ydoc });
     this.#documents.add(document);
     const id = documentIdOf(environment.hash, replica.space, document.name);

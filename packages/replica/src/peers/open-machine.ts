@@ -1,8 +1,16 @@
-import { Replication, type PeerKey } from "@heddle/sync";
+import { Replication, type PeerKey, type ReplicationOptions } from "@heddle/sync";
 
+import type { SpaceMembers } from "../space/space-members.ts";
 import { readKeptOutbox } from "./kept-outbox.ts";
 import type { PeerHostOptions } from "./peer-host-options.ts";
 import type { PeerNotes } from "./peer-notes.ts";
+
+/** Who is a member is agreed on before anything else, and decides who is given the rest. */
+function membersFirst(
+  members: SpaceMembers,
+): Required<Pick<ReplicationOptions, "first" | "standingOf">> {
+  return { first: members.control, standingOf: (device) => members.standingOf(device) };
+}
 
 /**
  * The state machine of the wire, with what the store kept for it.
@@ -36,6 +44,7 @@ export async function openMachine(
     hasOutbox,
     mayOpenNew,
     ...(limits && { limits }),
+    ...(replica.members && membersFirst(replica.members)),
   };
   return new Replication(machineOptions, cursors, kept);
 }

@@ -20,6 +20,7 @@ import type { StoredRound } from "../committer.ts";
 import type { ReplicaState } from "../replica-options.ts";
 import { KnownLanes } from "./known-lanes.ts";
 import { MachineEffects } from "./machine-effects.ts";
+import { offerForbiddenAgain } from "./member-sessions.ts";
 import { openMachine } from "./open-machine.ts";
 import {
   endOf,
@@ -63,6 +64,7 @@ export class PeerHost {
   readonly #effects: MachineEffects;
   readonly #wanted = new WantedDocuments();
   readonly #stopObserving: () => void;
+  readonly #stopMembers: (() => void) | undefined;
   readonly #waits = new ReplicationWaits();
   readonly #told: ToldEdits;
   /** Rounds that were stored while a machine was being made. */
@@ -97,6 +99,9 @@ export class PeerHost {
       onStored: (round) => this.#onStored(round),
       onStateChange: (state) => this.#onStateChange(state),
       onCheckpointed: (document) => this.#onCheckpointed(document),
+    });
+    this.#stopMembers = replica.members?.onChange(({ hasLost }) => {
+      if (hasLost) this.#beginAnew();
     });
   }
 
@@ -184,6 +189,7 @@ export class PeerHost {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#stopObserving();
+    this.#stopMembers?.();
     this.#end(code);
     this.#notes.flush();
     this.#waits.end();
@@ -223,6 +229,13 @@ export class PeerHost {
       this.#end(HeddleErrorCode.relayOverloaded);
       return this.#notes.discard();
     }
+    this.#startAgain();
+  }
+
+  /** What counts is less than what peers were told: they are told anew, and who is out stays out. */
+  #beginAnew(): void {
+    if (this.#isStopped || this.#machine === undefined) return;
+    this.#end(HeddleErrorCode.relayOverloaded);
     this.#startAgain();
   }
 
@@ -305,6 +318,11 @@ export class PeerHost {
       for (const document of this.#waits.documents) this.#review(document);
     }
     if (event.name === "lane.replicated") this.#review(event.document);
+    const { members } = this.#options.replica;
+    if (event.name === "document.settled" && event.document === members?.control.id) {
+      const at = { peer: event.peer, nowMs: this.#nowMs };
+      this.#input((machine) => offerForbiddenAgain(machine, members, at));
+    }
     if (event.name === "lane.taken") {
       const { document, lane } = event;
       this.#options.environment.logger.error("lane.taken", { document, lane });

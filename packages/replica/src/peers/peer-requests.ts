@@ -11,10 +11,13 @@ import {
   type LogStore,
   type Signer,
   type Verifier,
+  type VersionVector,
 } from "@heddle/core";
 import type { AdoptAnswer, LoadedDocument, StoreAnswer, SyncRequest } from "@heddle/sync";
 
+import { heldPositions } from "../held-positions.ts";
 import type { Replica } from "../replica.ts";
+import { countedEnvelopes, countedVector } from "../space/peer-view.ts";
 import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
 import type { PeerNotes } from "./peer-notes.ts";
@@ -62,8 +65,13 @@ export async function answerPeerRequest(
       return load(tools, request.document);
     case "changes":
       return changedEntries(store, request.after);
-    case "read":
-      return readForPeer({ store, hash, signer, lanes, recent }, request);
+    case "read": {
+      const given = await readForPeer({ store, hash, signer, lanes, recent }, request);
+      const { members } = tools.replica;
+      if (members === undefined) return given;
+      const envelopes = countedEnvelopes(members, request.document, given.envelopes);
+      return { ...given, envelopes };
+    }
     case "store":
       return take(tools, request);
     case "readCheckpoint":
@@ -101,34 +109,34 @@ async function load(tools: PeerRequestTools, id: DocumentId): Promise<LoadedDocu
   const forks = await tools.notes.readForks(id);
   const offerable = await tools.checkpoints.held(id);
   const positioned = await readPositions(tools, id);
-  return positioned && { ...positioned, ...offerable, forks };
+  const given = tools.replica.members ? { floors: offerable.floors } : offerable;
+  return positioned && { ...positioned, ...given, forks };
 }
 
-/** A document that is in use knows its positions; that of one that is not, the store has kept. */
+/** What is on disk of a document, as far as it counts. */
 async function readPositions(
-  { replica, store }: PeerRequestTools,
+  { replica, store, environment: { hash } }: PeerRequestTools,
   id: DocumentId,
 ): Promise<Pick<LoadedDocument, "entry" | "vector"> | undefined> {
   const loaded = replica.loaded(id);
+  const { members } = replica;
+  const counted = (vector: VersionVector): Promise<VersionVector> | VersionVector => {
+    return members ? countedVector({ store, hash, members }, id, vector) : vector;
+  };
   if (loaded?.isStored) {
     const entry = { ...loaded.entry, history: loaded.logged.history };
-    return { entry, vector: await loaded.whenDurable() };
+    return { entry, vector: await counted(await loaded.whenDurable()) };
   }
   const stored = await store.readDocument(id);
-  if (stored === undefined) return undefined;
-  if (!stored.dirty) return { entry: stored, vector: stored.vector };
-  const document = await replica.acquire(stored.name);
-  try {
-    return { entry: stored, vector: await document.whenDurable() };
-  } finally {
-    replica.release(document);
-  }
+  return stored && { entry: stored, vector: await counted(await heldPositions(replica, stored)) };
 }
 
 async function adopt(
   tools: PeerRequestTools,
   offered: Extract<SyncRequest, { readonly type: "adoptCheckpoint" }>,
 ): Promise<AdoptAnswer> {
+  // Whose work it holds, and how much of it counts, cannot be told from a state.
+  if (tools.replica.members) return { outcome: "refused", reason: "content" };
   const adoption = await tools.replica.adopt(offered);
   if (adoption.outcome === "refused") return { outcome: "refused", reason: adoption.reason };
   const { id } = offered.entry;

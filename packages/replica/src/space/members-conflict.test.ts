@@ -1,0 +1,219 @@
+import {
+  createAct,
+  decodeMembershipAct,
+  deviceKey,
+  documentIdOf,
+  encodeCut,
+  encodeMembershipAct,
+  EnvelopeKind,
+  hashCut,
+  HybridClock,
+  LaneWriter,
+  MemberRole,
+  openLane,
+  parseDocumentName,
+  PayloadCodec,
+  verifyRun,
+  signRun,
+  type ActDraft,
+  type DeviceKey,
+  type Envelope,
+  type LaneDescriptor,
+  type Signer,
+} from "@heddle/core";
+import { afterEach, describe, expect, test } from "vitest";
+
+import { ephemeralDeviceKey, nodeVerifier } from "../node-environment.ts";
+import { environment } from "../replica.fixture.ts";
+import { countedEnvelopes } from "./peer-view.ts";
+import { Home, heard, showing } from "./space.fixture.ts";
+import { SpaceMembers } from "./space-members.ts";
+
+const { read, write, admin } = MemberRole;
+const { hash, random } = environment;
+const homes: Home[] = [];
+afterEach(async () => {
+  for (const home of homes.splice(0)) await home.close();
+});
+
+test(
+  "[MEM-8] what was written on a grant that falls is taken out, and comes back with the grant",
+  { timeout: 60_000 },
+  async () => {
+    const ada = new Home("ada");
+    const bo = new Home("bo", [ada]);
+    const cy = new Home("cy", [ada, bo]);
+    const guest = new Home("guest", [bo]);
+    const genesis = await ada.createSpace();
+    for (const home of [ada, bo, cy, guest]) homes.push(await home.open(genesis));
+    await ada.acts.grant(bo.key, admin);
+    await ada.acts.grant(cy.key, admin);
+    await heard(2, [bo, cy]);
+
+    // Apart: cy removes bo, who lets a guest in, whose work reaches bo alone.
+    cy.setOnline(false);
+    ada.setOnline(false);
+    await bo.acts.grant(guest.key, write);
+    await guest.write("plan", "guest. ");
+    await showing("plan", "guest. ", [bo]);
+    await cy.acts.revoke(bo.key);
+    cy.setOnline(true);
+    await expect.poll(() => bo.members.role, { timeout: 15_000 }).toBeUndefined();
+    expect(bo.members.membership.roleOf(guest.key)).toBeUndefined();
+    await showing("plan", "", [bo, cy]);
+
+    // And ada, who had not heard of that, removes cy: its removal falls, the grant stands.
+    await ada.acts.revoke(cy.key);
+    ada.setOnline(true);
+    bo.live.peers!.retryNow();
+    await showing("plan", "guest. ", [bo, ada]);
+    expect(ada.members.membership.roleOf(bo.key)).toBe(admin);
+    expect(ada.members.membership.roleOf(cy.key)).toBeUndefined();
+    expect(await guest.text("plan")).toBe("guest. ");
+  },
+);
+
+/** A device that seals what it likes. */
+class Forger {
+  readonly signer: Signer = ephemeralDeviceKey();
+  lane!: LaneDescriptor;
+  #writer!: LaneWriter;
+  #last: Envelope | undefined;
+
+  async open(members: SpaceMembers): Promise<this> {
+    const { space } = members.genesis;
+    const clock = new HybridClock(environment.clock);
+    const opening = { space, signer: this.signer, hash, random, clock, engine: "forger" };
+    this.lane = await openLane(opening);
+    this.#writer = new LaneWriter(this.lane, hash, clock);
+    return this;
+  }
+
+  /** An envelope of the control document with this payload. */
+  seal(
+    members: SpaceMembers,
+    payload: Uint8Array,
+    kind: EnvelopeKind = EnvelopeKind.documentControl,
+  ): Envelope {
+    const before = this.#last && { seq: this.#last.seq, head: this.#last.id };
+    this.#last = this.#writer.seal(before, {
+      kind,
+      flags: 0,
+      document: members.control.id,
+      epoch: 0,
+      schema: 0,
+      codec: PayloadCodec.none,
+      payload,
+    });
+    return this.#last;
+  }
+}
+
+/** Ada alone in her space, and how she judges what somebody else puts into the control document. */
+async function adaAndForger() {
+  const ada = new Home("ada");
+  homes.push(await ada.open(await ada.createSpace()));
+  const forger = await new Forger().open(ada.members);
+  const judge = (...run: Envelope[]) => ada.members.judge(ada.members.control.id, forger.lane, run);
+  const draft = async (act: ActDraft["act"], signer = forger.signer) => {
+    const { genesis, log } = ada.members;
+    const { space } = genesis;
+    const madeAt = { wallMs: 1, counter: 0 };
+    return createAct({ hash, signer, space, seen: log.heads, device: ada.key, madeAt, act });
+  };
+  return { ada, forger, judge, draft };
+}
+
+describe("records in the log", () => {
+  test("[MEM-10] what is no record, or signed by another than it says, or in another's lane, ends the lane", async () => {
+    const { ada, forger, judge, draft } = await adaAndForger();
+    const { members } = ada;
+    const grant = await draft({ grant: admin });
+    const forged = grant.bytes.slice();
+    forged[forged.length - 1] = forged.at(-1)! ^ 1;
+    const ofAda = await draft({ grant: admin }, ada.signer);
+    const revoke = await draft({ revoke: hashCut(hash, encodeCut(new Map())) }, ada.signer);
+    for (const payload of [
+      Uint8Array.of(1, 1, 3),
+      new Uint8Array(),
+      encodeMembershipAct(forged),
+      encodeMembershipAct(ofAda.bytes),
+      encodeMembershipAct(revoke.bytes),
+    ]) {
+      expect(await judge(forger.seal(members, payload))).toBe("refused");
+    }
+    const update = forger.seal(members, encodeMembershipAct(grant.bytes), EnvelopeKind.update);
+    expect(await judge(update)).toBe("refused");
+    // Well made, by somebody who is no admin: not malformed, and not allowed.
+    expect(await judge(forger.seal(members, encodeMembershipAct(grant.bytes)))).toBe("forbidden");
+    const newer = encodeMembershipAct(grant.bytes);
+    newer.set([9, 9]);
+    expect(await judge(forger.seal(members, newer))).toBe("incomplete");
+  });
+
+  test("[MEM-10] records of one run count one after the other, and not before what they follow", async () => {
+    const { ada, forger, judge, draft } = await adaAndForger();
+    const { members } = ada;
+    await ada.acts.grant(keyOf(forger), admin);
+    const first = await draft({ grant: read });
+    const later = new SpaceMembers({
+      genesis: members.genesis,
+      hash,
+      verifier: nodeVerifier,
+      own: forger.signer.devicePublicKey,
+    });
+    const second = await createAct({
+      hash,
+      signer: forger.signer,
+      space: members.genesis.space,
+      seen: [first.id],
+      device: ada.key,
+      madeAt: { wallMs: 2, counter: 0 },
+      act: { grant: write },
+    });
+    const run = [first, second].map(({ bytes }) =>
+      forger.seal(members, encodeMembershipAct(bytes)),
+    );
+    expect(await judge(run[1]!)).toBe("incomplete");
+    expect(await judge(...run)).toBeUndefined();
+    expect(await later.judge(later.control.id, forger.lane, run)).toBe("incomplete");
+    for (const envelope of run) members.learn(envelope);
+    expect(members.membership.records.has(second.id)).toBe(true);
+    expect(decodeMembershipAct(hash, run[0]!.payload).record).toEqual(first);
+  });
+});
+
+test("[MEM-8] peers are given what counts, up to where its author signed", async () => {
+  const ada = new Home("ada");
+  homes.push(await ada.open(await ada.createSpace()));
+  const { members } = ada;
+  const forger = await new Forger().open(members);
+  const run = [1, 2, 3, 4].map(() => forger.seal(members, Uint8Array.of(0)));
+  const signed = [
+    ...(await signRun(run.slice(0, 2), forger.signer)),
+    ...(await signRun(run.slice(2), forger.signer)),
+  ];
+  expect(await verifyRun(signed, forger.lane.devicePublicKey, nodeVerifier)).toBe(true);
+  members.noteLane(forger.lane);
+  const document = documentIdOf(hash, members.genesis.space, parseDocumentName("plan"));
+  expect(countedEnvelopes(members, document, signed)).toEqual([]);
+  await ada.acts.grant(keyOf(forger), write);
+  expect(countedEnvelopes(members, document, signed)).toBe(signed);
+  const cut = new Map([[forger.lane.id, new Map([[document, 3]])]]);
+  const record = await createAct({
+    hash,
+    signer: ada.signer,
+    space: members.genesis.space,
+    seen: members.log.heads,
+    device: keyOf(forger),
+    madeAt: { wallMs: 3, counter: 0 },
+    act: { revoke: hashCut(hash, encodeCut(cut)) },
+  });
+  if (record.kind !== "revoke") throw new Error("it is a removal");
+  members.add({ record, cut });
+  expect(countedEnvelopes(members, document, signed).map(({ seq }) => seq)).toEqual([1, 2]);
+});
+
+function keyOf({ signer }: Forger): DeviceKey {
+  return deviceKey(signer.devicePublicKey);
+}

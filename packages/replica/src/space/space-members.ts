@@ -1,0 +1,194 @@
+import {
+  deviceKey,
+  EnvelopeKind,
+  decodeMembershipAct,
+  isHeddleError,
+  HeddleErrorCode,
+  MemberRole,
+  membersDocumentId,
+  membersDocumentName,
+  MembershipLog,
+  verifyMembershipRecord,
+  type DeviceKey,
+  type DocumentEntry,
+  type DocumentId,
+  type Envelope,
+  type GenesisRecord,
+  type Hash,
+  type LaneDescriptor,
+  type LaneId,
+  type Membership,
+  type MembershipAct,
+  type Verifier,
+} from "@heddle/core";
+import type { RunVerdict, Standing } from "@heddle/sync";
+
+export interface SpaceMembersParts {
+  readonly genesis: GenesisRecord;
+  readonly hash: Hash;
+  readonly verifier: Verifier;
+  /** The device of this replica. */
+  readonly own: Uint8Array;
+}
+
+/** Something was granted or removed, or a removal fell. */
+export interface MembershipChange {
+  readonly before: Membership;
+  readonly after: Membership;
+  /** Some device may do less than before, or less of its work counts: sessions begin anew. */
+  readonly hasLost: boolean;
+}
+
+/** Why a run is not taken. */
+export type RunRefusal = Exclude<RunVerdict, "stored">;
+
+/**
+ * Who may do what in the space of this replica, as far as it has heard, and what follows for envelopes.
+ * Every answer is a function of the records alone (I9): no clock, no configuration, no order of arrival.
+ */
+export class SpaceMembers {
+  /** The document whose envelopes carry the records. */
+  readonly control: DocumentEntry;
+  readonly own: DeviceKey;
+  readonly #parts: SpaceMembersParts;
+  readonly #log: MembershipLog;
+  readonly #deviceOf = new Map<LaneId, DeviceKey>();
+  readonly #lanesOf = new Map<DeviceKey, Set<LaneId>>();
+  readonly #listeners = new Set<(change: MembershipChange) => void>();
+
+  constructor(parts: SpaceMembersParts) {
+    const { genesis, hash, own } = parts;
+    this.#parts = parts;
+    this.#log = new MembershipLog(genesis);
+    this.own = deviceKey(own);
+    const id = membersDocumentId(hash, genesis.space);
+    this.control = { id, name: membersDocumentName, createdAt: genesis.madeAt };
+  }
+
+  get genesis(): GenesisRecord {
+    return this.#parts.genesis;
+  }
+
+  get membership(): Membership {
+    return this.#log.membership;
+  }
+
+  /** What the device of this replica may do; `undefined` when it is no member. */
+  get role(): MemberRole | undefined {
+    return this.membership.roleOf(this.own);
+  }
+
+  /** The records, for whoever makes the next one. */
+  get log(): MembershipLog {
+    return this.#log;
+  }
+
+  /** Whether a peer's device is given documents: every role is enough for that. */
+  standingOf(devicePublicKey: Uint8Array): Standing {
+    const member = this.membership.members.get(deviceKey(devicePublicKey));
+    if (member && member.revokedBy.length > 0) return "removed";
+    return member?.role === undefined ? "stranger" : "member";
+  }
+
+  /** Calls `listener` after every change; the returned function stops that. */
+  onChange(listener: (change: MembershipChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A lane is, or is about to be, in the log. */
+  noteLane({ id, devicePublicKey }: Pick<LaneDescriptor, "id" | "devicePublicKey">): void {
+    if (this.#deviceOf.has(id)) return;
+    const device = deviceKey(devicePublicKey);
+    this.#deviceOf.set(id, device);
+    const lanes = this.#lanesOf.get(device) ?? new Set();
+    this.#lanesOf.set(device, lanes.add(id));
+  }
+
+  /** Lanes in the log here of which not everything counts; what this device wrote it goes on to show. */
+  *limitedLanes(): Iterable<LaneId> {
+    for (const [device, lanes] of this.#lanesOf) {
+      const { role, revokedBy = [] } = this.membership.members.get(device) ?? {};
+      const isFree = (role ?? 0) >= MemberRole.write && revokedBy.length === 0;
+      if (!isFree && device !== this.own) yield* lanes;
+    }
+  }
+
+  /** Up to which seq a lane that is in the log here counts in a document. */
+  allowedSeq(document: DocumentId, lane: LaneId): number {
+    const device = this.#deviceOf.get(lane);
+    if (device === undefined || device === this.own || document === this.control.id)
+      return Infinity;
+    return this.membership.allowedSeq({ device, document, lane });
+  }
+
+  /** What becomes of a run that a peer pushed; `undefined` when it may be taken. */
+  judge(
+    document: DocumentId,
+    lane: LaneDescriptor,
+    run: readonly Envelope[],
+  ): RunRefusal | undefined | Promise<RunRefusal | undefined> {
+    this.noteLane(lane);
+    if (document === this.control.id) return this.#judgeRecords(lane, run);
+    const last = run.at(-1);
+    const isAllowed = !last || last.seq <= this.allowedSeq(document, lane.id);
+    return isAllowed ? undefined : "forbidden";
+  }
+
+  /** An envelope of the control document is taken, here or in an earlier start. */
+  learn(envelope: Envelope): void {
+    this.add(decodeMembershipAct(this.#parts.hash, envelope.payload));
+  }
+
+  /** A record that {@link MembershipLog.judge} called valid. */
+  add(act: MembershipAct): void {
+    const before = this.membership;
+    this.#log.add(act);
+    const after = this.membership;
+    if (after === before) return;
+    const change = { before, after, hasLost: hasLost(before, after) };
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  async #judgeRecords(
+    lane: LaneDescriptor,
+    run: readonly Envelope[],
+  ): Promise<RunRefusal | undefined> {
+    const acts: MembershipAct[] = [];
+    for (const envelope of run) {
+      const act = this.#open(envelope);
+      if (act === "refused" || act === "incomplete") return act;
+      const isTheirs = act.record.by === this.#deviceOf.get(lane.id);
+      if (!isTheirs || !(await verifyMembershipRecord(act.record, this.#parts.verifier))) {
+        return "refused";
+      }
+      acts.push(act);
+    }
+    const verdict = this.#log.judgeAll(acts);
+    if (verdict === "refused") return "forbidden";
+    return verdict === "awaiting" ? "incomplete" : undefined;
+  }
+
+  #open({ kind, payload }: Envelope): MembershipAct | "refused" | "incomplete" {
+    if (kind !== EnvelopeKind.documentControl) return "refused";
+    try {
+      return decodeMembershipAct(this.#parts.hash, payload);
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      // A newer heddle may know what it means: its lane is not over, it waits.
+      return error.code === HeddleErrorCode.protocolVersion ? "incomplete" : "refused";
+    }
+  }
+}
+
+function hasLost(before: Membership, after: Membership): boolean {
+  for (const [device, member] of before.members) {
+    const isLower = (after.roleOf(device) ?? 0) < (before.roleOf(device) ?? 0);
+    const removals = after.members.get(device)?.revokedBy.length ?? 0;
+    if (isLower || removals !== member.revokedBy.length) return true;
+  }
+  // Who was removed before anything was granted.
+  return [...after.members].some(([device, { revokedBy }]) => {
+    return revokedBy.length > 0 && !before.members.has(device);
+  });
+}
