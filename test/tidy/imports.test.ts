@@ -46,6 +46,7 @@ const table: Readonly<Record<string, Rule>> = {
       "@heddle/document",
       "@heddle/reconcile",
       "@heddle/sync",
+      "croner",
       "y-protocols",
       "yjs",
     ],

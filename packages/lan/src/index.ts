@@ -21,5 +21,4 @@ export type * from "./discovery.ts";
 export { KnownAddresses } from "./known-addresses.ts";
 export { hostsOf } from "./own-hosts.ts";
 export { lan, lanFolders, openParty, type Lan, type LanOptions } from "./lan.ts";
-export type { LanPeerView } from "./lan-peer.ts";
-export { nameOf } from "./lan-peers.ts";
+export { nameOf, type LanPeerView } from "./lan-peers.ts";

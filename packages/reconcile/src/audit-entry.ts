@@ -114,8 +114,9 @@ export type AuditAction = (typeof auditActions)[number];
 /**
  * `verified`: looked at again afterwards, and right. `failed`: tried as often as it is tried, and not.
  * `undetermined`: nobody could tell what is right. `reported`: nothing was to be done.
+ * `applied`: the entry is of the batch that did it, and an entry that says `failed` would follow.
  */
-export const auditResults = ["verified", "failed", "undetermined", "reported"] as const;
+export const auditResults = ["verified", "failed", "undetermined", "reported", "applied"] as const;
 export type AuditResult = (typeof auditResults)[number];
 
 export const auditEntryVersion = 1;

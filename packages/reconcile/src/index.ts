@@ -24,3 +24,4 @@ export { areAsMarked, readStoredRows, type StoredRows } from "./stored-rows.ts";
 export * from "./generations.ts";
 export * from "./projection-reader.ts";
 export * from "./projection-runner.ts";
+export * from "./jobs/index.ts";

@@ -150,7 +150,7 @@ function pathOf({ generation, partition }: TotalsPlace, key: string): readonly s
   return totalPath(generation, partition, key);
 }
 
-function totalIn(stored: RecordBytes | undefined): Total | "damaged" | undefined {
+export function totalIn(stored: RecordBytes | undefined): Total | "damaged" | undefined {
   if (stored === undefined || stored === "damaged") return stored;
   try {
     return decodeTotal(stored);

@@ -6,6 +6,7 @@ import type {
   RecordBytes,
   StoredRecord,
 } from "./projection-store.ts";
+import { isAsExpected } from "./projection-batch.ts";
 import { projectionLimits } from "./projection-limits.ts";
 import type { RecordPath } from "./record-path.ts";
 
@@ -62,6 +63,36 @@ export class RecordDraft {
     }
   }
 
+  /** Whether it would write or remove the record at `path`. */
+  isDrafted(path: RecordPath): boolean {
+    return this.#drafted.has(keyOf(path));
+  }
+
+  /** Whether everything that was read is still so, for whoever will not write. */
+  async holds(): Promise<boolean> {
+    const read = [...this.#read.values()];
+    const now = await this.#getAll(read.map(({ path }) => path));
+    return read.every(({ value }, index) => isAsExpected(now[index], value));
+  }
+
+  /** The same readings, and nothing drafted: for an entry of the journal about what was read. */
+  withoutChanges(): RecordDraft {
+    const draft = new RecordDraft(this.#store);
+    for (const { path, value } of this.#read.values()) draft.#note(path, value);
+    return draft;
+  }
+
+  /** Whether what was committed lies there. What somebody has written over it since is theirs. */
+  async isWritten(): Promise<boolean> {
+    const drafted = [...this.#drafted.values()];
+    const found = await this.#getAll(drafted.map(({ path }) => path));
+    return drafted.every(({ path, value }, index) => {
+      if (isAsExpected(found[index], value)) return true;
+      const before = this.#read.get(keyOf(path))?.value;
+      return found[index] !== "damaged" && !isAsExpected(found[index], before);
+    });
+  }
+
   put(path: RecordPath, value: Uint8Array): void {
     this.#draft(path, value);
   }
@@ -81,6 +112,15 @@ export class RecordDraft {
     if (put.length + remove.length + audit.length === 0) return "applied";
     const expect = [...this.#read.values()];
     return this.#store.apply({ put, remove, audit }, { expect, lease });
+  }
+
+  async #getAll(paths: readonly RecordPath[]): Promise<(RecordBytes | undefined)[]> {
+    const values: (RecordBytes | undefined)[] = [];
+    for (let at = 0; at < paths.length; at += projectionLimits.batchEntriesMax) {
+      const chunk = paths.slice(at, at + projectionLimits.batchEntriesMax);
+      values.push(...(await this.#store.get(chunk)));
+    }
+    return values;
   }
 
   #draft(path: RecordPath, value: Uint8Array | undefined): void {

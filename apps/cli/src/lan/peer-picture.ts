@@ -1,11 +1,10 @@
 import type { LanCounters, LanPeerView } from "@heddle/lan";
 import type { PageDoorStatus } from "@heddle/relay";
+import type { SyncProgress } from "@heddle/sync";
 
-import type { Exchange } from "./peer-progress.ts";
-
-/** A paired device, and how the exchange with it stands; undefined where there is no session. */
+/** A paired device, and how far the exchange with it is; undefined when nothing is under way. */
 export interface PeerRow extends LanPeerView {
-  readonly exchange?: Exchange | undefined;
+  readonly progress?: SyncProgress | undefined;
 }
 
 /** What `heddle peer` knows at one moment. */

@@ -5,7 +5,7 @@ import { shortFingerprint, type LanPeerView } from "@heddle/lan";
 import { formatBytes } from "../format-bytes.ts";
 import { visibleText } from "../visible-text.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
-import { counted, progressText } from "./progress-text.ts";
+import { progressText } from "./progress-text.ts";
 import { textTable } from "./text-table.ts";
 
 interface Line {
@@ -29,9 +29,8 @@ function linesOf(picture: PeerPicture): readonly Line[] {
   const connected = peers.filter(({ state }) => state === "connected").length;
   const waiting =
     outbox.envelopes === 0
-      ? "everything of this device is elsewhere, too"
-      : `${counted(outbox.envelopes, "envelope")} (${formatBytes(outbox.bytes)}) not on any other device yet`;
-  const stored = documents === undefined ? "–" : counted(documents, "document");
+      ? "nothing waits for other devices"
+      : `${outbox.envelopes} envelopes (${formatBytes(outbox.bytes)}) wait for other devices`;
   return [
     { text: `heddle peer  ${fingerprint}  port ${port}`, style: "bold" },
     { text: directory, style: "dim" },
@@ -40,11 +39,9 @@ function linesOf(picture: PeerPicture): readonly Line[] {
       ? [{ text: "paired with nobody yet: heddle pair, in another terminal" }]
       : rowsOf(peers)),
     { text: "" },
-    { text: `${stored} · ${connected} of ${peers.length} devices connected` },
+    { text: `${documents ?? "–"} documents · ${connected} of ${peers.length} devices connected` },
     { text: waiting },
-    ...(pages
-      ? [{ text: `${counted(pages.open, "page")} at ${pages.url}${tokenHint(pages)}` }]
-      : []),
+    ...(pages ? [{ text: `${pages.open} pages at ${pages.url}${tokenHint(pages)}` }] : []),
     ...(trouble === undefined ? [] : [{ text: trouble, style: "yellow" } as const]),
     { text: "stop with Ctrl-C", style: "dim" },
   ];
@@ -57,16 +54,16 @@ function rowsOf(peers: readonly PeerRow[]): readonly Line[] {
   const heads = ["device", "state", "address", "exchange"];
   const [head = "", ...table] = textTable(heads, rows).split("\n");
   const body = table.flatMap((text, index): Line[] => {
-    const { state, exchange } = peers[index]!;
-    if (typeof exchange === "object") return [{ text }, { text: `  ${progressText(exchange)}` }];
+    const { state, progress } = peers[index]!;
+    if (progress) return [{ text }, { text: `  ${progressText(progress)}` }];
     return [state === "connected" ? { text } : { text, style: "dim" }];
   });
   return [{ text: head, style: "dim" }, ...body];
 }
 
-function exchangeOf({ exchange }: PeerRow): string {
-  if (typeof exchange === "object") return "under way";
-  return exchange === "done" ? "up to date" : (exchange ?? "");
+function exchangeOf({ state, progress }: PeerRow): string {
+  if (progress) return "under way";
+  return state === "connected" ? "up to date" : "";
 }
 
 /** The token itself is nothing for a screen that others may see. */

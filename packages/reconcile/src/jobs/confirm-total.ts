@@ -1,0 +1,62 @@
+import { recountTotals, totalIn, type TotalChange } from "../key-totals.ts";
+import { isAsExpected } from "../projection-batch.ts";
+import { totalPath } from "../projection-layout.ts";
+import { encodeTotal } from "../projection-records.ts";
+import type { RecordDraft } from "../record-draft.ts";
+import { draftOn, type JobGround } from "./job-ground.ts";
+
+export type ConfirmedTotal =
+  | { readonly outcome: "agrees" }
+  /** With a draft that makes it right, of which nothing is written yet. */
+  | { readonly outcome: "differs"; readonly draft: RecordDraft; readonly change: TotalChange }
+  | { readonly outcome: "switched" };
+
+/** Those of the keys whose total is not what the rows come to; looks at all rows of the partition once. */
+export async function findWrongTotals(
+  ground: JobGround,
+  partition: string,
+  keys: readonly string[],
+): Promise<readonly string[] | "switched"> {
+  if (keys.length === 0) return [];
+  const changes = await compareTotals(ground, partition, keys);
+  return changes === "switched" ? changes : changes.changes.map(({ key }) => key);
+}
+
+/**
+ * Adds up the rows of one key and compares. The total is read before the rows: a document that comes to the
+ * key later changes it, and the draft is not written then.
+ */
+export async function confirmTotal(
+  ground: JobGround,
+  partition: string,
+  key: string,
+): Promise<ConfirmedTotal> {
+  const compared = await compareTotals(ground, partition, [key]);
+  if (compared === "switched") return { outcome: "switched" };
+  const [change] = compared.changes;
+  if (change === undefined) return { outcome: "agrees" };
+  const { draft } = compared;
+  const path = totalPath(ground.target.generation, partition, key);
+  if (change.after) draft.put(path, encodeTotal(change.after));
+  else draft.remove(path);
+  return { outcome: "differs", draft, change };
+}
+
+async function compareTotals(
+  ground: JobGround,
+  partition: string,
+  keys: readonly string[],
+): Promise<{ readonly draft: RecordDraft; readonly changes: readonly TotalChange[] } | "switched"> {
+  const { projection, generation } = ground.target;
+  const draft = await draftOn(ground);
+  if (draft === undefined) return "switched";
+  const stored = await draft.get(keys.map((key) => totalPath(generation, partition, key)));
+  const counted = await recountTotals(draft, { projection, generation, partition }, keys);
+  const changes = keys.flatMap((key, index): TotalChange[] => {
+    const after = counted.get(key);
+    const found = stored[index];
+    if (isAsExpected(found, after && encodeTotal(after))) return [];
+    return [{ key, before: totalIn(found), after }];
+  });
+  return { draft, changes };
+}

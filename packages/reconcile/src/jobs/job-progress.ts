@@ -1,0 +1,87 @@
+import type { DocumentId } from "@heddle/core";
+
+import type { JobRecord, JobRecordState } from "./job-record.ts";
+import {
+  driftsKeptMax,
+  newJobCounts,
+  type FoundDrift,
+  type JobCounts,
+  type JobReport,
+} from "./job-report.ts";
+
+/** A place that was put off because it moved, or because the feed had not come to it. */
+export type PostponedPlace =
+  | { readonly partition: string; readonly document: DocumentId }
+  | { readonly partition: string; readonly key: string };
+
+/** More are counted, and looked at by the next run. */
+const postponedKeptMax = 1_000;
+
+/** How far a run has come and what it found: what its record keeps, and what only its report says. */
+export class JobProgress {
+  readonly run: string;
+  readonly plan: string;
+  readonly startedAtMs: number;
+  readonly isResumed: boolean;
+  readonly counts: JobCounts = newJobCounts();
+  readonly drifts: FoundDrift[] = [];
+  readonly undetermined: { document: DocumentId; reason: string }[] = [];
+  largest: JobReport["largest"];
+  phase: JobRecord["phase"] = "store";
+  after: string | undefined;
+  provenAtMs: number | undefined;
+  readonly #postponed: PostponedPlace[] = [];
+
+  constructor(start: JobStart) {
+    const { run, plan, startedAtMs, before } = start;
+    this.isResumed = before !== undefined && before.state === "running" && before.plan === plan;
+    this.run = this.isResumed ? before!.run : run;
+    this.plan = plan;
+    this.startedAtMs = this.isResumed ? before!.startedAtMs : startedAtMs;
+    this.provenAtMs = before?.provenAtMs;
+    if (!this.isResumed) return;
+    this.phase = before!.phase;
+    this.after = before!.after;
+    for (const name of Object.keys(this.counts) as (keyof JobCounts)[]) {
+      this.counts[name] = before!.counts[name] ?? 0;
+    }
+  }
+
+  recordAs(state: JobRecordState): JobRecord {
+    const { run, plan, startedAtMs, phase, after, counts, provenAtMs } = this;
+    return { run, state, plan, startedAtMs, phase, after, counts: { ...counts }, provenAtMs };
+  }
+
+  found(drift: FoundDrift, largestKey: string): void {
+    this.counts.drifts++;
+    if (drift.isRecurring) this.counts.recurring++;
+    if (this.drifts.length < driftsKeptMax) this.drifts.push(drift);
+    const { partition, size } = drift;
+    if (this.largest === undefined || size > this.largest.size) {
+      this.largest = { partition, key: largestKey, size };
+    }
+  }
+
+  couldNotTell(document: DocumentId, reason: string): void {
+    this.counts.undetermined++;
+    if (this.undetermined.length < driftsKeptMax) this.undetermined.push({ document, reason });
+  }
+
+  postpone(place: PostponedPlace): void {
+    if (this.#postponed.length < postponedKeptMax) this.#postponed.push(place);
+    else this.counts.postponed++;
+  }
+
+  takePostponed(): readonly PostponedPlace[] {
+    return this.#postponed.splice(0);
+  }
+}
+
+export interface JobStart {
+  /** Of a run that begins now. */
+  readonly run: string;
+  readonly plan: string;
+  readonly startedAtMs: number;
+  /** What the run before left. */
+  readonly before: JobRecord | undefined;
+}

@@ -1,0 +1,137 @@
+import type { DocumentId } from "@heddle/core";
+
+import type { RowValue } from "../row-value.ts";
+import type { RowDriftCause } from "./drift-cause.ts";
+import type { PaceFigures } from "./job-pace.ts";
+import type { JobScope } from "./job-scope.ts";
+
+/** What a run counts; its record carries them over interruptions. */
+export interface JobCounts {
+  /** Looked at. */
+  partitions: number;
+  documents: number;
+  rows: number;
+  totals: number;
+  /** Left out by a sample. */
+  partitionsSkipped: number;
+  /** Found to differ once nothing was on its way any more; of documents and totals. */
+  drifts: number;
+  /** Corrected; these and the emitted ones count against the cap. */
+  corrections: number;
+  /** Handed to the application, which is to correct them. */
+  emitted: number;
+  /** Corrected, looked at again, and not as written; or handed over in vain. */
+  failures: number;
+  /** Documents that the source could not give whole; never corrected. */
+  undetermined: number;
+  /** Differences whose documents moved or were late each time they were looked at. */
+  postponed: number;
+  /** Times that a correction found that something had moved, and was made anew. */
+  moved: number;
+  /** Drifts at a place that had drifted before, as the journal says. */
+  recurring: number;
+}
+
+export function newJobCounts(): JobCounts {
+  return {
+    partitions: 0,
+    documents: 0,
+    rows: 0,
+    totals: 0,
+    partitionsSkipped: 0,
+    drifts: 0,
+    corrections: 0,
+    emitted: 0,
+    failures: 0,
+    undetermined: 0,
+    postponed: 0,
+    moved: 0,
+    recurring: 0,
+  };
+}
+
+/** What became of one difference. */
+export type DriftAction = "corrected" | "emitted" | "reported" | "failed";
+
+/** One document or one total of a projection that differed from its source. */
+export interface FoundDrift {
+  readonly partition: string;
+  /** Missing when it is a total. */
+  readonly document?: DocumentId | undefined;
+  /** What differed; at most {@link keysKeptMax}. */
+  readonly keys: readonly DriftedKey[];
+  readonly keyCount: number;
+  readonly cause: RowDriftCause;
+  readonly action: DriftAction;
+  /** Largest difference of numbers in it; 1 where the values are no numbers. */
+  readonly size: number;
+  /** The journal has the same cause at the same place. */
+  readonly isRecurring: boolean;
+}
+
+export interface DriftedKey {
+  readonly key: string;
+  /** Missing where there was none, or where it could not be read. */
+  readonly before?: RowValue | undefined;
+  readonly after?: RowValue | undefined;
+}
+
+export const keysKeptMax = 20;
+
+/** Of the drifts of a run only so many are in its report; all are counted, and audited. */
+export const driftsKeptMax = 1_000;
+
+/** How a run ended. */
+export type JobOutcome =
+  /** Everything in its scope was looked at. */
+  | "whole"
+  /** More corrections than its cap: it stopped, and will not go on until somebody says so. */
+  | "capped"
+  /** Somebody else does the same job. */
+  | "held"
+  /** Somebody else has taken over; nothing of this one was written since. */
+  | "fenced"
+  /** It was told to stop; the next one goes on from there. */
+  | "stopped"
+  /** The projection knows of more than the source, which is old: nothing was compared. */
+  | "source-behind"
+  /** The projection has not been built yet, or was built by another definition: rebuild it. */
+  | "not-built"
+  | "other-definition"
+  /** Another generation became the live one meanwhile: begin again. */
+  | "switched";
+
+/** What a run found and did. */
+export interface JobReport {
+  readonly projection: string;
+  readonly run: string;
+  readonly outcome: JobOutcome;
+  readonly isDryRun: boolean;
+  /** Every document was made anew, and not only those whose digests did not agree. */
+  readonly isThorough: boolean;
+  /** It went on from where an earlier one was interrupted. */
+  readonly isResumed: boolean;
+  readonly startedAtMs: number;
+  readonly tookMs: number;
+  readonly counts: Readonly<JobCounts>;
+  readonly drifts: readonly FoundDrift[];
+  /** Of the undetermined ones, why; at most {@link driftsKeptMax}. */
+  readonly undetermined: readonly { readonly document: DocumentId; readonly reason: string }[];
+  readonly largest?: { readonly partition: string; readonly key: string; readonly size: number };
+  readonly scope: JobScope;
+  /** Of this process; not carried over. */
+  readonly load: PaceFigures;
+  /** When the last run began that looked at everything and left nothing that differs. */
+  readonly provenAtMs?: number | undefined;
+}
+
+/** Whether everything was looked at and is in order now, or was all along. */
+export function isClean({
+  outcome,
+  counts,
+  scope,
+}: Pick<JobReport, "outcome" | "counts" | "scope">): boolean {
+  const { drifts, corrections, failures, undetermined, postponed } = counts;
+  const isAll = scope.sample === undefined && outcome === "whole";
+  return isAll && drifts === corrections && failures + undetermined + postponed === 0;
+}

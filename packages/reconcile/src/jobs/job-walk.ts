@@ -1,0 +1,150 @@
+import type { DocumentId } from "@heddle/core";
+
+import { partitionOf } from "../define-projection.ts";
+import { projectionLimits } from "../projection-limits.ts";
+import { markerPath } from "../projection-layout.ts";
+import type { SourceDocument } from "../projection-source.ts";
+import { feedStanding } from "./feed-standing.ts";
+import type { JobGround } from "./job-ground.ts";
+import type { JobOptions } from "./job-options.ts";
+import type { JobProgress } from "./job-progress.ts";
+import type { JobOutcome } from "./job-report.ts";
+import { compareNames, isInRange, isSampled } from "./job-scope.ts";
+import type { JobWriter } from "./job-writer.ts";
+import { PartitionScan } from "./partition-scan.ts";
+import type { Settlement } from "./settle.ts";
+
+export interface JobWalkParts {
+  readonly ground: JobGround;
+  readonly options: JobOptions;
+  readonly progress: JobProgress;
+  readonly settlement: Settlement;
+  readonly writer: JobWriter | undefined;
+}
+
+/** Goes through what a run looks at; each step answers with the end of the run, or nothing. */
+export class JobWalk {
+  readonly #parts: JobWalkParts;
+  #checkpointedMs: number;
+
+  constructor(parts: JobWalkParts) {
+    this.#parts = parts;
+    this.#checkpointedMs = parts.ground.environment.clock.monotonicMs();
+  }
+
+  async toTheEnd(): Promise<JobOutcome | undefined> {
+    const { ground, progress } = this.#parts;
+    if ((await feedStanding({ ...ground.target, store: ground.store })) === "ahead")
+      return "source-behind";
+    if (ground.scope.documents !== undefined) return await this.#documents(ground.scope.documents);
+    let ended: JobOutcome | undefined;
+    if (progress.phase === "store") {
+      ended = await this.#partitions();
+      if (ended !== undefined) return ended;
+      progress.phase = "source";
+      progress.after = undefined;
+    }
+    return (await this.#sourceDocuments()) ?? (await this.#postponed());
+  }
+
+  /** What the projection holds: rows against markers, markers against the source, totals against rows. */
+  async #partitions(): Promise<JobOutcome | undefined> {
+    const { ground, progress, settlement } = this.#parts;
+    const { environment, scope } = ground;
+    const scan = new PartitionScan(ground, progress.after);
+    for (;;) {
+      const partition = await scan.nextPartition();
+      if (partition === undefined) return undefined;
+      if (!isSampled(environment.hash, partition, scope.sample)) {
+        await scan.skip(partition);
+        progress.counts.partitionsSkipped++;
+        continue;
+      }
+      const look = await scan.look(partition);
+      const { counts } = progress;
+      counts.partitions++;
+      counts.documents += look.documents;
+      counts.rows += look.rows;
+      counts.totals += look.totals;
+      for (const [document, shareKeys] of look.suspectDocuments) {
+        const ended = await settlement.document(partition, document, shareKeys);
+        if (ended !== undefined) return ended;
+      }
+      const ended = await settlement.totals(partition, look.suspectKeys);
+      if (ended !== undefined) return ended;
+      progress.after = partition;
+      if ((await this.#checkpoint()) === "fenced") return "fenced";
+    }
+  }
+
+  /** What the projection lacks: documents of the source without a marker. */
+  async #sourceDocuments(): Promise<JobOutcome | undefined> {
+    const { ground, progress, settlement } = this.#parts;
+    const { source, generation } = ground.target;
+    const { store } = ground;
+    for (;;) {
+      const after = progress.after as DocumentId | undefined;
+      const page = await source.readDocuments(after, projectionLimits.pageEntriesMax);
+      if (page.length === 0) return undefined;
+      const places = page.flatMap((document) => this.#placeOf(document));
+      const markers = await store.get(
+        places.map(({ partition, id }) => markerPath(generation, partition, id)),
+      );
+      await ground.pace.pause(ground.signal);
+      for (const [index, { partition, id }] of places.entries()) {
+        if (markers[index] !== undefined) continue;
+        const ended = await settlement.document(partition, id);
+        if (ended !== undefined) return ended;
+      }
+      progress.after = page.at(-1)!.id;
+      if ((await this.#checkpoint()) === "fenced") return "fenced";
+    }
+  }
+
+  #placeOf({ id, name }: SourceDocument): { partition: string; id: DocumentId }[] {
+    const { target, scope, environment } = this.#parts.ground;
+    const partition = partitionOf(target.projection, name);
+    if (partition === undefined || !isInRange(partition, scope.partitions)) return [];
+    return isSampled(environment.hash, partition, scope.sample) ? [{ partition, id }] : [];
+  }
+
+  /** Only these, each for certain; then the totals of their keys. */
+  async #documents(documents: readonly DocumentId[]): Promise<JobOutcome | undefined> {
+    const { ground, progress, settlement } = this.#parts;
+    for (const id of documents.toSorted(compareNames)) {
+      const described = await ground.target.source.describe(id);
+      const [place] = described === undefined ? [] : this.#placeOf(described);
+      if (place === undefined) continue;
+      progress.counts.documents++;
+      const { partition } = place;
+      const ended =
+        (await settlement.document(partition, id)) ??
+        (await settlement.totals(partition, await settlement.keysOf(partition, id)));
+      if (ended !== undefined) return ended;
+    }
+    return await this.#postponed();
+  }
+
+  /** Once more, after everything else; what moves still is left to the next run. */
+  async #postponed(): Promise<JobOutcome | undefined> {
+    const { progress, settlement } = this.#parts;
+    for (const place of progress.takePostponed()) {
+      const ended =
+        "document" in place
+          ? await settlement.document(place.partition, place.document)
+          : await settlement.totals(place.partition, [place.key]);
+      if (ended !== undefined) return ended;
+    }
+    progress.counts.postponed += progress.takePostponed().length;
+    return undefined;
+  }
+
+  async #checkpoint(): Promise<"applied" | "fenced" | undefined> {
+    const { ground, options, progress, writer } = this.#parts;
+    const nowMs = ground.environment.clock.monotonicMs();
+    if (writer === undefined || nowMs - this.#checkpointedMs < options.checkpointMs)
+      return undefined;
+    this.#checkpointedMs = nowMs;
+    return await writer.checkpoint(progress.recordAs("running"));
+  }
+}

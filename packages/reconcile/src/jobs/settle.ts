@@ -1,0 +1,296 @@
+import type { DocumentId } from "@heddle/core";
+
+import { encodeAuditEntry, type AuditEntry } from "../audit-entry.ts";
+import type { TotalChange } from "../key-totals.ts";
+import type { Projected } from "../project-document.ts";
+import { documentRowsPath } from "../projection-layout.ts";
+import { readRecords, RecordDraft } from "../record-draft.ts";
+import type { RowValue } from "../row-value.ts";
+import { confirmDocument, type ConfirmedDocument } from "./confirm-document.ts";
+import { confirmTotal, findWrongTotals } from "./confirm-total.ts";
+import { causeOfTotal, type RowDriftCause } from "./drift-cause.ts";
+import type { AuditedDrift, DriftJournal, DriftPlace } from "./drift-journal.ts";
+import type { JobGround } from "./job-ground.ts";
+import type { JobOptions } from "./job-options.ts";
+import type { JobProgress } from "./job-progress.ts";
+import { keysKeptMax, type DriftAction, type DriftedKey, type JobOutcome } from "./job-report.ts";
+import { isInRange } from "./job-scope.ts";
+import type { JobWriter } from "./job-writer.ts";
+
+export interface SettlementParts {
+  readonly ground: JobGround;
+  readonly options: JobOptions;
+  readonly progress: JobProgress;
+  readonly journal: DriftJournal;
+  /** Missing in a dry run. */
+  readonly writer: JobWriter | undefined;
+}
+
+/** What is to be done about one difference. */
+interface Decided {
+  readonly place: DriftPlace;
+  readonly cause: RowDriftCause;
+  readonly keys: readonly DriftedKey[];
+  readonly draft: RecordDraft;
+}
+
+/** `done`, the end of the run, or that it has to be looked at again. */
+type Carried = "done" | "moved" | JobOutcome;
+
+/** What moves, or finds that something moved, is looked at so often, and then put off. */
+const attemptsMax = 5;
+
+/**
+ * Looks at one suspicious document or total for certain, and does about it what its projection says.
+ * An answer is the end of the run; without one it goes on.
+ */
+export class Settlement {
+  readonly #parts: SettlementParts;
+
+  constructor(parts: SettlementParts) {
+    this.#parts = parts;
+  }
+
+  async document(
+    partition: string,
+    document: DocumentId,
+    shareKeys: ReadonlySet<string> = new Set(),
+  ): Promise<JobOutcome | undefined> {
+    const { ground, options, progress } = this.#parts;
+    const { feedWaitMs } = options;
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      await ground.pace.pause(ground.signal);
+      if (!(await this.#mayWriteInto(partition))) break;
+      const suspect = { partition, document, shareKeys, feedWaitMs };
+      const found = await confirmDocument(ground, suspect);
+      if (found.outcome === "agrees" || this.#isOutOfScope(found)) return undefined;
+      if (found.outcome === "ahead") return "source-behind";
+      if (found.outcome === "switched") return "switched";
+      if (found.outcome === "behind") break;
+      if (found.outcome === "undetermined") {
+        progress.couldNotTell(document, found.reason);
+        return undefined;
+      }
+      if (found.outcome === "moved") continue;
+      const carried = await this.#carryOut(this.#decideDocument(partition, document, found));
+      if (carried !== "moved") return carried === "done" ? undefined : carried;
+    }
+    progress.postpone({ partition, document });
+    return undefined;
+  }
+
+  /** Totals of one partition, each by itself once rows were gone through for all of them. */
+  async totals(partition: string, keys: readonly string[]): Promise<JobOutcome | undefined> {
+    const { ground } = this.#parts;
+    const wrong = await findWrongTotals(ground, partition, keys);
+    if (wrong === "switched") return wrong;
+    for (const key of wrong) {
+      const ended = await this.#total(partition, key);
+      if (ended !== undefined) return ended;
+    }
+    return undefined;
+  }
+
+  /** Keys that a document gives to, as they lie there. */
+  async keysOf(partition: string, document: DocumentId): Promise<readonly string[]> {
+    const { store, target, scope } = this.#parts.ground;
+    const keys: string[] = [];
+    const under = documentRowsPath(target.generation, partition, document);
+    for await (const { path } of readRecords(store, under)) keys.push(path.at(-1)!);
+    return keys.filter((key) => isInRange(key, scope.keys));
+  }
+
+  async #total(partition: string, key: string): Promise<JobOutcome | undefined> {
+    const { ground, progress } = this.#parts;
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      await ground.pace.pause(ground.signal);
+      if (!(await this.#mayWriteInto(partition))) break;
+      const found = await confirmTotal(ground, partition, key);
+      if (found.outcome === "agrees") return undefined;
+      if (found.outcome === "switched") return "switched";
+      const { change, draft } = found;
+      const place = { projection: ground.target.projection.name, partition, key };
+      const decided = { place, cause: causeOfTotal(change), keys: [keyOfTotal(change)], draft };
+      const carried = await this.#carryOut(decided);
+      if (carried !== "moved") return carried === "done" ? undefined : carried;
+    }
+    progress.postpone({ partition, key });
+    return undefined;
+  }
+
+  async #mayWriteInto(partition: string): Promise<boolean> {
+    return (await this.#parts.writer?.enter(partition)) ?? true;
+  }
+
+  #isOutOfScope(found: ConfirmedDocument): boolean {
+    const { keys } = this.#parts.ground.scope;
+    if (keys === undefined || found.outcome !== "differs") return false;
+    return !keysOfDocument(found.projected).some(({ key }) => isInRange(key, keys));
+  }
+
+  #decideDocument(
+    partition: string,
+    document: DocumentId,
+    { projected, cause, draft }: Extract<ConfirmedDocument, { outcome: "differs" }>,
+  ): Decided {
+    const keys = keysOfDocument(projected);
+    const key = keys.length === 1 ? keys[0]!.key : undefined;
+    const { name: projection } = this.#parts.ground.target.projection;
+    return { place: { projection, partition, document, key }, cause, keys, draft };
+  }
+
+  async #carryOut(decided: Decided): Promise<Carried> {
+    const { ground, writer } = this.#parts;
+    const { repair } = ground.target.projection;
+    if (writer === undefined) {
+      // Nothing is written that would tell: what was read is looked at once more instead.
+      if (!(await decided.draft.holds())) return "moved";
+      return this.#found(decided, "reported");
+    }
+    if (repair === "never") return await this.#report(decided, writer);
+    if (this.#isCapReached()) return "capped";
+    const decide = repair === "emit" ? this.#emit(decided, writer) : this.#correct(decided, writer);
+    return await decide;
+  }
+
+  #isCapReached(): boolean {
+    const { corrections, emitted } = this.#parts.progress.counts;
+    return corrections + emitted >= this.#parts.options.correctionsMax;
+  }
+
+  async #correct(decided: Decided, writer: JobWriter): Promise<Carried> {
+    const { progress, journal } = this.#parts;
+    const { cause, draft } = decided;
+    const detail = `${cause}: the projection was not what its source says`;
+    const entry = this.#entry(decided, { action: "corrected", result: "applied", detail });
+    // Counted in the record that goes with the batch: the cap holds over a job that is killed, too.
+    progress.counts.corrections++;
+    const written = await this.#write(draft, writer, entry);
+    if (written !== "done") {
+      progress.counts.corrections--;
+      return written;
+    }
+    const isRecurring = journal.hasSeen(decided.place, cause);
+    journal.noted(entry);
+    if (await draft.isWritten()) return this.#found(decided, "corrected", isRecurring);
+    return await this.#fail(decided, writer, "what was written is not what is there");
+  }
+
+  /** At least once: the application hears of it again when what it did could not be noted. */
+  async #emit(decided: Decided, writer: JobWriter): Promise<Carried> {
+    const { options, progress, journal, ground } = this.#parts;
+    const { place, keys, cause, draft } = decided;
+    if (!(await draft.holds())) return "moved";
+    try {
+      await options.onCorrection?.({ ...place, cause, keys, run: progress.run });
+    } catch (error) {
+      return await this.#fail(decided, writer, `the application: ${String(error)}`);
+    }
+    const detail = "handed to the application";
+    const entry = this.#entry(decided, { action: "emitted", result: "reported", detail });
+    progress.counts.emitted++;
+    const written = await this.#write(draft.withoutChanges(), writer, entry);
+    if (written !== "done") {
+      progress.counts.emitted--;
+      return written;
+    }
+    const isRecurring = journal.hasSeen(place, cause);
+    journal.noted(entry);
+    ground.environment.logger.info("reconcile.emitted", this.#fields(decided));
+    return this.#found(decided, "emitted", isRecurring);
+  }
+
+  /** Of a projection that is never repaired: in every report, and in the journal until it changes. */
+  async #report(decided: Decided, writer: JobWriter): Promise<Carried> {
+    const { journal } = this.#parts;
+    const detail = "reported only: this projection is never repaired";
+    const entry = this.#entry(decided, { action: "none", result: "reported", detail });
+    const isRecurring = journal.hasSeen(decided.place, decided.cause);
+    if (journal.isSaid(entry)) {
+      if (!(await decided.draft.holds())) return "moved";
+    } else {
+      const written = await this.#write(decided.draft.withoutChanges(), writer, entry);
+      if (written !== "done") return written;
+      journal.noted(entry);
+    }
+    return this.#found(decided, "reported", isRecurring);
+  }
+
+  #entry(
+    { place, cause, keys }: Decided,
+    done: Pick<AuditedDrift, "action" | "result" | "detail">,
+  ): AuditEntry {
+    return this.#parts.journal.entryOf({ place, cause, keys, ...done });
+  }
+
+  async #write(draft: RecordDraft, writer: JobWriter, entry: AuditEntry): Promise<Carried> {
+    const { progress } = this.#parts;
+    const audit = [encodeAuditEntry(entry)];
+    const outcome = await writer.write(draft, audit, progress.recordAs("running"));
+    if (outcome === "moved") progress.counts.moved++;
+    return outcome === "applied" ? "done" : outcome;
+  }
+
+  async #fail(decided: Decided, writer: JobWriter, why: string): Promise<Carried> {
+    const { ground, progress } = this.#parts;
+    progress.counts.failures++;
+    const entry = this.#entry(decided, { action: "corrected", result: "failed", detail: why });
+    ground.environment.logger.error("reconcile.correction_failed", {
+      ...this.#fields(decided),
+      error: why,
+    });
+    const written = await this.#write(new RecordDraft(ground.store), writer, entry);
+    this.#found(decided, "failed");
+    return written === "fenced" ? written : "done";
+  }
+
+  #found(decided: Decided, action: DriftAction, recurs?: boolean): "done" {
+    const { progress, journal, ground } = this.#parts;
+    const { place, cause, keys } = decided;
+    const { key, size } = largestOf(keys);
+    const { partition, document } = place;
+    const isRecurring = recurs ?? journal.hasSeen(place, cause);
+    const kept = keys.slice(0, keysKeptMax);
+    const drift = { partition, document, keys: kept, keyCount: keys.length, cause, action, size };
+    progress.found({ ...drift, isRecurring }, key);
+    const { logger } = ground.environment;
+    if (isRecurring) logger.error("reconcile.drift_recurs", this.#fields(decided));
+    else if (action === "corrected") logger.warn("reconcile.corrected", this.#fields(decided));
+    return "done";
+  }
+
+  /** No partition and no key: they may be content. */
+  #fields({ place, cause }: Decided): Readonly<Record<string, string | undefined>> {
+    const { projection, document } = place;
+    return { projection, document, cause, run: this.#parts.progress.run };
+  }
+}
+
+/** What differs in a document: its rows, or else the totals that they give to. */
+function keysOfDocument({ rows, totals }: Projected): DriftedKey[] {
+  if (rows.length === 0) return totals.map(keyOfTotal);
+  return rows.map(({ key, before, after }) => keyOf(key, readable(before), after));
+}
+
+function keyOfTotal({ key, before, after }: TotalChange): DriftedKey {
+  return keyOf(key, readable(before)?.value, after?.value);
+}
+
+function keyOf(key: string, before: RowValue | undefined, after: RowValue | undefined): DriftedKey {
+  return { key, ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
+}
+
+function readable<Value>(value: Value | "damaged" | undefined): Value | undefined {
+  return value === "damaged" ? undefined : value;
+}
+
+/** The largest difference of numbers; 1 where the values are no numbers. */
+function largestOf(keys: readonly DriftedKey[]): { readonly key: string; readonly size: number } {
+  let largest = { key: keys[0]?.key ?? "", size: keys.length > 0 ? 1 : 0 };
+  for (const { key, before = 0, after = 0 } of keys) {
+    if (typeof before !== "number" || typeof after !== "number") continue;
+    const size = Math.abs(after - before);
+    if (size > largest.size) largest = { key, size };
+  }
+  return largest;
+}
