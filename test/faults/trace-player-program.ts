@@ -8,9 +8,8 @@ import { openReplica } from "@heddle/replica/node";
 import { levelStore } from "@heddle/storage-level";
 import type { Connection, Transport } from "@heddle/sync";
 import { WebSocket } from "ws";
-import * as Y from "yjs";
 
-import { TraceSeat, turnsOf, type TraceTransaction } from "./trace-seat.ts";
+import { playTrace, typedBy, turnsOf, type TraceTransaction } from "./trace-seat.ts";
 
 // Plays one person of a recorded session on a replica of its own, from where its folder says that it was.
 // Arguments: folder, trace, agent, URL of the relay.
@@ -34,9 +33,7 @@ const document = replica.document("trace");
 await document.whenLoaded();
 const { ydoc } = document;
 const text = ydoc.getText("text");
-// Beside the text, what each has typed, so that the other can show exactly as much of it as was seen.
-const typedBy = turns.map((_, each) => ydoc.getArray<Uint8Array>(`typed ${each}`));
-const [own, mine] = [typedBy[agent]!, turns[agent]!];
+const own = typedBy(ydoc, agent);
 const pending = (): number => replica.outbox?.envelopes ?? 0;
 console.log(`open ${own.length} ${pending()}`);
 replica.peers!.setOnline(true);
@@ -54,33 +51,17 @@ createInterface({ input: process.stdin }).on("line", (order) => {
   if (order === "text") console.log(JSON.stringify({ text: text.toJSON() }));
 });
 
-const changed = (): Promise<void> => new Promise((resolve) => ydoc.once("update", () => resolve()));
-const seat = new TraceSeat(agent, numAgents);
-const before = own.length;
-for (const [index, { transaction, seen }] of mine.entries()) {
-  for (const [other, count] of seen.entries()) {
-    if (other === agent) continue;
-    while (typedBy[other]!.length < count) {
-      // The other one may wait for what was typed here a moment ago.
-      void document.whenSaved();
-      await changed();
-    }
-    const updates = typedBy[other]!;
-    seat.show(other, count, (at) => updates.get(at));
-  }
-  await goingOffline;
-  const update = seat.type(transaction);
-  if (index < before) continue;
-  // Typed again after a kill in between, it is the same update.
-  Y.applyUpdate(ydoc, update, seat);
-  own.push([update]);
-  if (own.length % 25 === 0) {
-    console.log(`typed ${own.length}`);
+await playTrace({
+  agent,
+  turns,
+  ydoc,
+  onWaiting: () => void document.whenSaved(),
+  beforeTurn: () => goingOffline,
+  onTyped: async (count) => {
+    if (count % 25 !== 0) return;
+    console.log(`typed ${count}`);
     await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-for (const [other, updates] of typedBy.entries()) {
-  while (updates.length < turns[other]!.length) await changed();
-}
+  },
+});
 await document.whenRelayed();
 console.log(`done ${pending()}`);

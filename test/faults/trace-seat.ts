@@ -70,3 +70,55 @@ export class TraceSeat {
     return typed ?? Y.encodeStateAsUpdate(new Y.Doc());
   }
 }
+
+/** One person of a recorded session, at a document that the others type into as well. */
+export interface TracePlayer {
+  readonly agent: number;
+  readonly turns: readonly (readonly Turn[])[];
+  /** Has the text, and beside it what each has typed. */
+  readonly ydoc: Y.Doc;
+  /** Somebody else may wait for what was typed here a moment ago. */
+  readonly onWaiting: () => void;
+  readonly beforeTurn?: () => Promise<void> | undefined;
+  readonly onTyped?: (turns: number) => Promise<void> | undefined;
+}
+
+/** What that person has typed so far, of which others are shown as much as they had seen. */
+export function typedBy(ydoc: Y.Doc, agent: number): Y.Array<Uint8Array> {
+  return ydoc.getArray<Uint8Array>(`typed ${agent}`);
+}
+
+/** Types all turns of a person that are not typed yet, and resolves when those of all others are here, too. */
+export async function playTrace(player: TracePlayer): Promise<void> {
+  const { agent, turns, ydoc, onWaiting, beforeTurn, onTyped } = player;
+  const typed = turns.map((_, each) => typedBy(ydoc, each));
+  const own = typed[agent]!;
+  const changed = (): Promise<void> =>
+    new Promise((resolve) => ydoc.once("update", () => resolve()));
+  const seat = new TraceSeat(agent, turns.length);
+  const before = own.length;
+  for (const [index, { transaction, seen }] of turns[agent]!.entries()) {
+    for (const [other, count] of seen.entries()) {
+      if (other === agent) continue;
+      const updates = typed[other]!;
+      while (updates.length < count) {
+        onWaiting();
+        await changed();
+      }
+      seat.show(other, count, (at) => updates.get(at));
+    }
+    await beforeTurn?.();
+    const update = seat.type(transaction);
+    if (index < before) continue;
+    // Typed again after a kill in between, it is the same update.
+    Y.applyUpdate(ydoc, update, seat);
+    own.push([update]);
+    await onTyped?.(own.length);
+  }
+  for (const [other, updates] of typed.entries()) {
+    while (updates.length < turns[other]!.length) {
+      onWaiting();
+      await changed();
+    }
+  }
+}

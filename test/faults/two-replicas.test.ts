@@ -2,16 +2,15 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 
-import { equalBytes, type LaneId } from "@heddle/core";
+import { equalBytes } from "@heddle/core";
 import { openDeviceKey } from "@heddle/replica/node";
-import { openLevelStore } from "@heddle/storage-level";
-import { testEnvironment } from "@heddle/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { sleep, until } from "../integration/stock-client.ts";
 import { connectStock } from "../interop/stock-providers.ts";
 import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
 import { RelayProcess, repositoryFolder } from "../processes/relay-process.ts";
+import { lanesIn } from "./lanes-in.ts";
 import { StoreFolder } from "./store-survey.ts";
 
 // Goal: a session of two people, each on a replica of their own, ends as it did when it was recorded,
@@ -94,27 +93,6 @@ class Player {
       if (line.startsWith("{")) this.#text = (JSON.parse(line) as { text: string }).text;
     }
   }
-}
-
-/** The last envelope of each lane in a folder that nobody has open, and how many there are. */
-async function lanesIn(folder: string) {
-  const store = await openLevelStore(folder, { environment: testEnvironment("look") });
-  const tops = new Map<LaneId, number>();
-  const seen = new Set<string>();
-  let envelopes = 0;
-  for await (const { id } of store.readDocuments()) {
-    for await (const chunk of store.readLog(id)) {
-      for (const { lane, seq } of chunk) {
-        tops.set(lane, Math.max(seq, tops.get(lane) ?? 0));
-        seen.add(`${id} ${lane} ${seq}`);
-        envelopes++;
-      }
-    }
-  }
-  const devices = new Map<LaneId, Uint8Array>();
-  for await (const { id, devicePublicKey } of store.readLanes()) devices.set(id, devicePublicKey);
-  await store.close();
-  return { tops, devices, envelopes, distinct: seen.size };
 }
 
 /** Envelopes that were written in `folder` and are not at the relay. */

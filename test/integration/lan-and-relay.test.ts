@@ -1,15 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-
-import { webSocketTransport } from "@heddle/client";
-import { lan, type Lan } from "@heddle/lan";
-import type { LiveReplica } from "@heddle/replica";
-import { openReplica } from "@heddle/replica/node";
-import { levelStore } from "@heddle/storage-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { WebSocket } from "ws";
 
+import { connected, LanReplicas, pair } from "./lan-replicas.ts";
 import { PeeredRelay } from "./peered-relay.ts";
 import { until } from "./stock-client.ts";
 
@@ -18,53 +9,17 @@ import { until } from "./stock-client.ts";
 
 const writes = 10;
 
-let folder: string;
-let replicas: LiveReplica[];
+let site: LanReplicas;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), "heddle-both-ways-"));
-  replicas = [];
+  site = new LanReplicas();
 });
-afterEach(async () => {
-  await Promise.all(replicas.map((replica) => replica.close()));
-  rmSync(folder, { recursive: true, force: true });
-});
-
-interface Settings {
-  readonly addresses?: readonly string[];
-  readonly relay?: string | undefined;
-}
-
-async function open(name: string, { addresses = [], relay }: Settings = {}) {
-  const neighbours = lan({ name, addresses, host: "127.0.0.1", discovery: false });
-  const transport = relay && webSocketTransport({ url: relay, WebSocket });
-  const replica = await openReplica({
-    store: levelStore(path.join(folder, name)),
-    peers: [neighbours, ...(transport ? [{ name: "relay", transport }] : [])],
-    follow: true,
-  });
-  replicas.push(replica);
-  return { replica, neighbours };
-}
-
-async function close({ replica }: { readonly replica: LiveReplica }): Promise<void> {
-  replicas = replicas.filter((each) => each !== replica);
-  await replica.close();
-}
-
-async function pair(host: Lan, guest: Lan): Promise<void> {
-  const { link, done } = await host.pair({ hosts: ["127.0.0.1"] });
-  await Promise.all([guest.join(link), done]);
-}
-
-function isConnected({ peers }: Lan): boolean {
-  return peers.some(({ state }) => state === "connected");
-}
+afterEach(() => site[Symbol.asyncDispose]());
 
 test("[LAN-9] what was written on the LAN alone goes to a relay that appears, and is there once", async () => {
-  const first = await open("ada");
-  const bo = await open("bo", { addresses: [`127.0.0.1:${first.neighbours.port}`] });
-  await pair(first.neighbours, bo.neighbours);
-  await until(() => isConnected(bo.neighbours), "they are connected");
+  const first = await site.open("ada");
+  const bo = await site.open("bo", { addresses: [first.address] });
+  await pair(first, bo);
+  await connected(bo);
   const [atAda, atBo] = await Promise.all([first.replica.open("notes"), bo.replica.open("notes")]);
   for (let count = 0; count < writes; count++) {
     atAda.ydoc.getArray("list").push([`ada ${count}`]);
@@ -73,15 +28,12 @@ test("[LAN-9] what was written on the LAN alone goes to a relay that appears, an
   }
   await until(() => atAda.ydoc.getArray("list").length === 2 * writes, "Ada has all");
   await until(() => atBo.ydoc.getArray("list").length === 2 * writes, "Bo has all");
-  await Promise.all([close(first), close(bo)]);
+  await Promise.all([first.close(), bo.close()]);
 
   await using relay = await PeeredRelay.start();
-  const ada = await open("ada", { relay: relay.url });
-  const again = await open("bo", {
-    relay: relay.url,
-    addresses: [`127.0.0.1:${ada.neighbours.port}`],
-  });
-  await until(() => isConnected(again.neighbours), "they are connected again");
+  const ada = await site.open("ada", { relay: relay.url });
+  const again = await site.open("bo", { relay: relay.url, addresses: [ada.address] });
+  await connected(again);
   const [now, there] = await Promise.all([ada.replica.open("notes"), again.replica.open("notes")]);
   await Promise.all([now.whenRelayed(), there.whenRelayed()]);
   now.ydoc.getArray("list").push(["ada at last"]);
@@ -95,13 +47,10 @@ test("[LAN-9] what was written on the LAN alone goes to a relay that appears, an
 
 test("[LAN-9] a peer that is reached both ways has one copy, and takes each change once", async () => {
   await using relay = await PeeredRelay.start();
-  const ada = await open("ada", { relay: relay.url });
-  const bo = await open("bo", {
-    relay: relay.url,
-    addresses: [`127.0.0.1:${ada.neighbours.port}`],
-  });
-  await pair(ada.neighbours, bo.neighbours);
-  await until(() => isConnected(bo.neighbours), "they are connected");
+  const ada = await site.open("ada", { relay: relay.url });
+  const bo = await site.open("bo", { relay: relay.url, addresses: [ada.address] });
+  await pair(ada, bo);
+  await connected(bo);
   const [atAda, atBo] = await Promise.all([ada.replica.open("notes"), bo.replica.open("notes")]);
   atAda.ydoc.getArray("list").push(["first"]);
   await atAda.whenRelayed();

@@ -13,7 +13,7 @@ export interface PeerState {
   readonly peers: readonly {
     readonly name: string;
     readonly state: string;
-    readonly progress?: { readonly documentsDone: number; readonly documentsTotal: number };
+    readonly exchange?: unknown;
   }[];
   readonly pages?: {
     readonly url: string;

@@ -14,14 +14,16 @@ export class BoundConnection implements Connection {
   #isGreeted = false;
   #isRefused = false;
 
-  /** Of this machine, as the connection was made. */
+  /** Of this machine and of the other one, as the connection was made. */
   readonly localAddress: string | undefined;
+  readonly remoteAddress: string | undefined;
 
   /** @param shown the device that was authenticated below, and over which address. */
   constructor(connection: Connection, shown: ShownDevice) {
     this.#connection = connection;
     this.#publicKey = shown.publicKey;
     this.localAddress = shown.localAddress;
+    this.remoteAddress = shown.remoteAddress;
   }
 
   get bufferedBytes(): number {

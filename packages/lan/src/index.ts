@@ -21,4 +21,5 @@ export type * from "./discovery.ts";
 export { KnownAddresses } from "./known-addresses.ts";
 export { hostsOf } from "./own-hosts.ts";
 export { lan, lanFolders, openParty, type Lan, type LanOptions } from "./lan.ts";
-export { nameOf, type LanPeerView } from "./lan-peers.ts";
+export type { LanPeerView } from "./lan-peer.ts";
+export { nameOf } from "./lan-peers.ts";

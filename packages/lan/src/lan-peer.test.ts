@@ -6,7 +6,7 @@ import { newLanCounters } from "./lan-counters.ts";
 import { LanPeer, type OpenConnection } from "./lan-peer.ts";
 
 function open(side: OpenConnection["side"], sinceMs: number): OpenConnection {
-  return { connection: undefined as never, localAddress: undefined, side, sinceMs };
+  return { connection: undefined as never, local: undefined, remote: undefined, side, sinceMs };
 }
 
 function kept(isOwnLower: boolean, ...connections: readonly OpenConnection[]): OpenConnection[] {

@@ -2,12 +2,23 @@ import type { DialerState, PeerSet } from "@heddle/replica";
 import type { Connection, PeerKey } from "@heddle/sync";
 
 import type { DeviceAllowance } from "./device-allowance.ts";
+import { plainAddress } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
+
+/** A paired device, for people to look at. */
+export interface LanPeerView {
+  readonly device: PairedDevice;
+  readonly state: "connected" | DialerState["name"] | "not found";
+  /** The best first: `host:port`, or the host alone where no more is known. */
+  readonly addresses: readonly string[];
+}
 
 /** One connection to a device, and since when it is open (monotonic). */
 export interface OpenConnection {
   readonly connection: Connection;
-  readonly localAddress: string | undefined;
+  /** Addresses of this machine, and of the other one. */
+  readonly local: string | undefined;
+  readonly remote: string | undefined;
   readonly side: "dialed" | "accepted";
   readonly sinceMs: number;
 }
@@ -37,6 +48,15 @@ export class LanPeer {
 
   isAt(key: PeerKey): boolean {
     return this.accepted.has(key) || this.dialer?.nameOf(key) !== undefined;
+  }
+
+  /** @param known where it may be, as `host:port`. */
+  viewWith(known: readonly string[]): LanPeerView {
+    const { device, open, dialing } = this;
+    const state = open.length > 0 ? "connected" : (dialing?.name ?? "not found");
+    // Of one that came by itself, at least the machine is known.
+    const seen = open.flatMap(({ remote }) => (remote === undefined ? [] : [plainAddress(remote)]));
+    return { device, state, addresses: known.length > 0 ? known : seen };
   }
 
   get dialing(): DialerState | undefined {

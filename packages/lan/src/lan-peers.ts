@@ -10,6 +10,7 @@ import {
 } from "@heddle/replica";
 import type { Connection, PeerKey } from "@heddle/sync";
 
+import { addressText } from "./address.ts";
 import { announcedBy, announcedText } from "./announcement-tags.ts";
 import { BoundConnection } from "./bound-connection.ts";
 import { DeviceAllowance } from "./device-allowance.ts";
@@ -19,7 +20,7 @@ import type { KnownAddresses } from "./known-addresses.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
 import { LanListener } from "./lan-listener.ts";
-import { LanPeer, type OpenConnection } from "./lan-peer.ts";
+import { LanPeer, type LanPeerView, type OpenConnection } from "./lan-peer.ts";
 import { lanTransport } from "./lan-transport.ts";
 import { localAddresses, plainAddress } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
@@ -37,13 +38,6 @@ export interface LanPeersOptions {
   readonly listenHost?: string | undefined;
   readonly port: number;
   readonly onChange: (peer: string, change: DialerChange) => void;
-}
-
-/** A paired device, for people to look at. */
-export interface LanPeerView {
-  readonly device: PairedDevice;
-  readonly state: "connected" | DialerState["name"] | "not found";
-  readonly addresses: readonly string[];
 }
 
 const silenceMs = 15_000;
@@ -101,10 +95,8 @@ export class LanPeers implements RunningPeerSource {
 
   get view(): readonly LanPeerView[] {
     return [...this.#peers.values()].map((peer) => {
-      const { device, open, dialing } = peer;
-      const state = open.length > 0 ? "connected" : (dialing?.name ?? "not found");
-      const known = this.#options.addresses.of(device.fingerprint);
-      return { device, state, addresses: known.map(({ host, port }) => `${host}:${port}`) };
+      const known = this.#options.addresses.of(peer.device.fingerprint);
+      return peer.viewWith(known.map(addressText));
     });
   }
 
@@ -175,8 +167,7 @@ export class LanPeers implements RunningPeerSource {
     const here = new Set(localAddresses());
     for (const peer of this.#peers.values()) {
       for (const each of peer.open) {
-        const isGone =
-          each.localAddress !== undefined && !here.has(plainAddress(each.localAddress));
+        const isGone = each.local !== undefined && !here.has(plainAddress(each.local));
         if (isGone) this.#close(peer, each, HeddleErrorCode.sessionClosed);
       }
       this.#consider(peer);
@@ -354,9 +345,9 @@ export class LanPeers implements RunningPeerSource {
   }
 
   #opened(peer: LanPeer, connection: Connection, side: OpenConnection["side"]): void {
-    const localAddress =
-      connection instanceof BoundConnection ? connection.localAddress : undefined;
-    peer.open = [...peer.open, { connection, localAddress, side, sinceMs: this.#nowMs }];
+    const isBound = connection instanceof BoundConnection;
+    const { localAddress: local, remoteAddress: remote } = isBound ? connection : {};
+    peer.open = [...peer.open, { connection, local, remote, side, sinceMs: this.#nowMs }];
     for (const each of peer.superfluous(this.#isOwnLower(peer))) {
       this.#close(peer, each, HeddleErrorCode.sessionClosed);
     }

@@ -12,7 +12,8 @@ import type { Discovery } from "./discovery.ts";
 import { joinPairing } from "./join-pairing.ts";
 import { KnownAddresses } from "./known-addresses.ts";
 import { newLanCounters, type LanCounters } from "./lan-counters.ts";
-import { LanPeers, type LanPeerView } from "./lan-peers.ts";
+import type { LanPeerView } from "./lan-peer.ts";
+import { LanPeers } from "./lan-peers.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import { PairedDevices } from "./paired-devices.ts";
 import {

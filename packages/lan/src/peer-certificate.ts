@@ -7,8 +7,9 @@ export interface ShownDevice {
   readonly fingerprint: Fingerprint;
   /** 32 bytes, as in HELLO. */
   readonly publicKey: Uint8Array;
-  /** Of this machine. */
-  readonly localAddress?: string;
+  /** Of this machine, and of the other one. */
+  readonly localAddress: string | undefined;
+  readonly remoteAddress: string | undefined;
 }
 
 /** Undefined without a certificate, or with one of another kind of key. Asked anew for each connection. */
@@ -16,10 +17,7 @@ export function shownDevice(socket: TLSSocket): ShownDevice | undefined {
   const key = socket.getPeerX509Certificate()?.publicKey;
   if (key?.asymmetricKeyType !== "ed25519") return undefined;
   const { x = "" } = key.export({ format: "jwk" });
-  const { localAddress } = socket;
-  return {
-    ...(localAddress !== undefined && { localAddress }),
-    fingerprint: fingerprintOf(key),
-    publicKey: Uint8Array.from(Buffer.from(x, "base64url")),
-  };
+  const { localAddress, remoteAddress } = socket;
+  const publicKey = Uint8Array.from(Buffer.from(x, "base64url"));
+  return { fingerprint: fingerprintOf(key), publicKey, localAddress, remoteAddress };
 }

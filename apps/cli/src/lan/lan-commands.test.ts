@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
+import type { SyncEvent } from "@heddle/sync";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { main } from "../main.ts";
 import { diagnosePages } from "./diagnose-pages.ts";
 import { openPageToken } from "./page-token.ts";
 import type { PeerPicture } from "./peer-picture.ts";
+import { PeerProgress } from "./peer-progress.ts";
 import { PeerScreen } from "./peer-screen.ts";
 
 // Goal: what the commands of the LAN say, to people and to scripts.
@@ -81,7 +83,7 @@ describe("the screen of heddle peer", () => {
   };
   const bo: PeerPicture = {
     ...nobody,
-    peers: [{ device, state: "connected", addresses: ["10.0.0.2:80"] }],
+    peers: [{ device, state: "connected", addresses: ["10.0.0.2:80"], exchange: "done" }],
     outbox: { envelopes: 2, bytes: 2048 },
   };
 
@@ -107,14 +109,17 @@ describe("the screen of heddle peer", () => {
     expect(err[1]!.startsWith("\u001b[8A\u001b[J")).toBe(true);
     const text = stripVTControlCharacters(err[1]!);
     expect(text).toContain("Bo (abab-abab-abab-abab)  connected  10.0.0.2:80");
-    expect(text).toContain("1 of 1 devices connected\n2 envelopes (2.0 KiB) wait");
+    expect(text).toContain(
+      "1 of 1 devices connected\n2 envelopes (2.0 KiB) not on any other device yet",
+    );
     expect(out).toEqual([]);
   });
 
-  const underWay = (documentsDone: number): PeerPicture => {
-    const progress = { envelopesToSend: 0, envelopesToReceive: 9, bytesSent: 100 };
-    const of = { ...progress, documentsDone, documentsTotal: 10_000, bytesReceived: 3_250_586 };
-    return { ...bo, documents: documentsDone, peers: [{ ...bo.peers[0]!, progress: of }] };
+  const underWay = (documentsDone: number, isTaking = false): PeerPicture => {
+    const [bytesSent, bytesReceived] = isTaking ? [100, 3_250_586] : [3_250_586, 100];
+    const rest = { envelopesToSend: 9, envelopesToReceive: 9, bytesSent, bytesReceived };
+    const exchange = { ...rest, documentsDone, documentsTotal: 10_000 };
+    return { ...bo, documents: documentsDone, peers: [{ ...bo.peers[0]!, exchange }] };
   };
 
   test("tells of a first sync in tenths where nobody watches, and of its end", () => {
@@ -124,11 +129,15 @@ describe("the screen of heddle peer", () => {
     const before = out.length;
     for (const done of [10, 20, 999, 1_000, 5_200, 5_300]) screen.show(underWay(done));
     screen.show(bo);
+    // Whoever takes does not know how much is to come.
+    for (const done of [1_000, 1_001, 2_100]) screen.show(underWay(done, true));
     expect(out.slice(before)).toEqual([
-      "Bo (abab-abab-abab-abab): ░░░░░░░░░░   0 %  10 of 10,000 documents  ↓ 3.1 MiB  ↑ 100 B",
-      "Bo (abab-abab-abab-abab): █░░░░░░░░░  10 %  1,000 of 10,000 documents  ↓ 3.1 MiB  ↑ 100 B",
-      "Bo (abab-abab-abab-abab): █████░░░░░  52 %  5,200 of 10,000 documents  ↓ 3.1 MiB  ↑ 100 B",
+      "Bo (abab-abab-abab-abab): ░░░░░░░░░░   0 %  10 of 10,000 documents  ↓ 100 B  ↑ 3.1 MiB",
+      "Bo (abab-abab-abab-abab): █░░░░░░░░░  10 %  1,000 of 10,000 documents  ↓ 100 B  ↑ 3.1 MiB",
+      "Bo (abab-abab-abab-abab): █████░░░░░  52 %  5,200 of 10,000 documents  ↓ 100 B  ↑ 3.1 MiB",
       "Bo (abab-abab-abab-abab): everything is exchanged",
+      "Bo (abab-abab-abab-abab): 1,000 documents so far  ↓ 3.1 MiB  ↑ 100 B",
+      "Bo (abab-abab-abab-abab): 2,100 documents so far  ↓ 3.1 MiB  ↑ 100 B",
     ]);
   });
 
@@ -136,7 +145,7 @@ describe("the screen of heddle peer", () => {
     const { io, err } = newIo(true);
     new PeerScreen({ ...io, columns: 60 }, false).show(underWay(5_200));
     const lines = stripVTControlCharacters(err[0]!).split("\n");
-    expect(lines[5]).toBe("  █████░░░░░  52 %  5,200 of 10,000 documents  ↓ 3.1 MiB  ↑…");
+    expect(lines[5]).toBe("  █████░░░░░  52 %  5,200 of 10,000 documents  ↓ 100 B  ↑ 3…");
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
   });
 
@@ -175,4 +184,35 @@ test("[LAN-11] heddle peer lets no page in without a list of origins, and keeps 
   expect(token).toMatch(/^[\w-]{32}$/);
   expect(await openPageToken(directory)).toBe(token);
   expect(statSync(path.join(directory, "page-token")).mode & 0o777).toBe(0o600);
+});
+
+test("an exchange is shown as under way from its first word to its last, and not before as done", () => {
+  let passedMs = 0;
+  const clock = { nowMs: () => 0, monotonicMs: () => passedMs };
+  const listeners: ((event: SyncEvent) => void)[] = [];
+  const tell = (event: SyncEvent): void => listeners[0]!(event);
+  const on = ((_name: "sync", listener: typeof tell) => {
+    listeners.push(listener);
+    return () => undefined;
+  }) as never;
+  const names = new Map([[1, "Bo"]]);
+  const progress = new PeerProgress({ nameOf: (key) => names.get(key), on }, clock);
+  expect(progress.of("Bo")).toBeUndefined();
+  tell({ name: "session.live", peer: 1, store: "" as never });
+  expect(progress.of("Bo")).toBe("comparing");
+  const some = { documentsDone: 1, documentsTotal: 2, envelopesToSend: 0, envelopesToReceive: 0 };
+  const underWay = { ...some, bytesSent: 0, bytesReceived: 9 };
+  tell({ name: "sync.progress", peer: 1, progress: underWay });
+  passedMs += 60_000;
+  expect(progress.of("Bo")).toEqual(underWay);
+  // A portion is done, and the next one comes.
+  tell({ name: "sync.progress", peer: 1, progress: { ...underWay, documentsDone: 2 } });
+  expect(progress.of("Bo")).toMatchObject({ documentsDone: 2 });
+  passedMs += 60_000;
+  expect(progress.of("Bo")).toBe("done");
+  tell({ name: "session.live", peer: 1, store: "" as never });
+  passedMs += 60_000;
+  expect(progress.of("Bo")).toBe("done");
+  names.clear();
+  expect(progress.of("Bo")).toBeUndefined();
 });

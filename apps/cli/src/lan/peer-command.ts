@@ -5,7 +5,7 @@ import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import { lan, nameOf, shortFingerprint, type Lan } from "@heddle/lan";
 import { pageDoor, type PageDoor } from "@heddle/relay";
 import type { LiveReplica } from "@heddle/replica";
-import { openReplica } from "@heddle/replica/node";
+import { nodeEnvironment, openReplica } from "@heddle/replica/node";
 import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "../command-io.ts";
@@ -45,6 +45,7 @@ export async function peerCommand(
   const run = randomBytes(4).toString("hex");
   // A person who watches the table is told there; lines in between would tear it.
   const level = io.isTTY && !json ? "error" : "warn";
+  const logger = openLogger(io, { level, run });
   const neighbours = lan({
     port,
     addresses,
@@ -66,9 +67,9 @@ export async function peerCommand(
     peers: [neighbours, ...(pages ? [pages] : [])],
     follow: true,
     engine: `heddle/${version}`,
-    logger: openLogger(io, { level, run }),
+    logger,
   });
-  const progress = new PeerProgress(replica.peers!);
+  const progress = new PeerProgress(replica.peers!, nodeEnvironment(logger).clock);
   const screen = new PeerScreen(io, json);
   try {
     while (!stop.aborted) {
@@ -118,7 +119,7 @@ async function pictureOf(
     fingerprint: shortFingerprint(identity!.fingerprint),
     port: port!,
     peers: peers.map(({ device, state, addresses }) => {
-      return { device, state, addresses, progress: progress.of(nameOf(device)) };
+      return { device, state, addresses, exchange: progress.of(nameOf(device)) };
     }),
     documents: replica.replica.state.name === "ready" ? await store.countDocuments() : undefined,
     outbox: { envelopes: outbox?.envelopes ?? 0, bytes: outbox?.bytes ?? 0 },

@@ -1,10 +1,11 @@
 import type { LanCounters, LanPeerView } from "@heddle/lan";
 import type { PageDoorStatus } from "@heddle/relay";
-import type { SyncProgress } from "@heddle/sync";
 
-/** A paired device, and how far the exchange with it is; undefined when nothing is under way. */
+import type { Exchange } from "./peer-progress.ts";
+
+/** A paired device, and how the exchange with it stands; undefined where there is no session. */
 export interface PeerRow extends LanPeerView {
-  readonly progress?: SyncProgress | undefined;
+  readonly exchange?: Exchange | undefined;
 }
 
 /** What `heddle peer` knows at one moment. */

@@ -1,7 +1,7 @@
 import type { CommandIo } from "../command-io.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
 import { peerTable, shownName, tokenHint } from "./peer-table.ts";
-import { progressShare, progressText } from "./progress-text.ts";
+import { progressStep, progressText } from "./progress-text.ts";
 
 /**
  * Shows pictures: a table that is drawn over itself where a person watches, a line for each change
@@ -14,7 +14,7 @@ export class PeerScreen {
   #last = "";
   readonly #names = new Map<string, string>();
   readonly #told = new Map<string, string>();
-  readonly #tenths = new Map<string, string>();
+  readonly #steps = new Map<string, string>();
 
   constructor(io: CommandIo, isJson: boolean) {
     this.#io = io;
@@ -54,7 +54,7 @@ export class PeerScreen {
     }
     const { documents, outbox, trouble, pages } = picture;
     // While much is exchanged they change all the time, and progress says it.
-    if (!picture.peers.some(({ progress }) => progress)) {
+    if (!picture.peers.some(({ exchange }) => typeof exchange === "object")) {
       const count = documents === undefined ? "store suspended" : `${documents} documents`;
       this.#tell("documents", count);
       this.#tell("outbox", `${outbox.envelopes} envelopes wait for other devices`);
@@ -74,15 +74,15 @@ export class PeerScreen {
     }
   }
 
-  /** A line for each tenth, and one at the end: more would only fill the log. */
-  #tellProgress({ device, state, progress }: PeerRow): void {
-    const key = `${device.fingerprint} progress`;
-    if (progress) {
-      const tenth = `${Math.floor(progressShare(progress) * 10)}`;
-      if (this.#tenths.get(key) === tenth) return;
-      this.#tenths.set(key, tenth);
-      this.#io.out(`${shownName(device)}: ${progressText(progress)}`);
-    } else if (this.#tenths.delete(key) && state === "connected") {
+  /** Now and then a line, and one at the end: more would only fill the log. */
+  #tellProgress({ device, exchange }: PeerRow): void {
+    const { fingerprint } = device;
+    if (typeof exchange === "object") {
+      const step = progressStep(exchange);
+      if (this.#steps.get(fingerprint) === step) return;
+      this.#steps.set(fingerprint, step);
+      this.#io.out(`${shownName(device)}: ${progressText(exchange)}`);
+    } else if (exchange === "done" && this.#steps.delete(fingerprint)) {
       this.#io.out(`${shownName(device)}: everything is exchanged`);
     }
   }

@@ -5,7 +5,7 @@ import { shortFingerprint, type LanPeerView } from "@heddle/lan";
 import { formatBytes } from "../format-bytes.ts";
 import { visibleText } from "../visible-text.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
-import { progressText } from "./progress-text.ts";
+import { counted, progressText } from "./progress-text.ts";
 import { textTable } from "./text-table.ts";
 
 interface Line {
@@ -29,8 +29,9 @@ function linesOf(picture: PeerPicture): readonly Line[] {
   const connected = peers.filter(({ state }) => state === "connected").length;
   const waiting =
     outbox.envelopes === 0
-      ? "nothing waits for other devices"
-      : `${outbox.envelopes} envelopes (${formatBytes(outbox.bytes)}) wait for other devices`;
+      ? "everything of this device is elsewhere, too"
+      : `${counted(outbox.envelopes, "envelope")} (${formatBytes(outbox.bytes)}) not on any other device yet`;
+  const stored = documents === undefined ? "–" : counted(documents, "document");
   return [
     { text: `heddle peer  ${fingerprint}  port ${port}`, style: "bold" },
     { text: directory, style: "dim" },
@@ -39,9 +40,11 @@ function linesOf(picture: PeerPicture): readonly Line[] {
       ? [{ text: "paired with nobody yet: heddle pair, in another terminal" }]
       : rowsOf(peers)),
     { text: "" },
-    { text: `${documents ?? "–"} documents · ${connected} of ${peers.length} devices connected` },
+    { text: `${stored} · ${connected} of ${peers.length} devices connected` },
     { text: waiting },
-    ...(pages ? [{ text: `${pages.open} pages at ${pages.url}${tokenHint(pages)}` }] : []),
+    ...(pages
+      ? [{ text: `${counted(pages.open, "page")} at ${pages.url}${tokenHint(pages)}` }]
+      : []),
     ...(trouble === undefined ? [] : [{ text: trouble, style: "yellow" } as const]),
     { text: "stop with Ctrl-C", style: "dim" },
   ];
@@ -54,16 +57,16 @@ function rowsOf(peers: readonly PeerRow[]): readonly Line[] {
   const heads = ["device", "state", "address", "exchange"];
   const [head = "", ...table] = textTable(heads, rows).split("\n");
   const body = table.flatMap((text, index): Line[] => {
-    const { state, progress } = peers[index]!;
-    if (progress) return [{ text }, { text: `  ${progressText(progress)}` }];
+    const { state, exchange } = peers[index]!;
+    if (typeof exchange === "object") return [{ text }, { text: `  ${progressText(exchange)}` }];
     return [state === "connected" ? { text } : { text, style: "dim" }];
   });
   return [{ text: head, style: "dim" }, ...body];
 }
 
-function exchangeOf({ state, progress }: PeerRow): string {
-  if (progress) return "under way";
-  return state === "connected" ? "up to date" : "";
+function exchangeOf({ exchange }: PeerRow): string {
+  if (typeof exchange === "object") return "under way";
+  return exchange === "done" ? "up to date" : (exchange ?? "");
 }
 
 /** The token itself is nothing for a screen that others may see. */
