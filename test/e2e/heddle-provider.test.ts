@@ -98,6 +98,28 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
     }
   });
 
+  test("[CLT-1] a worker, which has neither document nor window, uses it as a page does", async () => {
+    const tab = await pages.open(await pages.person());
+    await type(tab, "page ");
+    const { origin } = pages.site;
+    const program = `import "${origin}/page.js";
+      page.open("${pages.relayUrl}", "paper");
+      page.type("worker ");
+      setInterval(() => postMessage(page.view()), 50);`;
+    const last = tab.evaluate((text) => {
+      const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+      const worker = new Worker(address, { type: "module" });
+      return new Promise<Awaited<ReturnType<typeof view>>>((resolve, reject) => {
+        worker.addEventListener("error", ({ message }) => reject(new Error(message)));
+        worker.addEventListener("message", ({ data }) => {
+          if (data.synced && data.pending === 0 && data.text.length === 12) resolve(data);
+        });
+      });
+    }, program);
+    expect(await last).toMatchObject({ saved: "strict", errors: [] });
+    await eventually(async () => (await view(tab)).text.length).toBe("page worker ".length);
+  });
+
   test(
     `[CLT-5] what was called saved is there after the tab was killed while typing, ${kills} times`,
     async () => {

@@ -121,12 +121,29 @@ describe.skipIf(noBrowserReason !== undefined)("a profile in Chromium", () => {
       Object.defineProperty(globalThis, "indexedDB", { value: undefined }),
     );
     const bare = await pages.open(context);
+    // Its store was written by a version that comes after this one.
+    const newer = await pages.person();
+    const before = await newer.newPage();
+    await before.goto(`${pages.site.origin}/page.js`);
+    const name = `heddle-${new URL(pages.relayUrl).host}`;
+    await before.evaluate(async (database) => {
+      const opening = indexedDB.open(database, 999);
+      await new Promise((resolve) => (opening.onsuccess = resolve));
+      opening.result.close();
+    }, name);
+    const behind = await pages.open(newer);
     await type(insecure, "insecure ");
     await type(bare, "bare ");
-    for (const tab of [insecure, bare]) {
-      await eventually(async () => words((await view(tab)).text)).toEqual(["bare", "insecure"]);
+    await type(behind, "behind ");
+    const { storageUnavailable, storageVersion } = HeddleErrorCode;
+    for (const [tab, store] of [
+      [insecure, storageUnavailable],
+      [bare, storageUnavailable],
+      [behind, storageVersion],
+    ] as const) {
+      const all = ["bare", "behind", "insecure"];
+      await eventually(async () => words((await view(tab)).text)).toEqual(all);
       await eventually(async () => (await view(tab)).pending).toBe(0);
-      const store = HeddleErrorCode.storageUnavailable;
       expect(await view(tab)).toMatchObject({ saved: "memory", store, errors: [] });
     }
   });
@@ -216,6 +233,24 @@ describe.skipIf(noBrowserReason !== undefined)("a profile in Chromium", () => {
     await type(third, "two ");
     await eventually(async () => (await view(third)).saved).toBe("strict");
     expect((await view(third)).text).toBe("one two ");
+  });
+
+  test("[CLT-15] a page that comes into sight dials at once, in the tab that stores and beside it", async () => {
+    const context = await pages.person();
+    const [first, second] = [await pages.open(context), await pages.open(context)];
+    for (const tab of [first, second]) {
+      await eventually(async () => (await view(tab)).wsconnected).toBe(true);
+    }
+    // From here on nothing is tried again by itself.
+    await first.evaluate(() => page.stopTimers());
+    for (const shown of [first, second]) {
+      const { port } = pages.relay;
+      await pages.relay.kill();
+      await eventually(async () => (await view(first)).wsconnected).toBe(false);
+      await pages.startRelay(port);
+      await shown.evaluate(() => page.show());
+      await eventually(async () => (await view(first)).wsconnected).toBe(true);
+    }
   });
 
   test("[CLT-11] a page that is about to go out of sight saves what was typed, and one that comes back goes on", async () => {

@@ -142,6 +142,38 @@ describe("HeddleProvider and a relay", () => {
     await vi.waitFor(() => expect(textOf(bo)).toBe("dear Bo"), wait);
   });
 
+  test("[CLT-15] a relay that is away is asked as often as the application wants", async () => {
+    await relay.kill();
+    const ada = open("paper", { maxBackoffTime: 100 });
+    let failures = 0;
+    ada.on("connection-error", () => failures++);
+    // Without the wish there would be a breaker after the eighth, for half a minute at least.
+    await vi.waitFor(() => expect(failures).toBeGreaterThan(12), wait);
+  });
+
+  test("[CLT-3] a document whose provider is destroyed is not exchanged any more once a relay has all of it", async () => {
+    const store = levelStore(join(folder, "ada"));
+    const [list, paper] = [open("list", { store }), open("paper", { store })];
+    await vi.waitFor(() => expect([list.synced, paper.synced]).toEqual([true, true]), wait);
+    paper.doc.getText("text").insert(0, "last words");
+    await paper.whenDestroyed();
+    const [other, marks] = [open("paper"), open("list")];
+    await vi.waitFor(() => expect(textOf(other)).toBe("last words"), wait);
+    const heard: Buffer[] = [];
+    (list.ws as WebSocket).on("message", (data: ArrayBuffer) => heard.push(Buffer.from(data)));
+    let round = 0;
+    const isHeard = async (): Promise<boolean> => {
+      const word = `word-${++round}-`;
+      other.doc.getText("text").insert(0, word);
+      await other.whenRelayed();
+      // What the relay has to say comes in order: behind this nothing of that word is left.
+      marks.doc.getText("text").insert(0, `${round};`);
+      await vi.waitFor(() => expect(textOf(list)).toContain(`${round};`), wait);
+      return heard.some((message) => message.includes(word));
+    };
+    await expect.poll(isHeard, { ...wait, interval: 200 }).toBe(false);
+  });
+
   test("[CLT-3] providers of one store share a connection; one that is disconnected takes no part", async () => {
     const store = levelStore(join(folder, "ada"));
     const [paper, list] = [open("paper", { store }), open("list", { store })];

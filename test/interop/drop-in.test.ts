@@ -188,6 +188,23 @@ function withoutRounds(all: readonly Recorded[]): unknown {
   return rest;
 }
 
+test("[CLT-1] both mean one document by one address and one room", async () => {
+  await using relay = await PeeredRelay.start();
+  const address = relay.url.replace("ws", "http");
+  const rooms = ["plan", "team plan", "team%20plan%20b", "team%2Fplan"];
+  await Promise.all(
+    rooms.map(async (room) => {
+      const [stock, ours] = (["y-websocket", "heddle"] as const).map((kind) => {
+        const one = new RecordedProvider(kind, address, room);
+        opened.push(one);
+        return one;
+      }) as [RecordedProvider, RecordedProvider];
+      stock.doc.getText("text").insert(0, room);
+      await until(() => textOf(ours) === room);
+    }),
+  );
+});
+
 test.each([4403, 4500])("[CLT-9] closed with %i, both stop or try again alike", async (code) => {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");

@@ -22,5 +22,10 @@ test("[CLT-4] at a server that speaks y-websocket only, it speaks that, and keep
   expect([ada.wsconnected, ada.synced]).toEqual([true, true]);
   await ada.whenSaved();
   expect(ada.saved).toBe("memory");
-  await ada.whenDestroyed();
+  // What the server speaks is known by now.
+  const later = new HeddleProvider(url, "other-room", new Y.Doc(), {
+    WebSocketPolyfill: WebSocket,
+  });
+  await vi.waitFor(() => expect([later.wsconnected, later.synced]).toEqual([true, true]), wait);
+  await Promise.all([ada.whenDestroyed(), later.whenDestroyed()]);
 });

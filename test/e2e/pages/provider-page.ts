@@ -45,6 +45,10 @@ const page = {
     const target = name === "pagehide" ? globalThis : document;
     target.dispatchEvent(new Event(name));
   },
+  show(): void {
+    Object.defineProperty(document, "visibilityState", { value: "visible", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  },
   sentBytes: (): number => provider.outbox.bytes,
   whenLoaded: async (): Promise<string> => {
     await provider.whenLoaded();

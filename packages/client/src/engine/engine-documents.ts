@@ -1,4 +1,10 @@
-import { documentIdOf, parseDocumentName, type DocumentName, type Environment } from "@heddle/core";
+import {
+  documentIdOf,
+  parseDocumentName,
+  type DocumentId,
+  type DocumentName,
+  type Environment,
+} from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 import type { LiveHome } from "@heddle/replica";
 import { connectPresence, LiveDocument } from "@heddle/replica/live";
@@ -18,6 +24,8 @@ export class EngineDocuments {
   readonly #environment: Environment;
   /** With what ends the presence of each. */
   readonly #documents = new Map<LiveDocument, () => void>();
+  /** Closed, and still on their way to a relay, as far as is known. */
+  readonly #leaving = new Set<LiveDocument>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -40,6 +48,20 @@ export class EngineDocuments {
     return live;
   }
 
+  /** Takes no part in the exchange any more once nothing of it waits to be sent. */
+  letGo(live: LiveDocument): void {
+    this.#leaving.add(live);
+  }
+
+  /** What waits at that side may be another. */
+  review(side: EngineSide): void {
+    for (const live of this.#leaving) {
+      if (side.waitingOf(this.#idOf(live, side)).count > 0) continue;
+      this.#leaving.delete(live);
+      live.setShared(false);
+    }
+  }
+
   /** All of them go on at another side, as soon as it is there. */
   moveTo(side: Promise<EngineSide>): void {
     for (const live of this.#documents.keys()) live.moveTo(homeOf(live.name, side));
@@ -51,11 +73,15 @@ export class EngineDocuments {
     );
   }
 
-  #show(live: LiveDocument, { replica: { peers, replica } }: EngineSide): void {
+  #show(live: LiveDocument, side: EngineSide): void {
+    const { peers } = side.replica;
     if (!peers || !this.#documents.has(live)) return;
     this.#documents.get(live)?.();
-    const id = documentIdOf(this.#environment.hash, replica.space, live.name);
-    this.#documents.set(live, connectPresence(live, id, peers));
+    this.#documents.set(live, connectPresence(live, this.#idOf(live, side), peers));
+  }
+
+  #idOf({ name }: LiveDocument, { replica: { replica } }: EngineSide): DocumentId {
+    return documentIdOf(this.#environment.hash, replica.space, name);
   }
 }
 

@@ -28,6 +28,7 @@ import { TabChannel, type KeeperMessage, type WantMessage } from "../tabs/tab-ch
 import { nothingWaits, waitingTogether, type EngineSide, type Waiting } from "./engine-view.ts";
 import { pauseMs } from "./pause.ts";
 import type { RelayLink } from "./relay-link.ts";
+import { retryWithin } from "./relay-retry.ts";
 
 export interface KeeperOptions {
   readonly environment: Environment;
@@ -131,7 +132,7 @@ export class Keeper implements EngineSide {
         store,
         signer,
         verifier: platform.verifier,
-        peers: [{ name: relayName, transport: link }],
+        peers: [{ name: relayName, transport: link, retry: () => retryWithin(link.backoffMsMax) }],
         // Whoever wants a connection says so; a dial that is given up at once would be noise.
         isOnline: false,
         // Tabs open what they show.
@@ -253,8 +254,8 @@ export class Keeper implements EngineSide {
     this.#tell();
   }
 
-  async #onWant({ tab, names, isOnline, ask }: WantMessage): Promise<void> {
-    const asksAnew = isOnline && this.#tabs.get(tab) !== true;
+  async #onWant({ tab, names, isOnline, isUrgent, ask }: WantMessage): Promise<void> {
+    const asksAnew = isOnline && (isUrgent || this.#tabs.get(tab) !== true);
     this.#tabs.set(tab, isOnline);
     this.#steer();
     if (asksAnew) this.retry();

@@ -12,6 +12,8 @@ export interface RelayLinkOptions {
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly getToken: (() => string | Promise<string>) | undefined;
   readonly scheduler: Scheduler;
+  /** The longest that the application wants to wait before another attempt, in ms; asked at each failure. */
+  readonly backoffMsMax: () => number | undefined;
   /** The server speaks y-websocket's protocol and no other: nothing is dialed here any more. */
   readonly onStockServer: () => void;
   readonly onFailed: (error: HeddleError) => void;
@@ -52,6 +54,11 @@ export class RelayLink implements Transport {
 
   hangUp(): void {
     this.#transport.hangUp();
+  }
+
+  /** In milliseconds; `undefined` when the application did not say. */
+  get backoffMsMax(): number | undefined {
+    return this.#options.backoffMsMax();
   }
 
   async #dialSocket(signal: AbortSignalLike): Promise<Connection> {

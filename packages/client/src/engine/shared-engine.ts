@@ -3,6 +3,7 @@ import {
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
+  type DocumentName,
   type Environment,
   type Logger,
 } from "@heddle/core";
@@ -41,8 +42,10 @@ export interface EngineUser {
   readonly params: Readonly<Record<string, string>>;
   /** Whether it wants a connection. */
   readonly isOnline: boolean;
+  /** The longest that it wants to wait for another attempt, in ms; `undefined` when it does not say. */
+  readonly backoffMsMax: number | undefined;
   /** Of its document. */
-  readonly roomname: string;
+  readonly documentName: DocumentName;
   /** Transactions that are not on this device yet. */
   readonly unsaved: number;
   /** Seals what was typed. */
@@ -91,9 +94,12 @@ export class SharedEngine {
   );
   readonly #stopHidden: () => void;
   readonly #stopResumed: () => void;
+  readonly #stopShown: () => void;
   #opened: Promise<EngineSide>;
   /** In a tab that is not the one to store. */
   #standby: Standby | undefined;
+  /** There was a side before. */
+  #wasOpen = false;
   #isEnding = false;
   #cancelEnd: (() => void) | undefined;
   /** The last user has left, and was online. */
@@ -111,6 +117,7 @@ export class SharedEngine {
       WebSocket,
       getToken,
       scheduler: this.environment.scheduler,
+      backoffMsMax: () => this.#backoffMsMax,
       onStockServer: () => this.#onStockServer(),
       onFailed: (error) => this.#each((user) => user.onConnectionFailed(error)),
       onClosed: (end, wasHere) => this.#each((user) => user.onConnectionClosed(end, wasHere)),
@@ -120,6 +127,8 @@ export class SharedEngine {
       this.side?.resumed();
       this.#standby?.resumed();
     });
+    // Whoever looks at it now is not to wait for a time that was chosen while nobody did.
+    this.#stopShown = platform.onShown(() => this.side?.retry());
     this.#documents = new EngineDocuments(this.environment);
     this.#opened = this.#open(before);
     // Whoever waits for it is told; nobody may be waiting yet.
@@ -173,8 +182,14 @@ export class SharedEngine {
     this.#deviceOutbox.soon();
   }
 
-  leave(user: EngineUser): void {
+  /** @param live of the user, closed: it is not exchanged any more once a relay has all of it. */
+  leave(user: EngineUser, live: LiveDocument): void {
     this.#users.delete(user);
+    // What was saved last is in the outbox a moment later.
+    this.environment.scheduler.after(lingerMs, () => {
+      this.#documents.letGo(live);
+      this.#changed();
+    });
     // What was typed last may be on its way.
     this.#isSendingLast = this.#users.size === 0 && user.isOnline;
     this.#steer();
@@ -196,6 +211,7 @@ export class SharedEngine {
   async #enter(): Promise<EngineSide> {
     const side = await this.#openSide();
     this.side = side;
+    this.#wasOpen = true;
     this.#steer();
     this.#each((user) => user.onSide(side.replica));
     this.#changed();
@@ -203,28 +219,34 @@ export class SharedEngine {
   }
 
   async #openSide(): Promise<EngineSide> {
-    const { store, isDefaultStore } = this.#options;
+    const { store } = this.#options;
     const { environment, link } = this;
     const tabs = this.hasTabs ? `heddle-tabs:${store.name}` : undefined;
     const onChange = (): void => this.#changed();
-    const names = (): string[] => [...this.#users].map(({ roomname }) => roomname);
+    const names = (): string[] => [...this.#users].map(({ documentName }) => documentName);
     const keeping = { environment, store, link, names, onChange };
     const { Keeper, memoryStore, Standby, TabReplica } = await loadSides();
     try {
       return this.#watched(await Keeper.open({ ...keeping, tabs }));
     } catch (error) {
-      if (isDefaultStore && isHeddleError(error, HeddleErrorCode.storageUnavailable)) {
+      const isLocked = isHeddleError(error, HeddleErrorCode.storageLocked);
+      if (!isLocked && this.#maySwitchToMemory(error)) {
         // Where nothing can be kept a page can still work with a server, as long as it says so.
         this.#tellStore(error);
         return Keeper.open({ ...keeping, store: memoryStore(), tabs: undefined });
       }
-      const isLocked = isHeddleError(error, HeddleErrorCode.storageLocked);
       if (tabs === undefined || !isLocked) throw error;
     }
     const tab = await TabReplica.open({ environment, store, tabs, names, onChange });
     const onTrouble = (error: HeddleError | undefined): void => this.#tellStore(error);
     this.#standby = new Standby({ keeping: { ...keeping, tabs }, onTrouble });
     return tab;
+  }
+
+  /** Where documents were kept here before, they stay until they can be: that is tried again. */
+  #maySwitchToMemory(error: unknown): error is HeddleError {
+    if (!this.#options.isDefaultStore || !isHeddleError(error)) return false;
+    return !this.#wasOpen || error.code === HeddleErrorCode.storageUnavailable;
   }
 
   #watched(keeper: Keeper): Keeper {
@@ -270,7 +292,9 @@ export class SharedEngine {
 
   #tellStore(error: HeddleError | undefined): void {
     this.storeError = error;
-    if (error) this.#each((user) => user.onStoreError(error));
+    if (error === undefined) return;
+    this.#options.logger.error("engine.store_in_trouble", { error: String(error) });
+    this.#each((user) => user.onStoreError(error));
   }
 
   async #persist(): Promise<void> {
@@ -290,6 +314,11 @@ export class SharedEngine {
     return this.#options.serverUrl + (query && `?${query}`);
   }
 
+  get #backoffMsMax(): number | undefined {
+    const said = [...this.#users].flatMap(({ backoffMsMax }) => backoffMsMax ?? []);
+    return said.length > 0 ? Math.min(...said) : undefined;
+  }
+
   /** There is a connection while somebody wants one, and the network is there. */
   #steer(): void {
     const isWanted = this.#isSendingLast || [...this.#users].some(({ isOnline }) => isOnline);
@@ -298,6 +327,8 @@ export class SharedEngine {
 
   #changed(): void {
     this.progressed();
+    if (this.side) this.#documents.review(this.side);
+
     this.#each((user) => user.onChange());
   }
 
@@ -325,6 +356,7 @@ export class SharedEngine {
     this.#isEnding = true;
     this.#stopHidden();
     this.#stopResumed();
+    this.#stopShown();
     try {
       const side = await this.#opened;
       await side.close();

@@ -42,6 +42,7 @@ function keepingOf(store: ReplicaStore, env = environment()) {
     WebSocket: undefined,
     getToken: undefined,
     scheduler: env.scheduler,
+    backoffMsMax: () => undefined,
     onStockServer: never,
     onFailed: never,
     onClosed: never,

@@ -3,6 +3,9 @@ import { browserEnvironment } from "./browser-environment.ts";
 import type { Platform } from "./platform.ts";
 import { ephemeralKey, openDeviceKey, webVerifier } from "./web-keys.ts";
 
+/** Missing in workers, which nobody sees. */
+const { document: shown } = globalThis as { readonly document?: Document };
+
 /** A browser: documents are kept in IndexedDB. */
 export const platform: Platform = {
   environment: browserEnvironment,
@@ -18,11 +21,11 @@ export const platform: Platform = {
   hasTabs: "locks" in navigator && "BroadcastChannel" in globalThis,
   onHidden(listener) {
     const onChange = (): void => {
-      if (document.visibilityState === "hidden") listener();
+      if (shown?.visibilityState === "hidden") listener();
     };
     return listening([
-      [document, "visibilitychange", onChange],
-      [document, "freeze", listener],
+      [shown, "visibilitychange", onChange],
+      [shown, "freeze", listener],
       [globalThis, "pagehide", listener],
     ]);
   },
@@ -31,9 +34,15 @@ export const platform: Platform = {
       if ((event as PageTransitionEvent).persisted) listener();
     };
     return listening([
-      [document, "resume", listener],
+      [shown, "resume", listener],
       [globalThis, "pageshow", onShow],
     ]);
+  },
+  onShown(listener) {
+    const onChange = (): void => {
+      if (shown?.visibilityState === "visible") listener();
+    };
+    return listening([[shown, "visibilitychange", onChange]]);
   },
   onNetwork(listener) {
     return listening([
@@ -43,11 +52,11 @@ export const platform: Platform = {
   },
 };
 
-function listening(
-  listeners: readonly (readonly [EventTarget, string, (event: Event) => void])[],
-): () => void {
-  for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
+type Listening = readonly [EventTarget | undefined, string, (event: Event) => void];
+
+function listening(listeners: readonly Listening[]): () => void {
+  for (const [target, name, listener] of listeners) target?.addEventListener(name, listener);
   return () => {
-    for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
+    for (const [target, name, listener] of listeners) target?.removeEventListener(name, listener);
   };
 }

@@ -1,11 +1,12 @@
 import type { BrowserStoreOpener } from "@heddle/storage-level/browser";
 
+import { loadPart } from "../load-part.ts";
 import type { ReplicaStore } from "./platform.ts";
 
 /** `browserStore(name)`, whose program is loaded when it is opened: a page shows itself before it stores. */
 export function laterStore(name: string): ReplicaStore {
   const load = async (): Promise<BrowserStoreOpener> => {
-    const { browserStore } = await import("@heddle/storage-level/browser");
+    const { browserStore } = await loadPart(() => import("@heddle/storage-level/browser"));
     return browserStore(name);
   };
   return {

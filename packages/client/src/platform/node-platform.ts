@@ -24,5 +24,6 @@ export const platform: Platform = {
   hasTabs: false,
   onHidden: () => () => undefined,
   onResumed: () => () => undefined,
+  onShown: () => () => undefined,
   onNetwork: () => () => undefined,
 };

@@ -66,6 +66,8 @@ export interface Platform {
   onHidden(listener: () => void): () => void;
   /** Calls `listener` when the page goes on after it was frozen, or taken out of the back-forward cache. */
   onResumed(listener: () => void): () => void;
+  /** Calls `listener` when the page comes into sight. */
+  onShown(listener: () => void): () => void;
   /** Calls `listener` when the network comes or goes, as far as the platform knows of it. */
   onNetwork(listener: (isOnline: boolean) => void): () => void;
 }

@@ -1,5 +1,6 @@
 import { HeddleError, HeddleErrorCode, type Signer, type Verifier } from "@heddle/core";
 
+import { loadPart } from "../load-part.ts";
 import { platformRandom } from "../platform-random.ts";
 import type { KeyKeep } from "./platform.ts";
 
@@ -41,13 +42,15 @@ export const webVerifier: Verifier = {
         const key = await importedKey(devicePublicKey);
         return await crypto.subtle.verify(algorithm, key, plain(signature), plain(bytes));
       }
-      const { ed25519 } = await import("@noble/curves/ed25519.js");
+      const { ed25519 } = await loadEd25519();
       return ed25519.verify(signature, bytes, devicePublicKey, { zip215: false });
     } catch {
       return false; // A key that is no point of the curve: the port answers, it does not throw.
     }
   },
 };
+
+const loadEd25519 = () => loadPart(() => import("@noble/curves/ed25519.js"));
 
 async function newKey(): Promise<KeptKey> {
   hasNative ??= await isNative();
@@ -67,7 +70,7 @@ async function isNative(): Promise<boolean> {
 
 async function signerOf(key: KeptKey): Promise<Signer> {
   if ("secret" in key) {
-    const { ed25519 } = await import("@noble/curves/ed25519.js");
+    const { ed25519 } = await loadEd25519();
     const devicePublicKey = ed25519.getPublicKey(key.secret);
     return { devicePublicKey, sign: async (bytes) => ed25519.sign(bytes, key.secret) };
   }

@@ -1,7 +1,7 @@
 import { platform } from "#platform";
 
+import { consoleLogger } from "../console-logger.ts";
 import { SharedEngine } from "../engine/shared-engine.ts";
-import { silent } from "../silent-logger.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
 import type { HeddleProviderOptions } from "./provider-options.ts";
 
@@ -9,7 +9,13 @@ import type { HeddleProviderOptions } from "./provider-options.ts";
 export function engineOf(serverUrl: string, options: HeddleProviderOptions): SharedEngine {
   const { store: given } = options;
   const name = given ? (given.directory ?? given.name) : storeNameOf(serverUrl);
-  const { protocols = [], getToken, logger = silent, WebSocketPolyfill, persist = true } = options;
+  const {
+    protocols = [],
+    getToken,
+    logger = consoleLogger,
+    WebSocketPolyfill,
+    persist = true,
+  } = options;
   const engineOptions = {
     serverUrl,
     store: given ?? platform.defaultStore(storeNameOf(serverUrl)),

@@ -1,29 +1,30 @@
 import {
   documentIdOf,
-  HeddleError,
-  HeddleErrorCode,
   openSpaceId,
-  parseDocumentName,
   type DocumentId,
+  type DocumentName,
+  type HeddleError,
 } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 import type { LiveDocument, LiveReplica, LiveStatus } from "@heddle/replica";
-import { waitUntil, type WaitOptions } from "@heddle/replica/live";
+import type { WaitOptions } from "@heddle/replica/live";
 import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
 import { encodeQueryParams } from "lib0/url";
 import type { Awareness } from "y-protocols/awareness";
 
-import { nothingWaits, type Waiting } from "../engine/engine-view.ts";
+import { consoleLogger } from "../console-logger.ts";
+import { nothingWaits } from "../engine/engine-view.ts";
 import type { EngineUser, SharedEngine } from "../engine/shared-engine.ts";
-import { silent } from "../silent-logger.ts";
 import type { WebSocketLike } from "../web-socket-like.ts";
 import { isTransient } from "./connection-events.ts";
+import { DocumentProgress, outboxOf } from "./document-progress.ts";
 import { engineOf } from "./engine-of.ts";
 import { ProviderConnection } from "./provider-connection.ts";
-import { ProgressTeller } from "./progress-teller.ts";
+import { tellerOf, type ProgressTeller } from "./progress-teller.ts";
 import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
 import type { HeddleProviderOptions, ShouldReconnect } from "./provider-options.ts";
+import { documentOfRoom, serverAddress } from "./server-address.ts";
 import type { MessageHandlers } from "./stock-connection.ts";
 
 /**
@@ -46,12 +47,12 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   params: Record<string, string>;
   shouldConnect: boolean;
   shouldReconnect: ShouldReconnect;
-  /** For a stock server only; so is `protocols`, as documents share one way to a relay. */
-  maxBackoffTime: number;
+  /** For a stock server only, as documents share one way to a relay. */
   protocols: string[];
   readonly disableBc: boolean;
   /** Handlers by message type, for a stock server: frames of a relay are not extended. */
   readonly messageHandlers: MessageHandlers = [];
+  #maxBackoffTime: number | undefined;
   readonly #options: HeddleProviderOptions;
   readonly #engine: SharedEngine;
   readonly #live: LiveDocument;
@@ -59,14 +60,17 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   readonly #stops: (() => void)[] = [];
   readonly #connection: ProviderConnection;
   #stopSync: (() => void) | undefined;
+  readonly #progress: DocumentProgress;
   readonly #teller: ProgressTeller;
-  readonly #waiting = new Set<() => void>();
   #trouble: HeddleError | undefined;
   #destroying: Promise<void> | undefined;
   /** Destroyed while it was online. */
   #isSendingLast = false;
 
-  /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document. */
+  /**
+   * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document,
+   * `HEDDLE_CONFIG_INVALID` when `serverUrl` is no address of a WebSocket.
+   */
   constructor(serverUrl: string, roomname: string, doc: YDoc, options: HeddleProviderOptions = {}) {
     super();
     this.serverUrl = serverUrl.replace(/\/+$/, "");
@@ -76,27 +80,45 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.protocols = options.protocols ?? [];
     this.shouldConnect = options.connect ?? true;
     this.shouldReconnect = options.shouldReconnect ?? isTransient;
-    this.maxBackoffTime = options.maxBackoffTime ?? 2_500;
+    this.#maxBackoffTime = options.maxBackoffTime;
     this.disableBc = options.disableBc ?? false;
     this.#options = options;
     // Before there is an engine, which nobody would let go of.
-    parseDocumentName(roomname);
-    this.#engine = engineOf(this.serverUrl, options);
+    const name = documentOfRoom(roomname);
+    this.#engine = engineOf(serverAddress(this.serverUrl), options);
     const { awareness } = options;
-    this.#live = this.#engine.document({ name: roomname, ydoc: doc, awareness, origin: this });
+    this.#live = this.#engine.document({ name, ydoc: doc, awareness, origin: this });
     this.awareness = this.#live.awareness;
-    const { hash } = this.#engine.environment;
-    this.#documentId = documentIdOf(hash, openSpaceId(hash), this.#live.name);
+    this.#documentId = this.#idOf(name);
+    this.#progress = new DocumentProgress(this.#engine, this.#live, this.#documentId);
     this.#connection = this.#newConnection();
-    this.#teller = this.#newTeller();
+    this.#teller = tellerOf(this, this.#engine);
+    // Before the engine is followed, which has given the server up where it speaks nothing else.
+    if (options.wire === "y-websocket" || this.#engine.isStockServer) this.onStockServer();
     this.#follow();
     this.#engine.join(this);
-    if (options.wire === "y-websocket" || this.#engine.isStockServer) this.onStockServer();
   }
 
   get url(): string {
     const query = encodeQueryParams(this.params);
     return `${this.serverUrl}/${this.roomname}${query && `?${query}`}`;
+  }
+
+  /**
+   * The longest wait before another attempt, in milliseconds. At a relay the least that one of its providers asks
+   * for holds; where none does, the way to it has bounds of its own.
+   */
+  get maxBackoffTime(): number {
+    return this.#maxBackoffTime ?? 2_500;
+  }
+
+  set maxBackoffTime(ms: number) {
+    this.#maxBackoffTime = ms;
+  }
+
+  /** For the engine. */
+  get backoffMsMax(): number | undefined {
+    return this.#maxBackoffTime;
   }
 
   /** For the engine. */
@@ -150,13 +172,11 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   get saved(): Saved {
-    if (this.#live.status.state !== "saved") return false;
-    return this.#engine.side?.durabilityOf(this.#documentId) ?? false;
+    return this.#progress.saved;
   }
 
   get outbox(): Outbox {
-    const sent = this.#engine.side?.waitingOf(this.#documentId) ?? nothingWaits;
-    return outboxOf(sent, this.unsaved);
+    return this.#progress.outbox;
   }
 
   /** As {@link outbox}, of all documents of the store: also of those that are not open. */
@@ -171,14 +191,18 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
    * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document.
    */
   outboxOf(roomname: string): Outbox {
-    const { hash } = this.#engine.environment;
-    const id = documentIdOf(hash, openSpaceId(hash), parseDocumentName(roomname));
+    const id = this.#idOf(documentOfRoom(roomname));
     return outboxOf(this.#engine.side?.waitingOf(id) ?? nothingWaits, 0);
   }
 
   /** For the engine. */
+  get documentName(): DocumentName {
+    return this.#live.name;
+  }
+
+  /** For the engine. */
   get unsaved(): number {
-    return this.#live.status.unsaved;
+    return this.#progress.unsaved;
   }
 
   get syncStatus(): SyncStatus {
@@ -202,11 +226,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   /** Resolves when every edit so far is on this device. @throws HeddleError when it cannot be. */
   async whenSaved(options: WaitOptions = {}): Promise<void> {
-    await this.#live.whenSaved(options);
-    // In a tab beside the one that stores, it has to get there.
-    while (this.#live.status.state === "saved" && this.saved === false) {
-      await this.#whenChanged(options);
-    }
+    await this.#progress.whenSaved(options);
     this.#teller.now();
   }
 
@@ -216,11 +236,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
    * @throws HeddleError as {@link whenSaved}; `HEDDLE_STORAGE_CLOSED` when the provider was destroyed before.
    */
   async whenRelayed(options: WaitOptions = {}): Promise<void> {
-    await this.#live.whenSaved(options);
-    while (this.outbox.pending > 0) {
-      if (this.#destroying !== undefined) throw destroyedBefore();
-      await this.#whenChanged(options);
-    }
+    await this.#progress.whenRelayed(options);
     this.#teller.now();
   }
 
@@ -293,12 +309,12 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#live.flush();
   }
 
-  /** For the engine: where the connection stands, what is settled and what waits may be another. */
+  /** For the engine. */
   onChange(): void {
     if (this.#destroying !== undefined) return;
     if (this.#engine.side === undefined) return this.#teller.soon();
     this.#connection.follow();
-    this.#wake();
+    this.#progress.changed();
     this.#teller.soon();
   }
 
@@ -307,27 +323,18 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.emit("device-outbox", [this.deviceOutbox]);
   }
 
-  #whenChanged(options: WaitOptions): Promise<void> {
-    return waitUntil((resolve) => {
-      this.#waiting.add(resolve);
-      return () => this.#waiting.delete(resolve);
-    }, options);
-  }
-
-  #wake(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const wake of waiting) wake();
+  #idOf(name: DocumentName): DocumentId {
+    const { hash } = this.#engine.environment;
+    return documentIdOf(hash, openSpaceId(hash), name);
   }
 
   #newConnection(): ProviderConnection {
-    const live = this.#live;
     return new ProviderConnection({
       provider: this,
       engine: this.#engine,
       document: this.#documentId,
       stock: this.#options,
-      setShared: (isShared) => live.setShared(isShared),
+      setShared: (isShared) => this.#live.setShared(isShared),
       onConnected: () => this.#renewPresence(),
       onChange: () => this.#teller.now(),
     });
@@ -348,26 +355,10 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     if (event.name === "document.drifted") this.emit("drift", [event]);
   }
 
-  #newTeller(): ProgressTeller {
-    return new ProgressTeller({
-      scheduler: this.#engine.environment.scheduler,
-      read: () => ({
-        saved: this.saved,
-        outbox: this.outbox,
-        isConnected: this.wsconnected,
-        isSynced: this.synced,
-        lastMessageMs: this.#engine.link.lastMessageMs,
-      }),
-      onSaved: (saved) => this.emit("saved", [saved]),
-      onOutbox: (outbox) => this.emit("outbox", [outbox]),
-      onSyncStatus: (status) => this.emit("sync-status", [status]),
-    });
-  }
-
   #onLiveStatus({ state, error }: LiveStatus): void {
     this.#teller.soon();
     this.#engine.progressed();
-    this.#wake();
+    this.#progress.changed();
     const isTrouble = state === "failed" || state === "suspended";
     if (!isTrouble || error === undefined || this.#trouble === error) return;
     this.#trouble = error;
@@ -381,24 +372,15 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     try {
       await this.#live.close();
     } catch (error) {
-      const { logger = silent } = this.#options;
+      const { logger = consoleLogger } = this.#options;
       logger.error("provider.unsaved", { room: this.roomname, error: String(error) });
       this.emit("failed", [error as HeddleError]);
     }
     this.#teller.stop();
-    this.#wake();
+    this.#progress.end();
     for (const stop of this.#stops) stop();
     this.#stopSync?.();
-    this.#engine.leave(this);
+    this.#engine.leave(this, this.#live);
     super.destroy();
   }
-}
-
-function outboxOf({ count, bytes, oldestMs }: Waiting, unsaved: number): Outbox {
-  return { pending: unsaved + count, bytes, oldestMs };
-}
-
-function destroyedBefore(): HeddleError {
-  const message = "the provider was destroyed before a relay had everything";
-  return new HeddleError(HeddleErrorCode.storageClosed, message);
 }

@@ -1,5 +1,7 @@
 import type { Scheduler } from "@heddle/core";
 
+import type { SharedEngine } from "../engine/shared-engine.ts";
+import type { HeddleProvider } from "./heddle-provider.ts";
 import type { Outbox, Saved, SyncStatus } from "./provider-events.ts";
 
 /** As it is at the moment of asking. */
@@ -92,4 +94,21 @@ export class ProgressTeller {
     const inMs = redMs - status.localUpdatesAge;
     this.#cancelRed = this.#options.scheduler.after(inMs, () => this.#tellStatus());
   }
+}
+
+/** Has a provider tell of itself. */
+export function tellerOf(provider: HeddleProvider, engine: SharedEngine): ProgressTeller {
+  return new ProgressTeller({
+    scheduler: engine.environment.scheduler,
+    read: () => ({
+      saved: provider.saved,
+      outbox: provider.outbox,
+      isConnected: provider.wsconnected,
+      isSynced: provider.synced,
+      lastMessageMs: engine.link.lastMessageMs,
+    }),
+    onSaved: (saved) => provider.emit("saved", [saved]),
+    onOutbox: (outbox) => provider.emit("outbox", [outbox]),
+    onSyncStatus: (status) => provider.emit("sync-status", [status]),
+  });
 }

@@ -119,6 +119,7 @@ export class ProviderConnection {
       WebSocket: WebSocketPolyfill,
       resyncInterval,
       onOpened: (opened) => this.#onStockOpened(opened),
+      onFailed: (error) => provider.emit("failed", [error]),
     });
     engine.changed();
   }

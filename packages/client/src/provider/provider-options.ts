@@ -35,6 +35,6 @@ export interface HeddleProviderOptions {
   readonly getToken?: () => string | Promise<string>;
   /** `y-websocket` for a server that is known to speak nothing else. Default: found out. */
   readonly wire?: "auto" | "y-websocket";
-  /** Default: silent. */
+  /** Default: errors go to the console. */
   readonly logger?: Logger;
 }

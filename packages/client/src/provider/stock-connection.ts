@@ -1,6 +1,8 @@
+import type { HeddleError } from "@heddle/core";
 import { removeAwarenessStates } from "y-protocols/awareness";
 import type { WebsocketProvider } from "y-websocket";
 
+import { loadPart } from "../load-part.ts";
 import type { HeddleProvider } from "./heddle-provider.ts";
 
 export type MessageHandlers = WebsocketProvider["messageHandlers"];
@@ -13,6 +15,8 @@ export interface StockConnectionOptions {
   readonly resyncInterval: number;
   /** It is not connecting yet. */
   readonly onOpened: (provider: WebsocketProvider) => void;
+  /** y-websocket itself could not be loaded. */
+  readonly onFailed: (error: HeddleError) => void;
 }
 
 /**
@@ -26,7 +30,11 @@ export class StockConnection {
 
   constructor(options: StockConnectionOptions) {
     this.#owner = options.owner;
-    void this.#open(options);
+    // Only here: whoever has a relay never loads it.
+    loadPart(() => import("y-websocket")).then(
+      ({ WebsocketProvider }) => this.#open(WebsocketProvider, options),
+      (error: HeddleError) => options.onFailed(error),
+    );
   }
 
   get provider(): WebsocketProvider | undefined {
@@ -46,12 +54,13 @@ export class StockConnection {
     this.#provider?.destroy();
   }
 
-  async #open({ WebSocket, resyncInterval, onOpened }: StockConnectionOptions): Promise<void> {
-    // Only here: whoever has a relay never loads it.
-    const { WebsocketProvider } = await import("y-websocket");
+  #open(
+    Provider: typeof WebsocketProvider,
+    { WebSocket, resyncInterval, onOpened }: StockConnectionOptions,
+  ): void {
     if (this.#isDestroyed) return;
     const owner = this.#owner;
-    const provider = new WebsocketProvider(owner.serverUrl, owner.roomname, owner.doc, {
+    const provider = new Provider(owner.serverUrl, owner.roomname, owner.doc, {
       awareness: owner.awareness,
       resyncInterval,
       shouldReconnect: (event) => owner.shouldReconnect(event, owner),

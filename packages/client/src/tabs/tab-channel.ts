@@ -13,6 +13,8 @@ export interface WantMessage {
   readonly names: readonly string[];
   /** Whether it wants a connection to the relay. */
   readonly isOnline: boolean;
+  /** Somebody looks at it: what waits for its time is dialed now. Missing in versions before. */
+  readonly isUrgent?: boolean;
   /** Comes back when all that was said before has been looked at. */
   readonly ask: number;
 }
@@ -67,7 +69,7 @@ export class TabChannel {
     };
   }
 
-  want(about: Pick<WantMessage, "names" | "isOnline" | "ask">): void {
+  want(about: Pick<WantMessage, "names" | "isOnline" | "isUrgent" | "ask">): void {
     this.#post({ heddle: 1, kind: "want", tab: this.id, ...about });
   }
 

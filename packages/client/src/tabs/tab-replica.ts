@@ -122,9 +122,10 @@ export class TabReplica implements EngineSide {
     this.say();
   }
 
-  /** To the keeper; its way to the relay has times of its own. */
+  /** To the keeper, and by it to the relay. */
   retry(): void {
     this.#peers.retryNow();
+    this.say({ isUrgent: true });
   }
 
   /**
@@ -156,13 +157,14 @@ export class TabReplica implements EngineSide {
   }
 
   /** Tells the keeper what is shown here, and asks how things stand. */
-  say(): void {
+  say({ isUrgent = false } = {}): void {
     this.#asked++;
     for (const id of this.#peers.outbox.byDocument.keys()) {
       this.#unconfirmed.set(id, this.#ownOf(id));
     }
     const { names } = this.#options;
-    this.#channel.want({ names: names(), isOnline: this.#isOnline, ask: this.#asked });
+    const isOnline = this.#isOnline;
+    this.#channel.want({ names: names(), isOnline, isUrgent, ask: this.#asked });
   }
 
   async close(): Promise<void> {

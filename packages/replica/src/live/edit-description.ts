@@ -6,7 +6,7 @@ import {
   type Clock,
   type DocumentId,
 } from "@heddle/core";
-import type { EditContext } from "@heddle/document";
+import type { DocumentBinding, EditContext } from "@heddle/document";
 
 import { visibleReason } from "../edit-trace.ts";
 import type { ReplicaTelemetry } from "../telemetry.ts";
@@ -24,14 +24,34 @@ export interface EditDescription {
   readonly origin?: unknown;
 }
 
+/** Where a transaction is made, and who is told of it. */
+export interface DescribedPlace {
+  readonly binding: DocumentBinding;
+  readonly clock: Clock;
+  readonly telemetry: ReplicaTelemetry | undefined;
+  /** Of the log, once it is there. */
+  readonly document: DocumentId | undefined;
+}
+
 /**
+ * One transaction, with what the application says about it.
+ *
  * @throws HeddleError `HEDDLE_CONFIG_INVALID` when something is longer than an envelope takes, or a text
  * is no `traceparent`.
  */
-export function editContext({
-  reason,
-  correlationId: given,
-}: EditDescription): EditContext | undefined {
+export function transactDescribed<Result>(
+  { binding, clock, telemetry, document }: DescribedPlace,
+  edit: () => Result,
+  about: EditDescription,
+): Result {
+  const context = editContext(about);
+  const startedMs = clock.monotonicMs();
+  const result = binding.transact(edit, context, about.origin ?? null);
+  if (context && telemetry) traceEdit(telemetry, clock, startedMs, context, document);
+  return result;
+}
+
+function editContext({ reason, correlationId: given }: EditDescription): EditContext | undefined {
   if (reason === undefined && given === undefined) return undefined;
   const correlationId = typeof given === "string" ? traceIdOf(given) : given;
   const bytes = reason === undefined ? undefined : new TextEncoder().encode(reason);
@@ -41,7 +61,7 @@ export function editContext({
 }
 
 /** Says that a transaction was made, if it has a correlation id. `startedMs` is monotonic. */
-export function traceEdit(
+function traceEdit(
   telemetry: ReplicaTelemetry,
   clock: Clock,
   startedMs: number,

@@ -14,9 +14,9 @@ import { waitFor, waitUntil, type WaitOptions } from "../wait-until.ts";
 import type { DocumentCommit } from "../document-host.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import { DocumentHome } from "./document-home.ts";
-import { editContext, traceEdit, type EditDescription } from "./edit-description.ts";
+import { transactDescribed, type EditDescription } from "./edit-description.ts";
 import { EditSubmission } from "./edit-submission.ts";
-import { EventListeners, rethrowLater } from "./event-listeners.ts";
+import { EventListeners } from "./event-listeners.ts";
 import { dropLost, type Replacement } from "./lost-edits.ts";
 import type { LiveDocumentOptions } from "./live-document-options.ts";
 import type { LiveEvents, LiveState, LiveStatus } from "./live-events.ts";
@@ -129,15 +129,11 @@ export class LiveDocument implements AsyncDisposable {
    * @throws HeddleError as {@link whenSaved}; `HEDDLE_CONFIG_INVALID` for a replica without peers.
    */
   whenRelayed(options?: WaitOptions): Promise<void> {
-    return this.#whenOnOthers("relay", options);
+    return this.whenReplicated("relay", options);
   }
 
-  /** As {@link whenRelayed}, on the disks of `stores` other replicas. */
-  whenReplicated(stores: number, options?: WaitOptions): Promise<void> {
-    return this.#whenOnOthers(stores, options);
-  }
-
-  async #whenOnOthers(copies: Copies, options: WaitOptions = {}): Promise<void> {
+  /** As {@link whenRelayed}, on the disks of so many other replicas. */
+  async whenReplicated(copies: Copies, options: WaitOptions = {}): Promise<void> {
     await this.whenSaved(options);
     await this.#home.whenReplicated(this.#document, copies, options);
   }
@@ -150,9 +146,7 @@ export class LiveDocument implements AsyncDisposable {
   /** Goes on in another replica with all that its log lacks: the store of the one before is lost. */
   moveTo(home: LiveDocumentOptions["home"]): void {
     if (this.#end !== undefined) return;
-    const document = this.#document;
-    this.#detach();
-    if (document) this.#home.release(document);
+    this.#release();
     this.#home = this.#home.moveTo(home);
     this.#resets = 0;
     this.#error = undefined;
@@ -171,13 +165,11 @@ export class LiveDocument implements AsyncDisposable {
    * @throws HeddleError `HEDDLE_CONFIG_INVALID` when the reason or the id is too long, or is no `traceparent`.
    */
   transact<Result>(edit: () => Result, about: EditDescription = {}): Result {
+    const { binding } = this.#shown;
     const { clock } = this.#environment;
-    const context = editContext(about);
-    const startedMs = clock.monotonicMs();
-    const result = this.#shown.binding.transact(edit, context, about.origin ?? null);
-    const tracer = this.#home.telemetry;
-    if (context && tracer) traceEdit(tracer, clock, startedMs, context, this.#document?.entry.id);
-    return result;
+    const { telemetry } = this.#home;
+    const document = this.#document?.entry.id;
+    return transactDescribed({ binding, clock, telemetry, document }, edit, about);
   }
 
   /** Takes in what a peer says about who is there. */
@@ -338,8 +330,7 @@ export class LiveDocument implements AsyncDisposable {
   #onCommit({ update, parts, sources }: DocumentCommit): void {
     if (sources.every((source) => this.#submission.isOwn(source))) return;
     try {
-      const { observerError } = this.#shown.binding.apply(update, parts);
-      if (observerError !== undefined) rethrowLater(observerError);
+      this.#shown.apply(update, parts);
     } catch (error) {
       if (!isHeddleError(error)) throw error;
       const document = this.#document?.entry.id;
@@ -359,15 +350,20 @@ export class LiveDocument implements AsyncDisposable {
   /** The Yjs document shows what the log will never hold, or is broken. */
   #startOver(replacement: Replacement): void {
     this.#replacement = replacement;
-    const document = this.#document;
+    this.#release();
     this.#reopen();
-    if (document) this.#home.release(document);
   }
 
   #reopen(): void {
     this.#detach();
     this.#noteStatus();
     this.#opening = this.#open();
+  }
+
+  #release(): void {
+    const document = this.#document;
+    this.#detach();
+    if (document) this.#home.release(document);
   }
 
   #detach(): void {
@@ -392,10 +388,8 @@ export class LiveDocument implements AsyncDisposable {
   }
 
   #letGo(end: "failed" | "closed"): void {
-    const document = this.#document;
-    this.#detach();
     this.#end = end;
-    if (document) this.#home.release(document);
+    this.#release();
     this.#noteStatus();
   }
 

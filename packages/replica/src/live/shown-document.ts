@@ -1,5 +1,11 @@
 import type { Environment } from "@heddle/core";
-import { DocumentBinding, type ParsedUpdate, type SealedEdits, YDoc } from "@heddle/document";
+import {
+  DocumentBinding,
+  type AppliedUpdate,
+  type ParsedUpdate,
+  type SealedEdits,
+  YDoc,
+} from "@heddle/document";
 import { Awareness } from "y-protocols/awareness";
 
 import type { ReplicaDocument } from "../replica-document.ts";
@@ -60,6 +66,11 @@ export class ShownDocument {
   /** Takes in what a peer says about who is there. */
   applyPresence(update: Uint8Array): void {
     this.#presence.apply(update);
+  }
+
+  /** Takes in what the log brought. @throws HeddleError when the document cannot be used any more. */
+  apply(update: Uint8Array, parts: readonly ParsedUpdate[]): void {
+    tellObservers(this.#binding.apply(update, parts));
   }
 
   /** The same Yjs document goes on, with what the log has brought, and `ahead` of it. */
@@ -125,11 +136,13 @@ export class ShownDocument {
   }
 
   #attach(document: ReplicaDocument, ahead: readonly ParsedUpdate[]): void {
-    const { observerError } = this.#binding.attach({
-      state: document.encodeSince(),
-      stateVector: document.encodeShownVector(),
-      ahead,
-    });
-    if (observerError !== undefined) rethrowLater(observerError);
+    const state = document.encodeSince();
+    const stateVector = document.encodeShownVector();
+    tellObservers(this.#binding.attach({ state, stateVector, ahead }));
   }
+}
+
+/** What the application's observers threw is theirs, and nothing that the log failed on. */
+function tellObservers({ observerError }: AppliedUpdate): void {
+  if (observerError !== undefined) rethrowLater(observerError);
 }

@@ -211,6 +211,22 @@ describe("a peer that fails", () => {
     ]);
   });
 
+  test("[WIR-13] is waited for within bounds that are asked for at each failure", async () => {
+    let mostMs = 300;
+    const retry = () => ({ delayMsMax: mostMs, openMs: mostMs / 1.5 });
+    const it = bench("fails", 1, { retry });
+    it.dialer.start();
+    const { failuresMax } = retryLimits;
+    await untilDials(it, failuresMax + 4);
+    mostMs = 1_000;
+    await untilDials(it, failuresMax + 8);
+    const waitsMs = it.changes.flatMap(({ state, atMs }) => {
+      return "dueMs" in state && "failures" in state ? [state.dueMs - atMs] : [];
+    });
+    expect(Math.max(...waitsMs.slice(0, failuresMax + 3))).toBeLessThanOrEqual(300);
+    expect(Math.max(...waitsMs.slice(failuresMax + 4))).toBeGreaterThan(300);
+  });
+
   test("[WIR-13] and stalls is given up by the dialer's own deadline, and its late answer closed", async () => {
     const { dialer, transport, time } = bench("stalls", 1, { dialMsMax: 2_000 });
     dialer.start();

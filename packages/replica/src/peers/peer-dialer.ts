@@ -27,6 +27,9 @@ import {
   type DialerState,
 } from "./dialer-state.ts";
 
+/** Bounds of the back-off, which may be others by the next failure. */
+export type PeerRetry = () => Partial<RetryLimits>;
+
 /** Whom a dialer dials, and who takes what it gets. */
 export interface PeerDialerOptions {
   readonly transport: Transport;
@@ -34,7 +37,8 @@ export interface PeerDialerOptions {
   /** Takes the connection, listens to it, and reports what becomes of it. */
   readonly onConnected: (dialed: DialedConnection) => void;
   readonly onChange?: (change: DialerChange) => void;
-  readonly retry?: Partial<RetryLimits>;
+  /** Asked each time that something fails; whatever it leaves out is {@link retryLimits}'. */
+  readonly retry?: PeerRetry;
   /** Above the transport's own deadline, for one that does not keep it. */
   readonly dialMsMax?: number;
   /**
@@ -65,7 +69,6 @@ const defaultSteadyMs = 10_000;
 export class PeerDialer {
   readonly counters: DialerCounters = newDialerCounters();
   readonly #options: PeerDialerOptions;
-  readonly #retryLimits: RetryLimits;
   #retry: RetryState = { name: "idle" };
   #phase: "idle" | "dialing" | "greeting" | "live" = "idle";
   #isStarted = false;
@@ -79,7 +82,6 @@ export class PeerDialer {
 
   constructor(options: PeerDialerOptions) {
     this.#options = options;
-    this.#retryLimits = { ...retryLimits, ...options.retry };
   }
 
   get state(): DialerState {
@@ -245,8 +247,10 @@ export class PeerDialer {
   }
 
   #next(event: RetryEvent): RetryState {
-    const { clock, random } = this.#options.environment;
-    const context = { nowMs: clock.monotonicMs(), random, limits: this.#retryLimits };
+    const { environment, retry } = this.#options;
+    const { clock, random } = environment;
+    const limits = { ...retryLimits, ...retry?.() };
+    const context = { nowMs: clock.monotonicMs(), random, limits };
     return nextRetryState(this.#retry, event, context);
   }
 

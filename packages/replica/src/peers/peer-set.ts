@@ -1,7 +1,7 @@
 import type { Environment } from "@heddle/core";
 import type { PeerKey, Transport } from "@heddle/sync";
 
-import { PeerDialer } from "./peer-dialer.ts";
+import { PeerDialer, type PeerRetry } from "./peer-dialer.ts";
 import type { DialerChange, DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
 import { PeerWatch } from "./peer-watch.ts";
@@ -13,6 +13,8 @@ export interface PeerTarget {
   readonly transport: Transport;
   /** Whether it may bring one more document of which nothing is here. Yes where it is not said. */
   readonly mayOpenNew?: () => boolean;
+  /** How it is tried again, where that is not as always. */
+  readonly retry?: PeerRetry;
 }
 
 /** The peers that a connection is kept to. */
@@ -66,11 +68,12 @@ export class PeerSet {
     return this.#dialers;
   }
 
-  #dialerOf({ name, transport, mayOpenNew }: PeerTarget): PeerDialer {
+  #dialerOf({ name, transport, mayOpenNew, retry }: PeerTarget): PeerDialer {
     const { host, environment, onChange } = this.#options;
     const watch = new PeerWatch({ name, environment });
     return new PeerDialer({
       transport,
+      ...(retry && { retry }),
       environment,
       onConnected: ({ connection, live, ended }) => {
         // It may have ended before there is a key: the host may not be ready.
