@@ -19,9 +19,18 @@ export function readAllCpuSeconds(pids: readonly number[]): number {
 
 /** Memory of a process that is in RAM now, in MB (10^6 bytes). */
 export function readRssMegabytes(pid: number): number {
+  return readStatusMegabytes(pid, "VmRSS");
+}
+
+/** The most memory that a process had in RAM at once, in MB (10^6 bytes). */
+export function readPeakMegabytes(pid: number): number {
+  return readStatusMegabytes(pid, "VmHWM");
+}
+
+function readStatusMegabytes(pid: number, field: "VmRSS" | "VmHWM"): number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-  if (kibibytes === undefined) throw new Error(`process ${pid} has no VmRSS`);
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+  if (kibibytes === undefined) throw new Error(`process ${pid} has no ${field}`);
   return (Number(kibibytes) * 1_024) / 1e6;
 }
 

@@ -85,6 +85,12 @@ test("[WIR-14] 250 worlds that drop what they have in checkpoints, and come back
   expect(report.adopted).toBeGreaterThan(500);
 });
 
+test("[LIB-3] 30 worlds of replicas that know of none of 40 documents what the others have", async () => {
+  const report = await runSeeds("strangers", 1, 30);
+  console.log(JSON.stringify(report));
+  expect(report.envelopes).toBeGreaterThan(1_500);
+});
+
 test("[WIR-12] a lane with two writers is found out, proven and frozen, and nobody is accused wrongly", async () => {
   const report = await runSeeds("clones", 1, 100);
   expect(report.forks).toBeGreaterThan(50);

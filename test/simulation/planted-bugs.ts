@@ -146,10 +146,18 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "say MARK while a document is being loaded",
     file: "sync/dist/feed-followers.js",
-    find: "waiting.size === 0 && opening.size === 0 &&",
-    replace: "waiting.size === 0 &&",
-    scenario: "pruned",
+    find: "opening.size === 0 && unopened",
+    replace: "unopened",
+    // Others find it when they compare libraries.
+    scenario: "older",
     fromSeed: 420,
+  },
+  {
+    name: "do not offer what only one library has",
+    file: "sync/dist/compare-libraries.js",
+    find: "their === undefined || ",
+    replace: "their !== undefined && ",
+    scenario: "strangers",
   },
   {
     name: "keep in memory what a session had open that is over",

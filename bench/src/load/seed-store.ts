@@ -14,7 +14,12 @@ import {
   type LogStore,
 } from "@heddle/core";
 import { Replica } from "@heddle/replica";
-import { ephemeralDeviceKey, nodeEnvironment } from "@heddle/replica/node";
+import {
+  deviceKeyFileIn,
+  ephemeralDeviceKey,
+  nodeEnvironment,
+  openDeviceKey,
+} from "@heddle/replica/node";
 import { openLevelStore } from "@heddle/storage-level";
 import * as Y from "yjs";
 import type { Sample, SeedStoreJob } from "./jobs.ts";
@@ -51,7 +56,8 @@ async function writeDocuments(
   environment: Environment,
   job: SeedStoreJob,
 ): Promise<void> {
-  const signer = ephemeralDeviceKey();
+  // That of whoever opens the folder: peers are given only what its own device signs.
+  const signer = await openDeviceKey(deviceKeyFileIn(job.folder));
   const replica = await Replica.open({ store, environment, signer, engine: "bench", idleMs: 1 });
   const updates = typed(clientIdOf(0), job.updates, job.updateBytes);
   for (let from = 0; from < job.documents; from += atOnce) {

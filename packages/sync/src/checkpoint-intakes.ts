@@ -216,7 +216,9 @@ export class CheckpointIntakes {
     exchange.adopt(ask, (answer) => {
       this.#intakes.delete(link.document);
       if (answer.outcome === "refused") this.#refuse(intake, answer.reason);
-      else if (answer.outcome === "adopted") this.#context.counters.checkpointsAdopted++;
+      if (answer.outcome !== "adopted") return;
+      this.#context.counters.checkpointsAdopted++;
+      link.hasReceived = true;
     });
   }
 

@@ -66,6 +66,10 @@ export class DocumentLink {
   readonly placing: RunPlacing;
   /** The peer has said OPEN. */
   isOpenedByPeer = false;
+  /** When neither side lacked anything any more. */
+  settledMs = 0;
+  /** Something of the document that the peer sent is on our disk. */
+  hasReceived = false;
   readonly #context: SyncContext;
   readonly #pusher: LinkPusher;
   readonly #digests: LinkDigests;
@@ -256,6 +260,7 @@ export class DocumentLink {
 
   /** Our disk has them too, with the same ids, so they are known to be on the peer's. */
   storedFromPeer(lane: LaneId, seq: number): void {
+    this.hasReceived = true;
     this.positions.confirm(lane, seq);
     this.#countClaims();
     this.#progressed();
@@ -315,7 +320,11 @@ export class DocumentLink {
 
   /** Something is on disk that the peer may lack. */
   changed(): void {
-    if (!this.#isUnsettled) this.#scheduleRetry();
+    if (!this.#isUnsettled) {
+      this.#scheduleRetry();
+      // The peer gave it up while there was nothing to say.
+      if (!this.isOpenedByPeer) this.#dueMs = this.#context.nowMs;
+    }
     this.#isUnsettled = true;
     this.session.wantsToPush(this);
   }
@@ -326,6 +335,7 @@ export class DocumentLink {
     this.#isUnsettled = !this.positions.areEqual || !this.isOpenedByPeer;
     this.#countClaims();
     if (this.#isUnsettled) return false;
+    this.settledMs = this.#context.nowMs;
     this.#context.outbox.settled(this.document);
     const event = {
       name: "document.settled",

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 
 import {
+  documentId,
   documentIdOf,
   EnvelopeKind,
   HybridClock,
@@ -11,6 +12,7 @@ import {
   PayloadCodec,
   signRun,
   type DocumentEntry,
+  type DocumentId,
   type Envelope,
   type Hash,
   type LaneDescriptor,
@@ -49,6 +51,12 @@ export function testEntry(text: string): DocumentEntry {
   const name = parseDocumentName(text);
   const id = documentIdOf(testHash, openSpaceId(testHash), name);
   return { id, name, createdAt: { wallMs: clock.nowMs(), counter: 0 } };
+}
+
+/** The id of the document of that number, of very many. */
+export function seededDocument(index: number): DocumentId {
+  const bytes = createHash("sha256").update(`document ${index}`).digest();
+  return documentId(new Uint8Array(bytes.subarray(0, 16)));
 }
 
 /** A lane that seals runs in `entry`, each signed at its end. */

@@ -1,8 +1,12 @@
 import { equalBytes, type DocumentEntry, type DocumentId } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
+import { DocumentOffers, type OfferedDocument } from "./document-offers.ts";
 import { checkOf } from "./feed-position.ts";
+import type { FoundDocuments } from "./library-comparison.ts";
+import type { LibraryTrie } from "./library-trie.ts";
 import type { OpenDocuments } from "./open-documents.ts";
+import type { OwnTops } from "./own-envelopes.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { FeedCursor } from "./sync-effects.ts";
@@ -10,7 +14,7 @@ import type { FeedCursor } from "./sync-effects.ts";
 /** A session whose peer follows our feed. */
 interface Following {
   /** Documents it may lack and was not asked about. */
-  readonly waiting: Map<DocumentId, DocumentEntry>;
+  readonly waiting: DocumentOffers;
   /** Those that are being loaded: nobody knows yet what the peer lacks of them. */
   readonly opening: Set<DocumentId>;
   /** Those that were opened last, until neither side lacks anything of them. */
@@ -21,25 +25,40 @@ interface Following {
   readonly unopened: Set<DocumentId>;
   markedArrival: number;
   markedMs: number;
-  /** The changes since its cursor are known. */
+  /** The changes since its cursor are known, or all that it lacks. */
   isListed: boolean;
+  /** What it lacks may be found by comparing. */
+  mayCompare: boolean;
+  /** What it was last told it will still be offered, and when. */
+  toldCount: number;
+  toldMs: number;
+}
+
+/** What followers need of the comparing of libraries. */
+export interface FollowersLibrary {
+  readonly trie: LibraryTrie | undefined;
+  /** Finds what a peer lacks: {@link FeedFollowers.found}, and {@link FeedFollowers.compared} at the end. */
+  compare(session: PeerSession): void;
 }
 
 /**
  * Peers that are told of every document that changes here:
  *
  *   CURSOR ──changes since──► opening, some at a time ──nothing missing──► MARK ──a change──► opening
+ *     └──────libraries compared──┘
  */
 export class FeedFollowers {
   readonly #context: SyncContext;
   readonly #documents: OpenDocuments;
+  readonly #library: FollowersLibrary;
   readonly #following = new Map<PeerSession, Following>();
   #seenArrival = -1;
   #changedMs = -Infinity;
 
-  constructor(context: SyncContext, documents: OpenDocuments) {
+  constructor(context: SyncContext, documents: OpenDocuments, library: FollowersLibrary) {
     this.#context = context;
     this.#documents = documents;
+    this.#library = library;
   }
 
   follow(session: PeerSession, cursor: FeedCursor | undefined): void {
@@ -50,7 +69,7 @@ export class FeedFollowers {
       return;
     }
     const following: Following = {
-      waiting: new Map(),
+      waiting: new DocumentOffers(() => this.#library.trie),
       opening: new Set(),
       comparing: new Set(),
       unanswered: new Set(),
@@ -58,19 +77,29 @@ export class FeedFollowers {
       markedArrival: -1,
       markedMs: -Infinity,
       isListed: false,
+      mayCompare: session.comparesLibraries,
+      toldCount: 0,
+      toldMs: -Infinity,
     };
     this.#following.set(session, following);
-    const isKnown = cursor !== undefined && this.#knows(cursor);
-    const after = isKnown ? cursor.arrival : 0;
-    const { outbox } = this.#context;
+    this.#list(session, following, cursor && this.#knows(cursor) ? cursor : undefined);
+  }
+
+  /** Finds what has changed since `cursor`; without one what the peer lacks, or all that there is. */
+  #list(session: PeerSession, following: Following, cursor: FeedCursor | undefined): void {
+    const { outbox, lastArrival } = this.#context;
     const { tops } = outbox.own;
+    const isCompared = cursor === undefined && following.mayCompare;
+    // Forked documents count as changed whenever they did: equal logs do not say that both know of it.
+    const after = cursor?.arrival ?? (isCompared ? lastArrival : 0);
     this.#context.request("changes", { after }, (entries) => {
       // The peer asks again until it hears MARK, and then this is tried again.
       if (entries === "unreadable") return this.end(session);
       const changed = new Set(entries.map(({ id }) => id));
-      outbox.followed(session.peer, tops, isKnown ? changed : undefined);
-      for (const entry of entries) following.waiting.set(entry.id, entry);
-      following.isListed = true;
+      outbox.followed(session.peer, tops, cursor && ((id) => !changed.has(id)));
+      for (const entry of entries) following.waiting.add(entry);
+      if (isCompared) this.#library.compare(session);
+      else following.isListed = true;
       this.#openMore(session, following);
     });
   }
@@ -81,22 +110,64 @@ export class FeedFollowers {
 
   /** A document changed here. */
   offer(entry: DocumentEntry): void {
-    for (const [session, following] of this.#following) {
-      if (this.#documents.isOpenOn(session, entry.id)) continue;
-      following.waiting.set(entry.id, entry);
-      this.#openMore(session, following);
+    for (const [session, following] of this.#following) this.#offerTo(session, following, entry);
+  }
+
+  /** The same, for one of them. */
+  offerTo(session: PeerSession, document: OfferedDocument): void {
+    const following = this.#following.get(session);
+    if (following) this.#offerTo(session, following, document);
+  }
+
+  /** Whether a peer is told of every document that changes. */
+  isFollowing(session: PeerSession): boolean {
+    return this.#following.has(session);
+  }
+
+  /** A comparison found documents that the peer may lack. */
+  found(session: PeerSession, { documents, under }: FoundDocuments): void {
+    const following = this.#following.get(session);
+    if (!following) return;
+    for (const id of documents) {
+      if (!this.#documents.isOpenOn(session, id)) following.waiting.add({ id });
     }
+    for (const place of under) following.waiting.addUnder(place);
+    this.#openMore(session, following);
+  }
+
+  /** Libraries were compared to the end: the peer has everything of these documents. */
+  compared(session: PeerSession, tops: OwnTops, isEqual: (document: DocumentId) => boolean): void {
+    this.#context.outbox.followed(session.peer, tops, isEqual);
+    const following = this.#following.get(session);
+    if (following) following.isListed = true;
+  }
+
+  /** They cannot be compared, and everything is offered. */
+  failed(session: PeerSession): void {
+    const following = this.#following.get(session);
+    if (!following || following.isListed) return;
+    following.mayCompare = false;
+    this.#list(session, following, undefined);
+  }
+
+  /** Nothing is on its way, as far as either side knows what the other one lacks. */
+  isAtRest(session: PeerSession): boolean {
+    if (session.offeredByPeer > 0) return false;
+    const following = this.#following.get(session);
+    if (!following) return isSettledWith(session);
+    const { isListed, waiting, opening } = following;
+    return isListed && waiting.count === 0 && opening.size === 0 && isSettledWith(session);
   }
 
   /** The peer said something: what it was asked about may be settled, and makes room for more. */
   heard(session: PeerSession): void {
     const following = this.#following.get(session);
-    if (following && following.waiting.size > 0) this.#openMore(session, following);
+    if (following && following.waiting.count > 0) this.#openMore(session, following);
   }
 
   /** Documents that a session was not asked about yet. */
   waitingFor(session: PeerSession): number {
-    return this.#following.get(session)?.waiting.size ?? 0;
+    return this.#following.get(session)?.waiting.count ?? 0;
   }
 
   /**
@@ -112,8 +183,9 @@ export class FeedFollowers {
     const isAtRest = nowMs - this.#changedMs >= limits.markRestMs;
     for (const [session, following] of this.#following) {
       this.#openMore(session, following);
+      this.#tellCount(session, following);
       const { isListed, unopened, waiting, opening, markedArrival } = following;
-      const isAllOpen = waiting.size === 0 && opening.size === 0 && unopened.size === 0;
+      const isAllOpen = waiting.count === 0 && opening.size === 0 && unopened.size === 0;
       const isOffered = isListed && isAllOpen;
       if (markedArrival === lastArrival || !isOffered) continue;
       const isDue = nowMs - following.markedMs >= limits.markEveryMs;
@@ -150,10 +222,13 @@ export class FeedFollowers {
       if (link.isUnanswered || link.isSettled) comparing.delete(link);
     }
     for (const link of unanswered) if (link.isSettled) unanswered.delete(link);
-    for (const [id, entry] of waiting) {
+    for (;;) {
       const isFull = opening.size + comparing.size >= openingDocumentsMax;
       if (isFull || unanswered.size >= unansweredDocumentsMax) return;
-      waiting.delete(id);
+      const document = waiting.take();
+      if (document === undefined) return;
+      const { id } = document;
+      if (!this.#mayOffer(session, id)) continue;
       opening.add(id);
       const opened = (link: DocumentLink): void => {
         opening.delete(id);
@@ -164,8 +239,33 @@ export class FeedFollowers {
         opening.delete(id);
         unopened.add(id);
       };
-      this.#documents.link(session, entry, opened, failed);
+      this.#documents.link(session, document, opened, failed);
     }
+  }
+
+  #offerTo(session: PeerSession, following: Following, document: OfferedDocument): void {
+    if (this.#documents.isOpenOn(session, document.id)) return;
+    following.waiting.add(document);
+    this.#openMore(session, following);
+  }
+
+  #mayOffer({ key }: PeerSession, document: DocumentId): boolean {
+    const { options, counters } = this.#context;
+    const mayOffer = options.mayOffer?.(key, document) ?? true;
+    if (!mayOffer) counters.documentsWithheld++;
+    return mayOffer;
+  }
+
+  /** How many documents a peer is still going to be offered, for those who wait there. */
+  #tellCount(session: PeerSession, following: Following): void {
+    const { nowMs, limits } = this.#context;
+    if (!session.isLive || !session.comparesLibraries) return;
+    const documents = following.waiting.count + following.opening.size;
+    if (documents === following.toldCount) return;
+    if (documents > 0 && nowMs - following.toldMs < limits.progressMs) return;
+    following.toldCount = documents;
+    following.toldMs = nowMs;
+    session.send({ name: "offering", documents });
   }
 }
 

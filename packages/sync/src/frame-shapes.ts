@@ -24,9 +24,10 @@ import {
   type FieldCodec,
   type ItemCodec,
 } from "./field-codecs.ts";
+import { libraryNode } from "./library-node-codec.ts";
 import { wireLimits } from "./wire-limits.ts";
 
-/** Numbers on the wire. Never used again for something else; 24 to 63 are free. */
+/** Numbers on the wire. Never used again for something else; 24 to 63, and 67 to 255, are free. */
 export const FrameType = {
   hello: 1,
   auth: 2,
@@ -52,6 +53,8 @@ export const FrameType = {
   bye: 22,
   unknownRef: 23,
   ephemeral: 64,
+  library: 65,
+  offering: 66,
 } as const;
 export type FrameName = keyof typeof FrameType;
 
@@ -74,6 +77,18 @@ export interface WireAttestation {
   readonly devicePublicKey: Uint8Array;
   readonly signature: Uint8Array;
 }
+
+/** Bits of `hello.features`: what the sender does beyond what all do. Others mean nothing. */
+export const HelloFeature = {
+  /** It takes any document, tells of all that it has, and compares libraries. */
+  library: 2,
+} as const;
+
+/** Bits of `library.flags`. */
+export const LibraryFlag = {
+  /** The sender has more to say in this comparison, when it is its turn again. */
+  more: 1,
+} as const;
 
 /** Bits of `push.flags`. */
 export const PushFlag = {
@@ -148,6 +163,12 @@ const attestation: ItemCodec<WireAttestation> = {
     const devicePublicKey = decoding.readUint8Array(decoder, 32);
     return { devicePublicKey, signature: decoding.readUint8Array(decoder, 64) };
   },
+};
+
+const documentItem: ItemCodec<DocumentId> = {
+  bytesMin: 16,
+  write: (encoder, document) => writeFixed(encoder, bytesOfId(document)),
+  read: (decoder) => documentId(decoding.readUint8Array(decoder, 16)),
 };
 
 /** A name for a document or a lane, given by the sender of the frame, for one connection. */
@@ -255,6 +276,17 @@ export const frameShapes = {
   bye: { code: uint(1, 65_535), reason },
   unknownRef: { kind: uint(1, 255), ref: ref(2) },
   ephemeral: { documentRef: ref(1), payload: blob(2, wireLimits.ephemeralBytesMax) },
+  library: {
+    comparison: uint(1),
+    step: uint(2),
+    root: bytes(3, 16),
+    documents: uint(4),
+    flags: uint(5, 255),
+    nodes: list(6, wireLimits.libraryNodesPerFrameMax, libraryNode),
+    wanted: list(7, wireLimits.libraryWantedPerFrameMax, documentItem),
+    check: maybeBytes(32, 8),
+  },
+  offering: { documents: uint(1) },
 } as const;
 
 /** What a frame holds, by its name. */

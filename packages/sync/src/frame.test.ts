@@ -117,7 +117,7 @@ describe("[WIR-2] bytes that are no frame are refused with a code", () => {
       }),
     );
     let said = 0;
-    for (const frame of fc.sample(frames, 400)) {
+    for (const frame of fc.sample(frames, 1_000)) {
       const values = frame as unknown as Record<string, unknown>;
       const tags = new Map(
         Object.entries(frameShapes[frame.name]).map(([field, { tag }]) => [tag, field]),

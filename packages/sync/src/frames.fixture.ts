@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 
 import { testHash } from "./environment.fixture.ts";
 import type { Frame, FrameOf } from "./frame.ts";
+import type { LibraryNode } from "./library-node.ts";
 import { wireLimits } from "./wire-limits.ts";
 
 /** `length` bytes that count up from `first`, so that a swap shows. */
@@ -43,6 +44,20 @@ const acked = fc.array(fc.record({ laneRef: ref, seq: number, head: bytesOf(8) }
 });
 const packed = fc.array(bytesUpTo(40), { maxLength: 4 });
 const maybe = (length: number) => fc.option(bytesOf(length), { nil: undefined });
+
+const digit = fc.constantFrom(..."0123456789abcdef");
+const prefix = fc.array(digit, { maxLength: 31 }).map((digits) => digits.join(""));
+const children = fc
+  .array(maybe(16), { minLength: 16, maxLength: 16 })
+  .filter((hashes) => hashes.some((hash) => hash !== undefined));
+const entries = fc.array(
+  fc.record({ document: bytesOf(16).map(documentId), digest: bytesOf(16) }),
+  { maxLength: 32 },
+);
+export const libraryNodes: fc.Arbitrary<LibraryNode> = fc.oneof(
+  fc.record({ kind: fc.constant("branch" as const), prefix, children }),
+  fc.record({ kind: fc.constant("leaf" as const), prefix, entries }),
+);
 
 const bodies = {
   hello: {
@@ -124,6 +139,17 @@ const bodies = {
   bye: { code: fc.nat({ max: 65_535 }), reason: text },
   unknownRef: { kind: small, ref },
   ephemeral: { documentRef: ref, payload: bytesUpTo(90) },
+  library: {
+    comparison: number,
+    step: number,
+    root: bytesOf(16),
+    documents: number,
+    flags: small,
+    nodes: fc.array(libraryNodes, { maxLength: 3 }),
+    wanted: fc.array(bytesOf(16).map(documentId), { maxLength: 3 }),
+    check: maybe(8),
+  },
+  offering: { documents: number },
 };
 
 /** Every frame, with every field. */

@@ -1,14 +1,18 @@
 import {
+  bytesOfId,
   concatBytes,
   decodeCheckpointVector,
   equalBytes,
   isCheckpointWhole,
+  logDigest,
+  openSpaceId,
   type DocumentEntry,
   type DocumentId,
   type LaneId,
 } from "@heddle/core";
 
 import { testHash } from "./environment.fixture.ts";
+import { LibraryTrie } from "./library-trie.ts";
 import type { MemoryDisk } from "./memory-disk.fixture.ts";
 import type { AdoptAnswer, OfferedCheckpoint, SyncRequests } from "./sync-effects.ts";
 
@@ -52,6 +56,26 @@ export function readFromDisk(
     return isWanted && envelope.seq > (above.get(envelope.lane) ?? 0);
   });
   return { envelopes, lanes: disk.lanes };
+}
+
+/** Digest L; `undefined` where there is no log. */
+export function digestOnDisk(disk: MemoryDisk, id: DocumentId): Uint8Array | undefined {
+  const { vector } = disk.documents.get(id) ?? {};
+  return vector && vector.size > 0 ? logDigest(testHash, vector) : undefined;
+}
+
+export function libraryOnDisk(disk: MemoryDisk): {
+  readonly library: LibraryTrie;
+  readonly unsure: readonly DocumentId[];
+} {
+  const library = new LibraryTrie(testHash, bytesOfId(openSpaceId(testHash)));
+  // As a host that has some of them open: these it does not know.
+  const unsure = [...disk.documents.keys()].slice(0, 2);
+  for (const id of disk.documents.keys()) {
+    const digest = unsure.includes(id) ? undefined : digestOnDisk(disk, id);
+    if (digest) library.set(id, digest);
+  }
+  return { library, unsure };
 }
 
 export function readCheckpointFromDisk(

@@ -19,6 +19,8 @@ import { countingBytes } from "./frames.fixture.ts";
 import {
   adoptOnDisk,
   changesOnDisk,
+  digestOnDisk,
+  libraryOnDisk,
   loadFromDisk,
   readCheckpointFromDisk,
   readFromDisk,
@@ -27,7 +29,8 @@ import {
 import { MemoryDisk } from "./memory-disk.fixture.ts";
 import { Replication } from "./replication.ts";
 import { PeerRole, type ReplicationOptions } from "./sync-context.ts";
-import type { DigestAnswer, SyncEffect, SyncEvent } from "./sync-effects.ts";
+import type { DigestAnswer, SyncEffect } from "./sync-effects.ts";
+import type { SyncEvent } from "./sync-events.ts";
 
 /** A host with real signatures whose disk is lists in memory; everything is answered at once. */
 export class MemoryHost {
@@ -47,7 +50,7 @@ export class MemoryHost {
   /** Documents that cannot be read now. */
   readonly unreadable = new Set<DocumentId>();
   /** The change feed, or a checkpoint that is to be adopted, cannot be read or written now. */
-  readonly fails = new Set<"changes" | "adoptCheckpoint">();
+  readonly fails = new Set<"changes" | "library" | "adoptCheckpoint">();
   /** Lanes that the host refuses for good. */
   readonly refuses = new Set<LaneId>();
 
@@ -186,8 +189,20 @@ export class MemoryHost {
       case "changes":
         if (this.fails.has(effect.type)) return answer("unreadable");
         return answer(changesOnDisk(this.disk, effect.after));
+      case "library":
+        if (this.fails.has(effect.type)) return answer("unreadable");
+        return answer(libraryOnDisk(this.disk));
+      case "digests":
+        return answer(effect.documents.map((id) => digestOnDisk(this.disk, id)));
       case "digest":
         return answer(this.digest(effect.log));
+      default:
+        this.#keep(effect);
+    }
+  }
+
+  #keep(effect: SyncEffect): void {
+    switch (effect.type) {
       case "keepAcks":
         this.kept.push(effect);
         for (const ack of effect.acks) {

@@ -3,6 +3,7 @@ import { HeddleErrorCode, type DocumentEntry, type DocumentId } from "@heddle/co
 import { DocumentExchange } from "./document-exchange.ts";
 import { DocumentLedger } from "./document-ledger.ts";
 import { DocumentLink } from "./document-link.ts";
+import type { OfferedDocument } from "./document-offers.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SyncContext } from "./sync-context.ts";
 import { UnreadDocuments } from "./unread-documents.ts";
@@ -15,6 +16,11 @@ interface OpenDocument {
   readonly links: Map<PeerSession, DocumentLink>;
 }
 
+interface DocumentsListener {
+  readonly onFailure: () => void;
+  readonly onLeaving: (document: DocumentId) => void;
+}
+
 /**
  * Documents that sessions exchange:
  *
@@ -23,14 +29,19 @@ interface OpenDocument {
 export class OpenDocuments {
   readonly #context: SyncContext;
   readonly #onFailure: () => void;
+  readonly #onLeaving: (document: DocumentId) => void;
   readonly #documents = new Map<DocumentId, OpenDocument>();
   readonly #unused = new Set<DocumentId>();
   readonly #unread: UnreadDocuments;
 
-  /** `onFailure` is called when nobody knows any more what is on disk. */
-  constructor(context: SyncContext, onFailure: () => void) {
+  /**
+   * `onFailure` is called when nobody knows any more what is on disk, `onLeaving` before a document is
+   * forgotten.
+   */
+  constructor(context: SyncContext, { onFailure, onLeaving }: DocumentsListener) {
     this.#context = context;
     this.#onFailure = onFailure;
+    this.#onLeaving = onLeaving;
     this.#unread = new UnreadDocuments(context);
   }
 
@@ -51,8 +62,9 @@ export class OpenDocuments {
     return this.#documents.get(document)?.links.has(session) ?? false;
   }
 
-  exchangeOf(document: DocumentId): DocumentExchange | undefined {
-    return this.#documents.get(document)?.exchange;
+  /** Digest L of what is on disk of a document that is in memory. */
+  digestOf(document: DocumentId): Uint8Array | undefined {
+    return this.#documents.get(document)?.exchange?.ledger.digest;
   }
 
   /** Calls `then` when the document is loaded; does nothing for one that is not open. */
@@ -71,7 +83,7 @@ export class OpenDocuments {
    */
   link(
     session: PeerSession,
-    entry: DocumentEntry,
+    entry: OfferedDocument,
     then: (link: DocumentLink) => void = () => {},
     failed: () => void = () => {},
     isOpenedByPeer = false,
@@ -136,7 +148,9 @@ export class OpenDocuments {
       const isUsed = (document?.links.size ?? 0) > 0;
       if (document && !isUsed && document.exchange?.isIdle !== true) continue;
       this.#unused.delete(id);
-      if (!isUsed) this.#documents.delete(id);
+      if (isUsed || !document) continue;
+      this.#onLeaving(id);
+      this.#documents.delete(id);
     }
   }
 
@@ -168,17 +182,19 @@ export class OpenDocuments {
     return link;
   }
 
-  #load(entry: DocumentEntry, document: OpenDocument): void {
+  #load(entry: OfferedDocument, document: OpenDocument): void {
     document.isLoading = true;
     const { options, limits } = this.#context;
     this.#context.request("load", { document: entry.id }, (loaded) => {
-      if (loaded === "unreadable") {
+      const isNowhere = loaded === undefined && !("name" in entry);
+      if (loaded === "unreadable" || isNowhere) {
         this.#context.counters.documentsUnreadable++;
         this.#documents.delete(entry.id);
         for (const ready of document.waiting.splice(0)) ready(undefined);
         return;
       }
-      const found = loaded ?? { entry, vector: new Map(), forks: [] };
+      const asNew = { entry: entry as DocumentEntry, vector: new Map(), forks: [] };
+      const found = loaded ?? asNew;
       const ledger = new DocumentLedger(options.hash, limits.recentIdsMax, found);
       document.exchange = new DocumentExchange(this.#context, ledger, {
         onFailure: this.#onFailure,

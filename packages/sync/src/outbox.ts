@@ -100,16 +100,16 @@ export class Outbox {
   }
 
   /**
-   * The peer followed our feed to where it says it did, and these documents changed since: of all others
-   * it has everything. What was kept of its earlier incarnations ends here.
+   * The peer followed our feed to where it says it did, or said what it has: of these documents it has
+   * everything. What was kept of its earlier incarnations ends here.
    *
-   * @param tops what we had when the changes were asked for.
-   * @param changed `undefined` when its word is not believed, or nobody knows.
+   * @param tops what we had when that was asked for.
+   * @param hasAllOf `undefined` when its word is not believed, or nobody knows.
    */
   followed(
     hello: FrameOf<"hello">,
     tops: OwnTops,
-    changed: ReadonlySet<DocumentId> | undefined,
+    hasAllOf: ((document: DocumentId) => boolean) | undefined,
   ): void {
     const { store } = hello;
     const peer = this.#presentOf(hello);
@@ -118,9 +118,9 @@ export class Outbox {
       for (const lane of acks.keys()) this.#mark(store, document, lane);
     }
     peer.unsure.clear();
-    if (changed === undefined) return;
+    if (hasAllOf === undefined) return;
     for (const [document, lanes] of tops) {
-      if (changed.has(document)) continue;
+      if (!hasAllOf(document)) continue;
       for (const [lane, seq] of lanes) {
         this.#reached(store, peer, { document, lane, seq, head: undefined });
       }

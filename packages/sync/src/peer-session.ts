@@ -14,10 +14,11 @@ import type { DocumentLink, LinkSession } from "./document-link.ts";
 import { checkOf, positionIn } from "./feed-position.ts";
 import { ReceiveCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
+import { HelloFeature } from "./frame-shapes.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { SessionDocuments } from "./session-documents.ts";
-import { SessionGreeting } from "./session-greeting.ts";
+import { featuresOf, SessionGreeting } from "./session-greeting.ts";
 import type { ConnectionPlace, SessionHost } from "./session-host.ts";
 import { SessionLanes } from "./session-lanes.ts";
 import { SessionParts } from "./session-parts.ts";
@@ -44,6 +45,8 @@ const dataFrames: ReadonlySet<Frame["name"]> = new Set([
  */
 export class PeerSession implements LinkSession {
   readonly key: PeerKey;
+  /** This side opened the connection. */
+  readonly isDialed: boolean;
   /** Higher than that of every connection that was made before. */
   readonly connection: number;
   readonly documents: SessionDocuments;
@@ -61,6 +64,7 @@ export class PeerSession implements LinkSession {
   readonly #showing = new Set<DocumentLink>();
   #state: "greeting" | "live" | "closed" = "greeting";
   #heardMs: number;
+  #offeredByPeer = 0;
   #pingMs = 0;
   /** What CURSOR said, until a MARK shows that it was heard. */
   #asked: { readonly cursor: FeedCursor | undefined; attempts: number; dueMs: number } | undefined;
@@ -70,6 +74,7 @@ export class PeerSession implements LinkSession {
     this.#host = host;
     this.key = key;
     this.connection = connection;
+    this.isDialed = side === "initiator";
     this.#greeting = new SessionGreeting(context, this, side);
     this.#lanes = new SessionLanes(context, this);
     this.documents = new SessionDocuments(context, this, this.#lanes);
@@ -107,6 +112,16 @@ export class PeerSession implements LinkSession {
       return [link.document, link.positions.missingCount] as const;
     });
     return new Map(counts.filter(([, count]) => count > 0));
+  }
+
+  /** Both sides take any document, tell of all that they have, and compare libraries. */
+  get comparesLibraries(): boolean {
+    return (this.peer.features & featuresOf(this.#context.options) & HelloFeature.library) !== 0;
+  }
+
+  /** Documents that the peer says it is still going to open. */
+  get offeredByPeer(): number {
+    return this.#offeredByPeer;
   }
 
   /** Bytes that the peer makes us hold. */
@@ -246,7 +261,7 @@ export class PeerSession implements LinkSession {
   }
 
   documentClosed(link: DocumentLink): void {
-    this.#host.onClose(link);
+    this.#host.onClose(this, link);
   }
 
   onGreeted(): void {
@@ -310,6 +325,10 @@ export class PeerSession implements LinkSession {
         return this.documents.receiveOpen(frame);
       case "unknownRef":
         return this.documents.receiveUnknownRef(frame);
+      case "library":
+        return this.#host.onLibrary(this, frame);
+      case "offering":
+        return void (this.#offeredByPeer = frame.documents);
       case "close":
       case "have":
       case "pull":

@@ -21,7 +21,8 @@ import { decodeFrame, encodeFrame, type Frame } from "./frame.ts";
 import { frames, countingBytes } from "./frames.fixture.ts";
 import { Replication } from "./replication.ts";
 import { PeerRole } from "./sync-context.ts";
-import type { SyncEffect, SyncEvent } from "./sync-effects.ts";
+import type { SyncEffect } from "./sync-effects.ts";
+import type { SyncEvent } from "./sync-events.ts";
 
 // Two machines on a wire that loses nothing, with stores that are lists in memory.
 // What goes wrong with networks, disks and processes is the simulator's.

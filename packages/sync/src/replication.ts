@@ -10,13 +10,13 @@ import {
 } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
-import { FeedFollowers } from "./feed-followers.ts";
+import type { FrameOf } from "./frame.ts";
 import type { Side } from "./handshake.ts";
 import { OpenDocuments } from "./open-documents.ts";
 import { MachineContext } from "./machine-context.ts";
 import type { Outbox, ReplicatedBy } from "./outbox.ts";
 import type { OutboxSize } from "./own-envelopes.ts";
-import { KeptCursors } from "./kept-cursors.ts";
+import { PeerFeeds } from "./peer-feeds.ts";
 import { PeerSession } from "./peer-session.ts";
 import type { ReplicationOptions } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
@@ -35,7 +35,6 @@ import type {
 import { SessionGate } from "./session-gate.ts";
 import type { SessionHost } from "./session-host.ts";
 import { StoreSessions } from "./store-sessions.ts";
-import { SyncProgressReports } from "./sync-progress.ts";
 import { UnwantedDocuments } from "./unwanted-documents.ts";
 import { wireLimits } from "./wire-limits.ts";
 
@@ -58,13 +57,11 @@ export class Replication implements SessionHost {
   readonly #sessions = new Map<PeerKey, PeerSession>();
   readonly #documents: OpenDocuments;
   readonly #unwanted: UnwantedDocuments;
-  readonly #followers: FeedFollowers;
+  readonly #feeds: PeerFeeds;
   readonly #outbox: Outbox;
   readonly #stores: StoreSessions;
-  readonly #progress: SyncProgressReports;
   readonly #awaited = new Set<DocumentId>();
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
-  readonly #cursors: KeptCursors;
   readonly #gate: SessionGate;
   #connections = 0;
   #hasFailed = false;
@@ -81,14 +78,16 @@ export class Replication implements SessionHost {
       isAwaited: (document) => this.#awaited.has(document),
       linksOf: (document) => this.#documents.linksOf(document),
     });
-    this.#cursors = new KeptCursors(this.#context, cursors);
     this.#outbox = this.#context.outbox;
     this.#stores = new StoreSessions(this.#outbox);
-    this.#progress = new SyncProgressReports(this.#context);
-    this.#documents = new OpenDocuments(this.#context, () => this.#fail());
+    this.#documents = new OpenDocuments(this.#context, {
+      onFailure: () => this.#fail(),
+      onLeaving: (document) => this.#feeds.library.leaving(document),
+    });
     this.#unwanted = new UnwantedDocuments(this.#documents, options);
-    this.#followers = new FeedFollowers(this.#context, this.#documents);
     this.#gate = new SessionGate(this.#context, this.#documents);
+    const isWanted = (id: DocumentId) => this.#wanted.has(id) || this.#gate.isFirst(id);
+    this.#feeds = new PeerFeeds(this.#context, this.#documents, { cursors, isWanted });
   }
 
   /** True after the store failed: nothing more comes of this machine. */
@@ -133,7 +132,7 @@ export class Replication implements SessionHost {
       if (session === undefined) return;
       session.receive(bytes);
       this.#gate.review(session);
-      this.#followers.heard(session);
+      this.#feeds.followers.heard(session);
     });
   }
 
@@ -176,9 +175,10 @@ export class Replication implements SessionHost {
     this.#context.writtenLane = lane;
   }
 
-  /** Commit groups up to this number are on disk; none of them is in a document that a peer has open. */
-  storedUnseen(arrival: number): void {
+  /** A commit group is on disk, and no peer has a document of it open. */
+  storedUnseen(arrival: number, documents: Iterable<DocumentId>): void {
     this.#context.arrived(arrival);
+    for (const document of documents) this.#feeds.library.changed(document);
   }
 
   /** Envelopes that this replica wrote are on disk, under this arrival number. */
@@ -195,7 +195,7 @@ export class Replication implements SessionHost {
       this.#context.arrived(arrival);
       // What is being loaded may have been read before this was on disk.
       this.#documents.whenLoaded(entry.id, (exchange) => exchange.storedHere(run));
-      this.#followers.offer(entry);
+      this.#feeds.changed(entry);
     });
   }
 
@@ -228,11 +228,8 @@ export class Replication implements SessionHost {
       this.#gate.tick();
       this.#unwanted.tick();
       this.#context.checkpoints.tick();
-      this.#followers.tick();
+      this.#feeds.tick([...this.#sessions.values()]);
       this.#outbox.tick();
-      for (const session of this.#sessions.values()) {
-        this.#progress.tick(session, this.#followers.waitingFor(session));
-      }
       this.#documents.forgetUnused();
     });
   }
@@ -326,7 +323,7 @@ export class Replication implements SessionHost {
     this.#context.emit({ type: "event", event });
     this.#stores.began(session);
     this.#gate.begin(session, () => {
-      if (this.#options.follow) session.follow(this.#cursors.get(store));
+      this.#feeds.began(session);
       for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
     });
   }
@@ -334,8 +331,7 @@ export class Replication implements SessionHost {
   onClosed(session: PeerSession, code: HeddleErrorCode): void {
     this.#sessions.delete(session.key);
     this.#gate.end(session);
-    this.#followers.end(session);
-    this.#progress.end(session);
+    this.#feeds.ended(session);
     this.#context.reorderBuffer.forget(({ origin }) => origin.session === session);
     this.#context.emit({ type: "close", peer: session.key, code });
     const event = { name: "session.closed", peer: session.key, code } as const;
@@ -366,13 +362,17 @@ export class Replication implements SessionHost {
     return this.#options.adopt || isOffered || isOurs;
   }
 
-  /** The peer gives a document up. Where nobody here wants it either, it is given up on both sides. */
-  onClose(link: DocumentLink): void {
-    if (!this.#wanted.has(link.document)) this.#documents.close(link);
+  onClose(session: PeerSession, link: DocumentLink): void {
+    this.#feeds.closed(link, session);
+  }
+
+  onLibrary(session: PeerSession, frame: FrameOf<"library">): void {
+    this.#feeds.receiveLibrary(session, frame);
   }
 
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {
-    this.#gate.whenFollowed(session, cursor, (from) => this.#followers.follow(session, from));
+    const { followers } = this.#feeds;
+    this.#gate.whenFollowed(session, cursor, (from) => followers.follow(session, from));
   }
 
   #fail(): void {
@@ -388,13 +388,13 @@ export class Replication implements SessionHost {
   }
 
   #emit(effect: SyncEffect): void {
-    if (!this.#cursors.lets(effect)) return;
+    if (!this.#feeds.cursors.lets(effect)) return;
     this.#context.push(effect);
     if (effect.type !== "event") return;
     const { event } = effect;
     const { name } = event;
     if (name !== "document.received" && name !== "document.adopted" && name !== "lane.forked")
       return;
-    this.#followers.offer(event.entry);
+    this.#feeds.changed(event.entry);
   }
 }

@@ -60,6 +60,8 @@ export class SessionDocuments {
   /** By the peer's numbers; a list of frames while the document is being loaded. */
   readonly #peerLinks = new Map<number, DocumentLink | WaitingFrame[]>();
   readonly #freeRefs: number[] = [];
+  #closed = 0;
+  #received = 0;
   #nextRef = 0;
   #waitingBytes = 0;
 
@@ -80,9 +82,18 @@ export class SessionDocuments {
   close(link: DocumentLink): void {
     if (!this.links.delete(link.ourRef)) return;
     this.#freeRefs.push(link.ourRef);
+    this.#closed++;
+    if (link.hasReceived) this.#received++;
     this.#session.send({ name: "close", documentRef: link.ourRef });
     link.end();
     for (const [ref, known] of this.#peerLinks) if (known === link) this.#peerLinks.delete(ref);
+  }
+
+  /** Documents that were given up, and those of which something came, since the session began. */
+  get counts(): { readonly closed: number; readonly received: number } {
+    let received = this.#received;
+    for (const { hasReceived } of this.links.values()) if (hasReceived) received++;
+    return { closed: this.#closed, received };
   }
 
   /** Of frames without credit that wait for their documents to be loaded. */

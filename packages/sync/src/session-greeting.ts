@@ -1,9 +1,10 @@
 import { assert, HeddleErrorCode } from "@heddle/core";
 
 import { unexpectedFrame } from "./frame-errors.ts";
+import { HelloFeature } from "./frame-shapes.ts";
 import { encodeFrame, type FrameOf } from "./frame.ts";
 import { Handshake, protocolVersion, type Side } from "./handshake.ts";
-import type { SyncContext } from "./sync-context.ts";
+import type { ReplicationOptions, SyncContext } from "./sync-context.ts";
 import { wireLimits } from "./wire-limits.ts";
 
 /** What a greeting needs of its session. */
@@ -72,13 +73,19 @@ export class SessionGreeting {
   }
 }
 
+/** What a replica does beyond what all do; bits of HELLO. */
+export function featuresOf(options: ReplicationOptions): number {
+  const { adopt, follow, comparesLibraries = true } = options;
+  return adopt && follow && comparesLibraries ? HelloFeature.library : 0;
+}
+
 function helloOf({ options, limits }: SyncContext): FrameOf<"hello"> {
   const { space, store, incarnations, devicePublicKey, random, role, engine } = options;
   return {
     name: "hello",
     versionMin: protocolVersion.floor,
     versionMax: protocolVersion.newest,
-    features: 0,
+    features: featuresOf(options),
     space,
     store,
     incarnation: incarnations.at(-1)!.nonce,

@@ -1,6 +1,7 @@
 import type { DocumentEntry, DocumentId, HeddleErrorCode } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
+import type { FrameOf } from "./frame.ts";
 import type { Side } from "./handshake.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { FeedCursor, PeerKey } from "./sync-effects.ts";
@@ -20,7 +21,9 @@ export interface SessionHost {
     failed: () => void,
   ): void;
   /** The peer gave a document up. */
-  onClose(link: DocumentLink): void;
+  onClose(session: PeerSession, link: DocumentLink): void;
+  /** What the peer says of its library. */
+  onLibrary(session: PeerSession, frame: FrameOf<"library">): void;
   /** The peer follows our feed from here. */
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void;
 }

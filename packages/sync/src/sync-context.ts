@@ -75,6 +75,16 @@ export interface ReplicationOptions {
   readonly first?: DocumentEntry;
   /** Asked then, and again: what the peer's device is. Without it everybody is a member. */
   readonly standingOf?: (devicePublicKey: Uint8Array) => Standing;
+  /**
+   * Whether a peer may be told of a document that nobody there has asked for. Asked each time; default: of
+   * all. A peer that may not is not told that there is one.
+   */
+  readonly mayOffer?: (peer: PeerKey, document: DocumentId) => boolean;
+  /**
+   * Compare libraries with peers that do, where this replica takes any document and follows. Default true;
+   * without, it speaks as one that does not know how.
+   */
+  readonly comparesLibraries?: boolean;
   /** Say in every PUSH what it follows, as a peer may that knows less of its readers. Default false. */
   readonly saysPrev?: boolean;
   readonly limits?: Partial<SyncLimits>;

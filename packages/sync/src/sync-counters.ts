@@ -43,6 +43,19 @@ export interface SyncCounters {
   lanesRefused: number;
   digestsCompared: number;
   drifts: number;
+  /** Comparisons of libraries that ended with both having the same, and the others. */
+  librariesAgreed: number;
+  librariesDiffered: number;
+  /** Comparisons to which no answer came. */
+  librariesLost: number;
+  /** LIBRARYs that are not what their check says. */
+  librariesDamaged: number;
+  /** Places that a peer made us put off to the next comparison. */
+  libraryPlacesDropped: number;
+  /** Times that a document was not offered to a peer that may not have it. */
+  documentsWithheld: number;
+  /** Documents that nothing came of for a while, and that a session gave up until it does. */
+  documentsRested: number;
   checkpointsOffered: number;
   checkpointsAdopted: number;
   checkpointsRefused: number;
@@ -87,6 +100,13 @@ export function newSyncCounters(): SyncCounters {
     lanesRefused: 0,
     digestsCompared: 0,
     drifts: 0,
+    librariesAgreed: 0,
+    librariesDiffered: 0,
+    librariesLost: 0,
+    librariesDamaged: 0,
+    libraryPlacesDropped: 0,
+    documentsWithheld: 0,
+    documentsRested: 0,
     checkpointsOffered: 0,
     checkpointsAdopted: 0,
     checkpointsRefused: 0,

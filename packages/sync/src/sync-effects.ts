@@ -12,7 +12,9 @@ import type {
   VersionVector,
 } from "@heddle/core";
 
+import type { LibraryTrie } from "./library-trie.ts";
 import type { OwnRun } from "./own-envelopes.ts";
+import type { SyncEvent } from "./sync-events.ts";
 
 /** One connection, from its opening to its end; a new one gets a new key. */
 export type PeerKey = number;
@@ -132,6 +134,22 @@ export interface SyncRequests {
     readonly ask: { readonly document: DocumentId; readonly log: Uint8Array };
     readonly answer: DigestAnswer;
   };
+  /**
+   * All documents with anything in their logs, and digest L of each, as they are or were since this was
+   * asked. `unsure` are those whose digest would take more than a look at their records; they need not be
+   * among the others.
+   */
+  library: {
+    readonly ask: Readonly<Record<never, never>>;
+    readonly answer:
+      | { readonly library: LibraryTrie; readonly unsure: readonly DocumentId[] }
+      | "unreadable";
+  };
+  /** Digest L of what is on disk of each of these; `undefined` of one with nothing in its log. */
+  digests: {
+    readonly ask: { readonly documents: readonly DocumentId[] };
+    readonly answer: readonly (Uint8Array | "unreadable" | undefined)[];
+  };
   /** Documents that changed after an arrival number, and the number of the last arrival. */
   changes: {
     readonly ask: { readonly after: number };
@@ -218,8 +236,16 @@ export interface KeptOutbox {
 
 /** Of one session. Totals grow as more becomes known. */
 export interface SyncProgress {
+  /** This side never had all that the peer has. */
+  readonly isFirst: boolean;
+  /** Documents of which neither side lacks anything any more, since the session began. */
   readonly documentsDone: number;
+  /** These, those that are being exchanged, and all that either side is still going to offer. */
   readonly documentsTotal: number;
+  /** Of them, what the peer says it is still going to offer. */
+  readonly documentsWanted: number;
+  /** Documents of which something came from the peer, since the session began. */
+  readonly documentsReceived: number;
   readonly envelopesToSend: number;
   readonly envelopesToReceive: number;
   /** Of data frames, since the session began. */
@@ -293,90 +319,3 @@ export interface ForkProof {
   readonly branchA: readonly Envelope[];
   readonly branchB: readonly Envelope[];
 }
-
-export type SyncEvent =
-  | { readonly name: "session.live"; readonly peer: PeerKey; readonly store: StoreId }
-  | { readonly name: "session.closed"; readonly peer: PeerKey; readonly code: HeddleErrorCode }
-  /** Envelopes of others that are on disk now and may be applied and shown. */
-  | {
-      readonly name: "document.received";
-      readonly entry: DocumentEntry;
-      readonly envelopes: readonly Envelope[];
-    }
-  /** What a checkpoint of a peer holds is on disk and may be shown. */
-  | {
-      readonly name: "document.adopted";
-      readonly entry: DocumentEntry;
-      readonly checkpoint: CheckpointHeader;
-    }
-  /** A peer serves a checkpoint that is wrong: it is broken, or it lies. */
-  | {
-      readonly name: "checkpoint.refused";
-      readonly document: DocumentId;
-      readonly checkpoint: CheckpointHeader;
-      readonly reason: CheckpointRefusal;
-    }
-  | {
-      readonly name: "lane.forked";
-      readonly entry: DocumentEntry;
-      readonly document: DocumentId;
-      readonly lane: LaneId;
-      /** Where the histories part, or later. */
-      readonly seq: number;
-    }
-  /**
-   * Somebody else writes the lane that this process writes: its image was copied while it ran. End the
-   * writer at once and open a new lane; what is in flight comes to light as a fork.
-   */
-  | { readonly name: "lane.taken"; readonly document: DocumentId; readonly lane: LaneId }
-  /** A store has our envelopes up to `seq` on its disk, and had not before. */
-  | {
-      readonly name: "lane.replicated";
-      readonly document: DocumentId;
-      readonly lane: LaneId;
-      readonly seq: number;
-      readonly store: StoreId;
-      readonly isRelay: boolean;
-    }
-  /** What was pushed to a peer just now, of which an application asked to hear: it has correlation ids. */
-  | {
-      readonly name: "edits.pushed";
-      readonly peer: PeerKey;
-      readonly store: StoreId;
-      readonly envelopes: readonly Envelope[];
-    }
-  /** A store does not take a lane of ours; everything else goes on. */
-  | { readonly name: "lane.refused"; readonly refusal: KeptRefusal }
-  /** Equal logs and unequal documents. Nothing is repaired here. */
-  | {
-      readonly name: "document.drifted";
-      readonly document: DocumentId;
-      readonly store: StoreId;
-      readonly ours: DigestAnswer;
-      readonly theirs: DigestAnswer;
-    }
-  /** While an exchange takes long, every second, and once when it is done. */
-  | { readonly name: "sync.progress"; readonly peer: PeerKey; readonly progress: SyncProgress }
-  /**
-   * Neither side of a session lacked anything of a document that the other had, for the first time or
-   * after something was new. Said within a tick.
-   */
-  | { readonly name: "document.settled"; readonly peer: PeerKey; readonly document: DocumentId }
-  /** A gap nobody filled for minutes. */
-  | {
-      readonly name: "lane.stalled";
-      readonly document: DocumentId;
-      readonly lane: LaneId;
-      readonly fromSeq: number;
-    }
-  /**
-   * A peer that has opened a document has what lies before presence, and none of that, or not all: it
-   * is to be told of everybody.
-   */
-  | { readonly name: "presence.due"; readonly peer: PeerKey; readonly document: DocumentId }
-  | {
-      readonly name: "ephemeral";
-      readonly peer: PeerKey;
-      readonly document: DocumentId;
-      readonly payload: Uint8Array;
-    };

@@ -59,6 +59,22 @@ export const syncLimits = {
   /** Stores whose feed is followed from where it was left. */
   cursorsMax: 10_000,
   progressMs: 1_000,
+  /** Documents of one session that are kept open with nothing to say, where they can be opened again. */
+  restingDocumentsMax: 1_024,
+  /** One of which nothing came for so long has nothing to say. */
+  restMs: 3_000,
+  /** One LIBRARY; half of it for places, half for documents that are asked for. */
+  libraryWordsBytesMax: 128 * 1024,
+  /** Places that wait to be said to a peer; of more the next comparison tells. */
+  libraryPlacesMax: 16_384,
+  /** A comparison of libraries to which no answer comes begins anew. */
+  libraryAnswerMs: 10_000,
+  /** Libraries are compared so long after a session began; after they differed, this and then longer. */
+  libraryRestMs: 2_000,
+  /** Libraries that agreed are compared again, as proof of it. */
+  libraryEveryMs: 10 * 60_000,
+  /** They are compared at rest; of two that do not come to rest, after so long all the same. */
+  libraryPatienceMs: 60_000,
   handshakeMs: 10_000,
   pingMs: 15_000,
   /** Nothing heard for so long: the peer is gone, whatever the socket says. */

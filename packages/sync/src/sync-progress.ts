@@ -2,6 +2,14 @@ import type { PeerSession } from "./peer-session.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { SyncProgress } from "./sync-effects.ts";
 
+/** What a session does not know itself. */
+export interface ProgressAround {
+  /** This side never had all that the peer has. */
+  readonly isFirst: boolean;
+  /** Documents that the session has not been asked about yet. */
+  readonly documentsWaiting: number;
+}
+
 /** How far the exchange with each peer is, said while it takes long, and when it is done. */
 export class SyncProgressReports {
   readonly #context: SyncContext;
@@ -11,20 +19,19 @@ export class SyncProgressReports {
     this.#context = context;
   }
 
-  /** @param documentsWaiting documents that the session has not been asked about yet. */
-  tick(session: PeerSession, documentsWaiting: number): void {
-    if (!session.isLive) return;
+  tick(session: PeerSession, around: ProgressAround): void {
     const { nowMs, limits } = this.#context;
     const said = this.#saidMs.get(session);
-    const isDone = session.isSettled && documentsWaiting === 0;
+    const isDone = isDoneWith(session, around);
     if (isDone && said === undefined) return;
     if (!isDone && nowMs - (said ?? -Infinity) < limits.progressMs) return;
     if (isDone) this.#saidMs.delete(session);
     else this.#saidMs.set(session, nowMs);
-    const event = { name: "sync.progress", peer: session.key, progress: of(session) } as const;
-    const documentsTotal = event.progress.documentsTotal + documentsWaiting;
-    const progress = { ...event.progress, documentsTotal };
-    this.#context.emit({ type: "event", event: { ...event, progress } });
+    const progress = progressOf(session, around);
+    this.#context.emit({
+      type: "event",
+      event: { name: "sync.progress", peer: session.key, progress },
+    });
   }
 
   end(session: PeerSession): void {
@@ -32,19 +39,30 @@ export class SyncProgressReports {
   }
 }
 
-function of(session: PeerSession): SyncProgress {
-  let documentsDone = 0;
+function isDoneWith(session: PeerSession, { documentsWaiting }: ProgressAround): boolean {
+  return session.isSettled && documentsWaiting === 0 && session.offeredByPeer === 0;
+}
+
+function progressOf(
+  session: PeerSession,
+  { isFirst, documentsWaiting }: ProgressAround,
+): SyncProgress {
+  const { closed, received } = session.documents.counts;
+  let documentsSettled = 0;
   let toSend = 0;
   let toReceive = 0;
   for (const link of session.links.values()) {
-    if (link.isSettled) documentsDone++;
+    if (link.isSettled) documentsSettled++;
     toSend += link.positions.missingCount;
     toReceive += link.positions.missingHere;
   }
-  const { sentDataBytes, receivedDataBytes } = session;
+  const { sentDataBytes, receivedDataBytes, offeredByPeer } = session;
   return {
-    documentsDone,
-    documentsTotal: session.links.size,
+    isFirst,
+    documentsDone: closed + documentsSettled,
+    documentsTotal: closed + session.links.size + documentsWaiting + offeredByPeer,
+    documentsWanted: offeredByPeer,
+    documentsReceived: received,
     envelopesToSend: toSend,
     envelopesToReceive: toReceive,
     bytesSent: sentDataBytes,

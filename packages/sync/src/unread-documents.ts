@@ -1,6 +1,7 @@
-import type { DocumentEntry, DocumentId } from "@heddle/core";
+import type { DocumentId } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
+import type { OfferedDocument } from "./document-offers.ts";
 import type { PeerSession } from "./peer-session.ts";
 import { fullJitter } from "./retry-policy.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -8,7 +9,7 @@ import type { SyncContext } from "./sync-context.ts";
 /** A link that was asked for and could not be made. */
 export interface WantedLink {
   readonly session: PeerSession;
-  readonly entry: DocumentEntry;
+  readonly entry: OfferedDocument;
   readonly made: (link: DocumentLink) => void;
   readonly failed: () => void;
 }

@@ -25,6 +25,9 @@ export const wireLimits = {
   ephemeralBytesMax: 64 * 1024,
   checkpointHeaderBytesMax: 64 * 1024,
   checkpointChunkBytesMax: 64 * 1024,
+  /** Places of a library, and documents that are asked for, in one LIBRARY. */
+  libraryNodesPerFrameMax: 4_096,
+  libraryWantedPerFrameMax: 4_096,
 } as const;
 
 /** At most: a lane, a seq and a head. */

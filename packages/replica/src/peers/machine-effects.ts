@@ -86,6 +86,7 @@ const failedAnswers: Readonly<Partial<Record<SyncRequest["type"], unknown>>> = {
   load: "unreadable",
   read: { envelopes: [], lanes: new Map() },
   changes: "unreadable",
+  library: "unreadable",
   readCheckpoint: { outcome: "gone" },
   adoptCheckpoint: { outcome: "unreadable" },
 };

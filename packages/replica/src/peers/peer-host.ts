@@ -265,7 +265,12 @@ export class PeerHost {
     machine.writes(lane.id);
     if (!this.#isIdle(machine)) this.#recent.add(round);
     // Who keeps no outbox need not know what is written while nobody is there.
-    if (!this.#options.hasOutbox && this.#isIdle(machine)) return machine.storedUnseen(arrival);
+    if (!this.#options.hasOutbox && this.#isIdle(machine)) {
+      return machine.storedUnseen(
+        arrival,
+        documents.map(({ entry }) => entry.id),
+      );
+    }
     this.#input(() => {
       for (const { entry, envelopes } of documents) {
         // What came from other replicas is answered where it was asked for.

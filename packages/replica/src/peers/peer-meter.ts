@@ -39,6 +39,8 @@ const asks: ReadonlyMap<number, number> = new Map([
   [FrameType.checkpointGet, 1],
   // Lists every document that has changed, which may be all of them.
   [FrameType.cursor, 1_000],
+  // Answered with 128 KiB at most, once for each.
+  [FrameType.library, 50],
 ]);
 
 /** Less is not worth a timer. */

@@ -21,6 +21,7 @@ import { countedEnvelopes, countedVector } from "../space/peer-view.ts";
 import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
 import type { PeerNotes } from "./peer-notes.ts";
+import { readDigests, readLibrary } from "./read-library.ts";
 import { readForPeer } from "./read-for-peer.ts";
 import type { RecentEnvelopes } from "./recent-envelopes.ts";
 import type { ServedCheckpoints } from "./serve-checkpoint.ts";
@@ -65,6 +66,12 @@ export async function answerPeerRequest(
       return load(tools, request.document);
     case "changes":
       return changedEntries(store, request.after);
+    case "library":
+      return readLibrary({ store, hash, space: tools.replica.space });
+    case "digests":
+      return readDigests(hash, request.documents, async (id) => {
+        return (await readPositions(tools, id))?.vector;
+      });
     case "read": {
       const given = await readForPeer({ store, hash, signer, lanes, recent }, request);
       const { members } = tools.replica;

@@ -17,6 +17,10 @@ export interface SimPlan {
   readonly creditBytes: number;
   /** Nothing is left out of a PUSH that the reader could tell. */
   readonly saysPrev: boolean;
+  /** Whether replicas compare libraries: older ones do not. */
+  readonly comparesLibraries: boolean;
+  /** Nobody keeps where it stands in the feed of others: at every meeting all has to be found. */
+  readonly forgetsCursors: boolean;
   /** Of checkpoints to be followed by dropping the log below. */
   readonly prunesRatio: number;
   readonly chances: Readonly<Record<SimAction, number>>;
@@ -70,6 +74,8 @@ export function planFor(random: SimRandom): SimPlan {
       checkpoint: rarely(0.5, 0.08),
     },
     prunesRatio: 0.7,
+    comparesLibraries: true,
+    forgetsCursors: false,
     saysPrev: random.chance(0.5),
   };
 }

@@ -58,7 +58,7 @@ export class SimProcess implements SimAuthorProcess {
     store: SimStore,
     clone: SimWriter | undefined,
   ) {
-    const { random, limits, saysPrev, engine, checker } = around;
+    const { random, limits, plan, engine, checker } = around;
     const { isRelay, targets } = replica.options;
     this.#around = around;
     this.#replica = replica;
@@ -78,11 +78,13 @@ export class SimProcess implements SimAuthorProcess {
       adopt: true,
       follow: true,
       history: "prune" as const,
-      saysPrev,
+      saysPrev: plan.saysPrev,
+      comparesLibraries: plan.comparesLibraries,
       limits,
     };
     const kept = { acks: [...store.acks.values()], own: store.runsOf(replica.signer) };
-    this.replication = new Replication(options, store.cursors, kept);
+    const cursors = plan.forgetsCursors ? new Map() : store.cursors;
+    this.replication = new Replication(options, cursors, kept);
     this.dials = new SimDials(around, replica, targets);
     this.author = new SimAuthor(this, clone);
     this.#checkpoints = new SimCheckpoints(this, engine);
@@ -196,6 +198,10 @@ export class SimProcess implements SimAuthorProcess {
         };
         return this.#later(effect.id, () => loaded, loadMsMax);
       }
+      case "library":
+        return this.#later(effect.id, () => store.readLibrary(), loadMsMax);
+      case "digests":
+        return this.#later(effect.id, () => effect.documents.map((id) => store.digestOf(id)));
       case "changes": {
         const changed = store.changedAfter(effect.after);
         return this.#later(effect.id, () => changed.map(({ entry }) => entry));
@@ -325,6 +331,8 @@ export class SimProcess implements SimAuthorProcess {
         return checker.drifted(this.#replica, event.document);
       case "sync.progress":
         return undefined;
+      case "library.compared":
+        return this.#replica.note(`library ${event.isEqual ? "agrees" : "differs"}`);
       default:
         return this.#replica.note(event.name);
     }

@@ -38,6 +38,22 @@ export const simScenarios = {
       return { ...drawn, chances, prunesRatio: 0.9 };
     },
   },
+  /** Nobody knows what anybody else has: of many documents all that differs is found by comparing. */
+  strangers: {
+    engine: "light",
+    plan: (drawn: SimPlan): SimPlan => {
+      const chances = { ...drawn.chances, disconnect: 0.15 };
+      return { ...drawn, chances, documents: 40, forgetsCursors: true };
+    },
+  },
+  /** Replicas that do not compare libraries, pruned as above: what only the feed keeps in agreement. */
+  older: {
+    engine: "light",
+    plan: (drawn: SimPlan): SimPlan => {
+      const pruned = simScenarios.pruned.plan(drawn);
+      return { ...pruned, comparesLibraries: false };
+    },
+  },
   /** A network that loses nothing: what order alone can do. */
   sound: {
     engine: "light",

@@ -1,9 +1,12 @@
 import {
   assert,
+  bytesOfId,
   concatBytes,
   equalBytes,
+  logDigest,
   newStoreId,
   noEnvelopeId,
+  openSpaceId,
   type DocumentEntry,
   type DocumentId,
   type Envelope,
@@ -15,13 +18,14 @@ import {
   type Random,
   type StoreId,
 } from "@heddle/core";
-import type {
-  FeedCursor,
-  ForkProof,
-  Incarnation,
-  KeptAck,
-  OwnRun,
-  SyncRequests,
+import {
+  LibraryTrie,
+  type FeedCursor,
+  type ForkProof,
+  type Incarnation,
+  type KeptAck,
+  type OwnRun,
+  type SyncRequests,
 } from "@heddle/sync";
 
 import {
@@ -32,6 +36,7 @@ import {
   type StoredSimCheckpoint,
 } from "./sim-batch.ts";
 import type { SimDisk } from "./sim-disk.ts";
+import { testHash } from "../test-environment.ts";
 
 export interface SimDocument {
   readonly entry: DocumentEntry;
@@ -140,6 +145,23 @@ export class SimStore {
         const [fromSeq, toSeq] = [seq, seq];
         return { document, lane, fromSeq, toSeq, bytes: bytes.length, writtenMs: hlc.wallMs };
       });
+  }
+
+  /** Digest L of what is on disk; `undefined` where there is no log. */
+  digestOf(document: DocumentId): Uint8Array | undefined {
+    const { vector } = this.documents.get(document) ?? {};
+    return vector && vector.size > 0 ? logDigest(testHash, vector) : undefined;
+  }
+
+  /** As a host reads it that has some documents open. */
+  readLibrary(): Exclude<SyncRequests["library"]["answer"], "unreadable"> {
+    const library = new LibraryTrie(testHash, bytesOfId(openSpaceId(testHash)));
+    const unsure = [...this.documents.keys()].slice(0, 1);
+    for (const id of this.documents.keys()) {
+      const digest = unsure.includes(id) ? undefined : this.digestOf(id);
+      if (digest) library.set(id, digest);
+    }
+    return { library, unsure };
   }
 
   /** Whoever follows has to hear of forks too, whenever they were found. */

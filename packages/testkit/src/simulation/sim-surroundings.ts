@@ -4,6 +4,7 @@ import type { SyncLimits } from "@heddle/sync";
 import type { SimChecker } from "./sim-checker.ts";
 import type { SimEngineFactory } from "./sim-engine.ts";
 import type { SimNetwork } from "./sim-network.ts";
+import type { SimPlan } from "./sim-plan.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimReplica } from "./sim-replica.ts";
 import type { SimTime } from "./sim-time.ts";
@@ -19,6 +20,6 @@ export interface SimSurroundings {
   readonly verifier: Verifier;
   readonly engine: SimEngineFactory;
   readonly limits: Partial<SyncLimits>;
-  readonly saysPrev: boolean;
+  readonly plan: Pick<SimPlan, "saysPrev" | "comparesLibraries" | "forgetsCursors">;
   replica(name: string): SimReplica | undefined;
 }

@@ -60,7 +60,7 @@ export class SimWorld {
       checker: this.checker,
       verifier: realSignatures ? testVerifier : hashVerifier,
       engine,
-      saysPrev: plan.saysPrev,
+      plan,
       limits: {
         reorderEnvelopesMax: plan.reorderEnvelopesMax,
         creditBytes: plan.creditBytes,

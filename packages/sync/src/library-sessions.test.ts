@@ -1,0 +1,300 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { FixtureLane, testEntry, testHash } from "./environment.fixture.ts";
+import { HelloFeature } from "./frame-shapes.ts";
+import { decodeFrame, type Frame } from "./frame.ts";
+import { libraryFrame } from "./library-check.ts";
+import { noLibraryHash } from "./library-node.ts";
+import { MemoryDisk } from "./memory-disk.fixture.ts";
+import { MemoryHost } from "./memory-host.fixture.ts";
+import { connect, disconnect, exchange, pass } from "./memory-wire.fixture.ts";
+import { RawPeer } from "./raw-peer.fixture.ts";
+import type { ReplicationOptions } from "./sync-context.ts";
+import { syncLimits } from "./sync-limits.ts";
+
+// Goal: replicas of which nobody knows what the other one has find out by comparing, and only there.
+
+/** A lane for each of so many documents, with one envelope each in both stores. */
+async function written(count: number): Promise<FixtureLane[]> {
+  const lanes: FixtureLane[] = [];
+  for (let index = 0; index < count; index++) {
+    lanes.push(await FixtureLane.open(index % 200, testEntry(`document ${index}`)));
+  }
+  return lanes;
+}
+
+async function write(disk: MemoryDisk, lane: FixtureLane, count = 1): Promise<void> {
+  disk.lanes.set(lane.descriptor.id, lane.descriptor);
+  disk.add(lane.entry, await lane.run(count));
+}
+
+/** Disks of two replicas that have met, and lost the cursors of that. */
+async function equalDisks(lanes: readonly FixtureLane[]): Promise<[MemoryDisk, MemoryDisk]> {
+  const disk = new MemoryDisk();
+  for (const lane of lanes) await write(disk, lane);
+  return [disk, disk.clone()];
+}
+
+const hosts = (
+  disks: readonly [MemoryDisk, MemoryDisk],
+  changes: Partial<ReplicationOptions> = {},
+): [MemoryHost, MemoryHost] => [
+  new MemoryHost(1, changes, disks[0]),
+  new MemoryHost(2, changes, disks[1]),
+];
+
+const framesOf = (seen: readonly Frame[], name: Frame["name"]) =>
+  seen.filter((frame) => frame.name === name);
+
+/** Lets all frames pass, and keeps them. */
+function watched(seen: Frame[]): (bytes: Uint8Array) => boolean {
+  return (bytes) => {
+    seen.push(decodeFrame(bytes)!);
+    return true;
+  };
+}
+
+const seqsOf = ({ disk }: MemoryHost, lanes: readonly FixtureLane[]) =>
+  lanes.map(({ entry, descriptor }) => {
+    return disk.documents.get(entry.id)?.vector.get(descriptor.id)?.seq ?? 0;
+  });
+
+describe("[LIB-3] two replicas that do not know what the other one has", () => {
+  test("exchange what differs, and open nothing else", async () => {
+    const lanes = await written(120);
+    const disks = await equalDisks(lanes.slice(0, 118));
+    await write(disks[0], lanes[3]!, 2);
+    await write(disks[1], lanes[4]!, 1);
+    await write(disks[0], lanes[118]!);
+    await write(disks[1], lanes[119]!);
+    const [a, b] = hosts(disks);
+    const seen: Frame[] = [];
+    connect(a, b, 1);
+    await exchange(a, b, watched(seen));
+    await pass(a, b, 3_000, watched(seen));
+    expect(seqsOf(a, lanes)).toEqual(seqsOf(b, lanes));
+    expect(seqsOf(a, lanes).every((seq) => seq > 0)).toBe(true);
+    const opened = new Set(
+      framesOf(seen, "open").map((frame) => "document" in frame && frame.document),
+    );
+    expect(opened).toEqual(new Set([3, 4, 118, 119].map((index) => lanes[index]!.entry.id)));
+    const { counters } = a.replication;
+    expect(counters.librariesDiffered).toBe(1);
+    await pass(a, b, 5_000);
+    expect([counters.librariesAgreed, b.replication.counters.librariesAgreed]).toEqual([1, 1]);
+    const told = b.events.filter(({ name }) => name === "library.compared");
+    expect(told.at(-1)).toMatchObject({ isEqual: true, documents: 120, documentsThere: 120 });
+    // Each follows the other from here on.
+    expect([a.disk.cursors.size, b.disk.cursors.size]).toEqual([1, 1]);
+  });
+
+  test("say two frames when they have the same, and again every ten minutes", async () => {
+    const [a, b] = hosts(await equalDisks(await written(60)));
+    const seen: Frame[] = [];
+    connect(a, b, 1);
+    await exchange(a, b, watched(seen));
+    await pass(a, b, 30_000, watched(seen));
+    expect(framesOf(seen, "library")).toHaveLength(2);
+    expect(framesOf(seen, "open")).toHaveLength(0);
+    await pass(a, b, syncLimits.libraryEveryMs, watched(seen), 5_000);
+    expect(framesOf(seen, "library")).toHaveLength(4);
+    expect(b.replication.counters.librariesAgreed).toBe(2);
+    expect(b.replication.counters.librariesDiffered).toBe(0);
+  });
+
+  test("compare after the feed, where that is known", async () => {
+    const lanes = await written(20);
+    const [first, second] = hosts(await equalDisks(lanes));
+    connect(first, second, 1);
+    await pass(first, second, 5_000);
+    disconnect(first, second, 1);
+    await write(first.disk, lanes[7]!);
+    const [a, b] = hosts([first.disk, second.disk]);
+    const seen: Frame[] = [];
+    connect(a, b, 2);
+    await exchange(a, b, watched(seen));
+    expect(seqsOf(b, lanes)).toEqual(seqsOf(a, lanes));
+    expect(framesOf(seen, "library")).toHaveLength(0);
+    await pass(a, b, 5_000, watched(seen));
+    expect(framesOf(seen, "library")).toHaveLength(2);
+    expect(a.replication.counters.librariesAgreed).toBe(1);
+  });
+
+  test("find out whatever is lost, as soon as enough comes through", async () => {
+    const lanes = await written(80);
+    const disks = await equalDisks(lanes.slice(0, 40));
+    for (const lane of lanes.slice(40)) await write(disks[0], lane);
+    const [a, b] = hosts(disks);
+    let count = 0;
+    const passes = () => (Math.imul(++count, 0x9e3779b1) >>> 16) % 4 !== 0;
+    connect(a, b, 1);
+    await exchange(a, b);
+    await pass(a, b, 120_000, passes);
+    await pass(a, b, 60_000);
+    expect(seqsOf(b, lanes)).toEqual(seqsOf(a, lanes));
+    expect(b.disk.cursors.size).toBe(1);
+  });
+
+  test("go on where they were when the connection ends at any frame", async () => {
+    const lanes = await written(30);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat({ max: 60 }), { maxLength: 4 }), async (cuts) => {
+        const disks = await equalDisks(await written(10));
+        for (const lane of await written(30)) {
+          if (!disks[0].documents.has(lane.entry.id)) await write(disks[0], lane);
+        }
+        let [a, b] = hosts(disks);
+        let key = 0;
+        for (const cut of cuts) {
+          connect(a, b, ++key);
+          let left = 10 + cut;
+          await exchange(a, b, () => left-- > 0);
+          disconnect(a, b, key);
+          const before = seqsOf(b, lanes);
+          [a, b] = hosts([a.disk, b.disk]);
+          expect(seqsOf(b, lanes)).toEqual(before);
+        }
+        connect(a, b, ++key);
+        await exchange(a, b);
+        await pass(a, b, 2_000);
+        expect(seqsOf(b, lanes)).toEqual(seqsOf(a, lanes));
+      }),
+      { numRuns: 5 },
+    );
+  });
+});
+
+describe("[LIB-3] a peer that does not compare libraries", () => {
+  test("is asked about all documents, as ever", async () => {
+    const disk = new MemoryDisk();
+    for (const lane of await written(5)) await write(disk, lane);
+    const host = new MemoryHost(1, {}, disk);
+    const peer = await RawPeer.greet(host, 1, 9, { features: 0 });
+    peer.send({ name: "cursor", incarnation: undefined, arrival: 0, check: undefined });
+    await host.drain();
+    const heard = peer.heard();
+    expect(framesOf(heard, "open")).toHaveLength(5);
+    expect(framesOf(heard, "library")).toHaveLength(0);
+    host.nowMs += 20_000;
+    host.replication.tick(host.nowMs);
+    await host.drain();
+    expect(framesOf(peer.heard(), "library")).toHaveLength(0);
+  });
+
+  test("although it says so is asked about all of them in the end", async () => {
+    const disk = new MemoryDisk();
+    for (const lane of await written(5)) await write(disk, lane);
+    const host = new MemoryHost(1, {}, disk);
+    const peer = await RawPeer.greet(host, 1, 9, { features: HelloFeature.library });
+    peer.send({ name: "cursor", incarnation: undefined, arrival: 0, check: undefined });
+    await host.drain();
+    expect(framesOf(peer.heard(), "open")).toHaveLength(0);
+    const heard: Frame[] = [];
+    for (let passed = 0; passed < 200_000; passed += 1_000) {
+      host.nowMs += 1_000;
+      peer.send({ name: "pong", token: 1 });
+      host.replication.tick(host.nowMs);
+      await host.drain();
+      heard.push(...peer.heard());
+    }
+    expect(framesOf(heard, "open").length).toBeGreaterThanOrEqual(5);
+    expect(host.replication.counters.librariesLost).toBeGreaterThanOrEqual(3);
+  });
+});
+
+test("[LIB-4] frames of a comparison that nobody began, or that were damaged, change nothing", async () => {
+  const disk = new MemoryDisk();
+  for (const lane of await written(5)) await write(disk, lane);
+  const host = new MemoryHost(1, {}, disk);
+  const peer = await RawPeer.greet(host, 1, 9, { features: HelloFeature.library });
+  const words = {
+    comparison: 7,
+    step: 3,
+    root: noLibraryHash,
+    documents: 0,
+    flags: 0,
+    nodes: [],
+    wanted: [],
+  };
+  peer.send(libraryFrame(testHash, words));
+  peer.send({ ...libraryFrame(testHash, { ...words, step: 0 }), documents: 3 });
+  await host.drain();
+  expect(framesOf(peer.heard(), "library")).toEqual([]);
+  const { counters } = host.replication;
+  expect([counters.librariesDamaged, counters.framesIgnored]).toEqual([1, 1]);
+  // However often it begins: one answer for each, and one comparison at a time.
+  for (let comparison = 0; comparison < 50; comparison++) {
+    peer.send(libraryFrame(testHash, { ...words, step: 0, comparison }));
+  }
+  await host.drain();
+  expect(framesOf(peer.heard(), "library").length).toBeLessThanOrEqual(50);
+  expect(host.replication.heldBytes).toBe(0);
+});
+
+test("[LIB-5] of very many documents a session keeps few open, and changes travel all the same", async () => {
+  const lanes = await written(90);
+  const disks: [MemoryDisk, MemoryDisk] = [new MemoryDisk(), new MemoryDisk()];
+  for (const lane of lanes) await write(disks[0], lane);
+  const [a, b] = hosts(disks, { limits: { restingDocumentsMax: 10 } });
+  b.replication.want(lanes[2]!.entry, 0);
+  connect(a, b, 1);
+  await pass(a, b, 20_000);
+  expect(seqsOf(b, lanes)).toEqual(seqsOf(a, lanes));
+  expect(a.replication.documentCount).toBeLessThanOrEqual(11);
+  expect(b.replication.documentCount).toBeLessThanOrEqual(11);
+  expect(a.replication.counters.documentsRested).toBeGreaterThan(75);
+  for (const lane of lanes.slice(0, 30)) await a.write(lane, 1);
+  for (const lane of lanes.slice(30, 60)) await b.write(lane, 1);
+  await a.write(lanes[2]!, 1);
+  await pass(a, b, 20_000);
+  expect(seqsOf(b, lanes)).toEqual(seqsOf(a, lanes));
+  expect(seqsOf(b, lanes)[2]).toBe(3);
+  expect([a, b].map(({ replication }) => replication.isSettled)).toEqual([true, true]);
+});
+
+test("[LIB-5] a first sync says how far it is", async () => {
+  const lanes = await written(200);
+  const disks: [MemoryDisk, MemoryDisk] = [new MemoryDisk(), new MemoryDisk()];
+  for (const lane of lanes) await write(disks[0], lane);
+  const [a, b] = hosts(disks, { limits: { restingDocumentsMax: 50 } });
+  const stores = b.holdStores();
+  connect(a, b, 1);
+  for (let second = 0; second < 20; second++) {
+    await pass(a, b, 1_000, undefined, 200);
+    for (const store of stores.splice(0, 25)) store();
+  }
+  await pass(a, b, 5_000);
+  const told = b.events.flatMap((event) => {
+    return event.name === "sync.progress" ? [event.progress] : [];
+  });
+  const received = told.map(({ documentsReceived }) => documentsReceived);
+  expect(received).toEqual(received.toSorted((x, y) => x - y));
+  expect(told.length).toBeGreaterThan(4);
+  const early = told[1]!;
+  expect(early).toMatchObject({ isFirst: true, documentsTotal: 200 });
+  expect(early.documentsDone).toBeLessThan(200);
+  expect(early.documentsWanted).toBeGreaterThan(80);
+  const last = { documentsDone: 200, documentsTotal: 200, documentsReceived: 200 };
+  expect(told.at(-1)).toMatchObject({ ...last, documentsWanted: 0 });
+  expect(told.at(-1)!.bytesReceived).toBeGreaterThan(200 * 40);
+});
+
+test("[LIB-6] a document that a peer may not have is not named to it", async () => {
+  const lanes = await written(40);
+  const disks: [MemoryDisk, MemoryDisk] = [new MemoryDisk(), new MemoryDisk()];
+  for (const lane of lanes) await write(disks[0], lane);
+  const secret = lanes[4]!.entry;
+  const a = new MemoryHost(1, { mayOffer: (_peer, id) => id !== secret.id }, disks[0]);
+  const b = new MemoryHost(2, {}, disks[1]);
+  const seen: Frame[] = [];
+  connect(a, b, 1);
+  await exchange(a, b, watched(seen));
+  await pass(a, b, 5_000, watched(seen));
+  await a.write(lanes[4]!, 1);
+  await pass(a, b, 5_000, watched(seen));
+  const opened = framesOf(seen, "open").map((frame) => frame.name === "open" && frame.document);
+  expect(new Set(opened).size).toBe(39);
+  expect(opened).not.toContain(secret.id);
+  expect(a.replication.counters.documentsWithheld).toBeGreaterThan(1);
+});
