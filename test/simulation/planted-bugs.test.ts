@@ -74,7 +74,7 @@ async function copyWith(name: string, bug?: PlantedBug): Promise<Simulate> {
   for (const dependency of ["lib0", "yjs", "vitest", "fast-check"]) {
     symlinkSync(path.join(root, "node_modules", dependency), path.join(modules, dependency), "dir");
   }
-  for (const workspace of ["core", "document", "sync", "testkit"]) {
+  for (const workspace of ["core", "document", "sync", "reconcile", "testkit"]) {
     const from = path.join(root, "packages", workspace, "dist");
     const to = path.join(modules, "@heddle", workspace);
     cpSync(from, path.join(to, "dist"), { recursive: true, filter: isCode });

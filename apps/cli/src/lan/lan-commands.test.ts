@@ -117,7 +117,8 @@ describe("the screen of heddle peer", () => {
 
   const underWay = (documentsDone: number, isTaking = false): PeerPicture => {
     const [bytesSent, bytesReceived] = isTaking ? [100, 3_250_586] : [3_250_586, 100];
-    const rest = { envelopesToSend: 9, envelopesToReceive: 9, bytesSent, bytesReceived };
+    const counts = { isFirst: true, documentsWanted: 0, documentsReceived: 0 };
+    const rest = { ...counts, envelopesToSend: 9, envelopesToReceive: 9, bytesSent, bytesReceived };
     const exchange = { ...rest, documentsDone, documentsTotal: 10_000 };
     return { ...bo, documents: documentsDone, peers: [{ ...bo.peers[0]!, exchange }] };
   };
@@ -201,7 +202,8 @@ test("an exchange is shown as under way from its first word to its last, and not
   tell({ name: "session.live", peer: 1, store: "" as never });
   expect(progress.of("Bo")).toBe("comparing");
   const some = { documentsDone: 1, documentsTotal: 2, envelopesToSend: 0, envelopesToReceive: 0 };
-  const underWay = { ...some, bytesSent: 0, bytesReceived: 9 };
+  const counts = { isFirst: true, documentsWanted: 1, documentsReceived: 1 };
+  const underWay = { ...some, ...counts, bytesSent: 0, bytesReceived: 9 };
   tell({ name: "sync.progress", peer: 1, progress: underWay });
   passedMs += 60_000;
   expect(progress.of("Bo")).toEqual(underWay);
