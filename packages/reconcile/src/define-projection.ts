@@ -155,7 +155,12 @@ const digestDomain = encodeUtf8("heddle/projection/1");
  * @throws HeddleError `HEDDLE_PROJECTION_INVALID` when the definition gives what is none.
  */
 export function partitionOf(projection: Projection, name: DocumentName): string | undefined {
-  const partition: unknown = projection.partition(name);
+  let partition: unknown;
+  try {
+    partition = projection.partition(name);
+  } catch (cause) {
+    throw projectionInvalid(`projection ${projection.name}`, "partition fails on a name", cause);
+  }
   if (partition === undefined) return undefined;
   if (typeof partition === "string" && isKey(partition)) return partition;
   throw refused(projection.name, "partition gives what is no text, or too long");

@@ -108,17 +108,40 @@ export async function projectDocument<Content>(
   const before = await readRowsOf(target, draft, place);
   const wereRowsAsMarked = marker !== "damaged" && areAsMarked(before, marker);
   const base = isMarked && wereRowsAsMarked && !isSuspicious ? baseOf(marker, before) : undefined;
-  let next: NextRows | Undetermined | Absent;
+  const previous = { stored, marker, before, wereRowsAsMarked };
   try {
-    next = await nextRows(projection, source, document, { base, accept });
+    const next = await nextRows(projection, source, document, { base, accept });
+    if (next.outcome !== "whole") return next;
+    return await draft.attempt(() => write(target, draft, place, { next, previous, isFollowing }));
   } catch (error) {
     if (isOfStorage(error)) throw error;
+    // Of the definition's functions: on what the document holds, or on what totals hold.
     return { outcome: "invalid", error };
   }
-  if (next.outcome !== "whole") return next;
+}
+
+interface Previous {
+  readonly stored: RecordBytes | undefined;
+  readonly marker: Marker | "damaged" | undefined;
+  readonly before: StoredRows;
+  readonly wereRowsAsMarked: boolean;
+}
+
+async function write(
+  target: ProjectionTarget,
+  draft: RecordDraft,
+  place: DocumentPlace,
+  {
+    next,
+    previous,
+    isFollowing,
+  }: { readonly next: NextRows; readonly previous: Previous; readonly isFollowing: boolean },
+): Promise<Projected> {
+  const { stored, marker, before, wereRowsAsMarked } = previous;
+  const { partition } = place;
   const steps = stepsOf(before.rows, next.rows, wereRowsAsMarked);
   const totals = await writeRows(target, draft, place, { steps, isTrusted: wereRowsAsMarked });
-  const isFold = projection.kind === "fold";
+  const isFold = target.projection.kind === "fold";
   const late = isFold ? await noteLateness(target, draft, partition, { next, isFollowing }) : 0;
   writeMarker(target, draft, { place, next, stored });
   const rows = [...steps].flatMap(([key, step]): RowChange[] => {

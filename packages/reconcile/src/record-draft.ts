@@ -25,6 +25,7 @@ export class RecordDraft {
   readonly #read = new Map<string, Expectation>();
   readonly #drafted = new Map<string, { path: RecordPath; value: Uint8Array | undefined }>();
   #bytes = 0;
+  #undo: (() => void)[] | undefined;
 
   constructor(store: ProjectionStore) {
     this.#store = store;
@@ -101,6 +102,20 @@ export class RecordDraft {
     this.#draft(path, undefined);
   }
 
+  /** What `work` drafts is drafted whole, or, when it fails, not at all. One at a time. */
+  async attempt<Value>(work: () => Promise<Value>): Promise<Value> {
+    const undo: (() => void)[] = [];
+    this.#undo = undo;
+    try {
+      return await work();
+    } catch (error) {
+      for (const step of undo.toReversed()) step();
+      throw error;
+    } finally {
+      this.#undo = undefined;
+    }
+  }
+
   /** Writes it. A draft without records and without entries for the journal is `applied` as it is. */
   async commit({ audit = [], lease }: DraftCommit = {}): Promise<ApplyOutcome> {
     const put: { path: RecordPath; value: Uint8Array }[] = [];
@@ -125,7 +140,14 @@ export class RecordDraft {
 
   #draft(path: RecordPath, value: Uint8Array | undefined): void {
     const key = keyOf(path);
-    this.#bytes += (value?.length ?? 0) - (this.#drafted.get(key)?.value?.length ?? 0);
+    const before = this.#drafted.get(key);
+    const bytes = this.#bytes;
+    this.#undo?.push(() => {
+      this.#bytes = bytes;
+      if (before) this.#drafted.set(key, before);
+      else this.#drafted.delete(key);
+    });
+    this.#bytes += (value?.length ?? 0) - (before?.value?.length ?? 0);
     this.#drafted.set(key, { path, value });
   }
 

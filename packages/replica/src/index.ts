@@ -57,6 +57,8 @@ export type {
 } from "./peers/dialer-state.ts";
 export { PeerDialer, type DialedConnection, type PeerDialerOptions } from "./peers/peer-dialer.ts";
 export * from "./pending-updates.ts";
+export { LogSource, type LogSourceOptions } from "./projections/log-source.ts";
+export * from "./projections/projection-host.ts";
 export {
   type CheckpointTools,
   readCheckpoint,

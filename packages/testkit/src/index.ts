@@ -48,3 +48,4 @@ export {
   type LightEdit,
 } from "./projections/memory-source.ts";
 export { inconsistenciesIn, readTotals, recountSource } from "./projections/read-projection.ts";
+export { checkFoldLaws, checkFoldOrder, type FoldLawOptions } from "./projections/fold-laws.ts";

@@ -176,6 +176,28 @@ describe("following a feed", () => {
     await expectWhole(runner, fragile);
   });
 
+  test("[PRJ-10] a total that its definition cannot combine leaves nothing of the document half written", async () => {
+    const fragile = defineProjection<LightContent>({
+      ...sumsDefinition,
+      combine(a, b) {
+        if (a === 13 || b === 13) throw new Error("not with this");
+        return (a as number) + (b as number);
+      },
+    });
+    const runner = run(fragile);
+    source.edit("a/one", { likes: 1 });
+    await settle(runner);
+    source.edit("a/two", { views: 2, likes: 13 });
+    source.edit("a/three", { likes: 4 });
+    await settle(runner);
+    const { generation } = runner.live!;
+    const { hash } = environment;
+    const parts = { projection: sums, generation, hash };
+    expect(await inconsistenciesIn(store, parts)).toEqual([]);
+    expect(new Map(await readTotals(store, generation))).toEqual(new Map([["a/likes", 5]]));
+    expect(runner.counters.invalid).toBe(1);
+  });
+
   test("[PRJ-11] a change of an old bucket opens it again and is counted with its lateness", async () => {
     const runner = run(rollup);
     environment.clock.setWall(600_000);

@@ -1,6 +1,7 @@
 import {
   decodeRow,
   decodeTotal,
+  equalRowValues,
   kindPath,
   markerIn,
   partitionOf,
@@ -63,11 +64,14 @@ export async function inconsistenciesIn(
     const sum = sums.get(name);
     sums.delete(name);
     const total = value === "damaged" ? undefined : decodeTotal(value);
-    if (
-      JSON.stringify(total) !==
-      JSON.stringify(sum && { value: sum.value, documents: sum.documents })
-    )
+    const isSame =
+      total !== undefined &&
+      sum !== undefined &&
+      total.documents === sum.documents &&
+      equalRowValues(total.value, sum.value);
+    if (!isSame) {
       wrong.push(`total ${name} is ${JSON.stringify(total)}, its rows say ${JSON.stringify(sum)}`);
+    }
   }
   for (const name of sums.keys()) wrong.push(`no total ${name}`);
   for await (const { path } of readRecords(store, kindPath("share", generation))) {

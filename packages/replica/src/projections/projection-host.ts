@@ -1,0 +1,245 @@
+import { isHeddleError, type Environment } from "@heddle/core";
+import {
+  ProjectionReader,
+  ProjectionRunner,
+  type FollowerCounters,
+  type FollowLimits,
+  type Projection,
+  type ProjectionSource,
+  type ProjectionStore,
+  type ProjectionTarget,
+} from "@heddle/reconcile";
+import { fullJitter } from "@heddle/sync";
+
+import { waitUntil, type WaitOptions } from "../wait-until.ts";
+
+export interface ProjectionHostOptions<Content = unknown> {
+  readonly store: ProjectionStore;
+  readonly source: ProjectionSource<Content>;
+  readonly environment: Environment;
+  readonly projections: readonly Projection<Content>[];
+  /** The feed is asked this often when nobody wakes it. */
+  readonly pollMs?: number;
+  /** Documents that could not be taken in are looked at again this often. */
+  readonly stalledMs?: number;
+  readonly limits?: FollowLimits;
+  /** Share of the time that steps may take, above 0 and up to 1, for whoever serves people in the same process. */
+  readonly shareMax?: number;
+}
+
+/** What there is to know of one projection. */
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly state: "building" | "following" | "idle" | "failing";
+  /** The one that is read; `undefined` while it is built for the first time. */
+  readonly generation: number | undefined;
+  readonly counters: FollowerCounters;
+  /** Turns that failed; each is done again after a while. */
+  readonly failures: number;
+}
+
+const pollMsDefault = 1_000;
+const stalledMsDefault = 60_000;
+const retry = { delayMsMin: 200, delayMsMax: 30_000 };
+
+interface Hosted<Content> {
+  readonly runner: ProjectionRunner<Content>;
+  failures: number;
+  failuresInRow: number;
+  isIdle: boolean;
+  notBeforeMs: number;
+}
+
+/**
+ * Runs projections over one store and one source: each in turn, a bounded step at a time. One that
+ * fails waits by itself, and longer each time.
+ */
+export class ProjectionHost<Content = unknown> implements AsyncDisposable {
+  readonly store: ProjectionStore;
+  readonly source: ProjectionSource<Content>;
+  readonly #options: ProjectionHostOptions<Content>;
+  readonly #hosted: readonly Hosted<Content>[];
+  readonly #waiting = new Set<() => void>();
+  #running: Promise<void> | undefined;
+  #cancelPoll: (() => void) | undefined;
+  #cancelStalled: (() => void) | undefined;
+  #isWoken = false;
+  #isClosed = false;
+
+  constructor(options: ProjectionHostOptions<Content>) {
+    this.#options = options;
+    this.store = options.store;
+    this.source = options.source;
+    const { store, source, environment, projections, limits } = options;
+    const { hash, clock } = environment;
+    this.#hosted = projections.map((projection) => ({
+      runner: new ProjectionRunner({ store, source, projection, hash, clock, limits }),
+      failures: 0,
+      failuresInRow: 0,
+      isIdle: false,
+      notBeforeMs: 0,
+    }));
+  }
+
+  /** Begins to follow the feed. Call it once. */
+  start(): void {
+    this.wake();
+    this.#awaitStalled();
+  }
+
+  /** Something has arrived: looks at once instead of with the next poll. */
+  wake(): void {
+    if (this.#isClosed) return;
+    this.#isWoken = true;
+    for (const hosted of this.#hosted) hosted.isIdle = false;
+    this.#cancelPoll?.();
+    this.#cancelPoll = undefined;
+    this.#running ??= this.#run();
+  }
+
+  /** @throws when there is no projection of that name: a mistake of the caller. */
+  reader(name: string): ProjectionReader {
+    return new ProjectionReader(this.store, this.#find(name).runner.name);
+  }
+
+  /** What a reconciliation job compares; `undefined` while it is built for the first time. */
+  target(name: string): ProjectionTarget<Content> | undefined {
+    return this.#find(name).runner.live;
+  }
+
+  /** Builds a projection anew, beside the one that is read. */
+  rebuild(name: string): void {
+    this.#find(name).runner.rebuild();
+    this.wake();
+  }
+
+  get statuses(): readonly ProjectionStatus[] {
+    return this.#hosted.map(({ runner, failures, failuresInRow, isIdle }) => {
+      const state = runner.isBuilding ? "building" : isIdle ? "idle" : "following";
+      return {
+        name: runner.name,
+        state: failuresInRow > 0 ? "failing" : state,
+        generation: runner.live?.generation.number,
+        counters: runner.counters,
+        failures,
+      };
+    });
+  }
+
+  /**
+   * Resolves when all projections have taken in what is in the log at the time of this call. Rejects with the
+   * signal's reason.
+   */
+  async whenCaughtUp(options?: WaitOptions): Promise<void> {
+    this.wake();
+    await waitUntil((resolve) => {
+      const look = (): void => {
+        if (!this.#hosted.every(({ isIdle }) => isIdle)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      return () => this.#waiting.delete(look);
+    }, options);
+  }
+
+  /** Ends after the step that is under way. The store is left open. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelPoll?.();
+    this.#cancelStalled?.();
+    await this.#running;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isWoken && !this.#isClosed) {
+      this.#isWoken = false;
+      while (!this.#isClosed && (await this.#round()));
+    }
+    this.#running = undefined;
+    for (const look of this.#waiting) look();
+    if (!this.#isClosed) this.#awaitPoll();
+  }
+
+  /** One turn for each that is due. Returns whether one of them has more to do now. */
+  async #round(): Promise<boolean> {
+    let isBusy = false;
+    for (const hosted of this.#hosted) {
+      const { clock } = this.#options.environment;
+      if (hosted.isIdle || this.#isClosed || clock.monotonicMs() < hosted.notBeforeMs) continue;
+      const startedMs = clock.monotonicMs();
+      const turn = await this.#turn(hosted);
+      hosted.isIdle = turn === "idle" && !this.#isWoken;
+      isBusy ||= turn === "busy";
+      if (turn === "busy") await this.#leaveRoom(clock.monotonicMs() - startedMs);
+    }
+    return isBusy;
+  }
+
+  async #turn(hosted: Hosted<Content>): Promise<"idle" | "busy" | "failed"> {
+    const { runner } = hosted;
+    const { clock, logger, random } = this.#options.environment;
+    try {
+      const turn = await runner.turn();
+      hosted.failuresInRow = 0;
+      return turn;
+    } catch (error) {
+      hosted.failures++;
+      hosted.failuresInRow++;
+      hosted.notBeforeMs = clock.monotonicMs() + fullJitter(hosted.failuresInRow, retry, random);
+      const code = isHeddleError(error) ? error.code : undefined;
+      logger.error("projections.turn_failed", {
+        projection: runner.name,
+        code,
+        error: String(error),
+      });
+      return "failed";
+    }
+  }
+
+  #awaitPoll(): void {
+    const { environment, pollMs = pollMsDefault } = this.#options;
+    this.#cancelPoll = environment.scheduler.after(pollMs, () => this.wake());
+  }
+
+  #awaitStalled(): void {
+    const { environment, stalledMs = stalledMsDefault } = this.#options;
+    this.#cancelStalled = environment.scheduler.after(stalledMs, () => {
+      void this.#retryStalled();
+    });
+  }
+
+  async #retryStalled(): Promise<void> {
+    await this.#running;
+    for (const { runner } of this.#hosted) {
+      if (this.#isClosed) return;
+      try {
+        await runner.retryStalled();
+      } catch (error) {
+        const { logger } = this.#options.environment;
+        logger.warn("projections.retry_failed", { projection: runner.name, error: String(error) });
+      }
+    }
+    this.#awaitStalled();
+  }
+
+  /** Waits so long that steps take no more than their share of the time. */
+  async #leaveRoom(stepMs: number): Promise<void> {
+    const { environment, shareMax = 1 } = this.#options;
+    if (shareMax >= 1 || this.#isClosed) return;
+    const restMs = stepMs * (1 / shareMax - 1);
+    await new Promise<void>((resolve) => {
+      environment.scheduler.after(restMs, resolve);
+    });
+  }
+
+  #find(name: string): Hosted<Content> {
+    const hosted = this.#hosted.find(({ runner }) => runner.name === name);
+    if (!hosted) throw new Error(`there is no projection ${name}`);
+    return hosted;
+  }
+}
