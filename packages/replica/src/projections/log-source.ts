@@ -37,6 +37,7 @@ import { walkLog } from "../walk-log.ts";
 import { readLogChanges } from "./log-changes.ts";
 import { RecentEntries } from "./recent-entries.ts";
 
+/** Which log, and who drops parts of it. */
 export interface LogSourceOptions {
   readonly store: LogStore;
   readonly environment: Environment;

@@ -13,6 +13,7 @@ import { fullJitter } from "@heddle/sync";
 
 import { waitUntil, type WaitOptions } from "../wait-until.ts";
 
+/** What runs, from where, and how often. */
 export interface ProjectionHostOptions<Content = unknown> {
   readonly store: ProjectionStore;
   readonly source: ProjectionSource<Content>;
