@@ -13,6 +13,7 @@ import {
 } from "@heddle/relay";
 import type { AdminServer } from "@heddle/relay/admin";
 import {
+  DriftWatch,
   PeerHost,
   PeerSet,
   Replica,
@@ -93,7 +94,10 @@ export async function relayCommand(
   const admin = await startAdmin(options, environment);
   try {
     const store = await openStore(options, environment);
-    const scrub = newScrub(options, store, environment);
+    let drift: DriftWatch | undefined;
+    const scrub = newScrub(options, { store, environment }, ({ document }) => {
+      if (document) drift?.suspect(document);
+    });
     const { trialHeapBytesMax } = { ...defaultRelayLimits, ...limits };
     const judge = new ProcessJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     const folder = new FoldProcess();
@@ -101,6 +105,7 @@ export async function relayCommand(
     try {
       const grounds = { store, scrub, environment, admin, limits, judge, folder, targets };
       const running = await startRelay(options, grounds);
+      drift = running.drift;
       const neighbours = await newLan(options);
       const observed = { ...running, scrub, lan: neighbours };
       collector = newCollector(environment, observed);
@@ -113,14 +118,17 @@ export async function relayCommand(
       announce(options, io, { ...observed, admin });
       await store.openingTold();
       running.peers.set.start();
+      running.drift.start();
       const ground = groundOf(options, { host: running.peers.host, environment });
       const joined = await neighbours?.start(ground);
       await aborted(stop);
       running.peers.set.stop();
       await joined?.stop();
+      await running.drift.stop();
       await drain(options, io, { ...observed, admin });
     } finally {
       collector?.stop();
+      await drift?.stop();
       await judge.close();
       await scrub.close();
       await folder.close();
@@ -154,6 +162,7 @@ interface Parts extends ObservedRelay {
 
 interface PeeredRelay extends ObservedRelay {
   readonly peers: ObservedPeers;
+  readonly drift: DriftWatch;
 }
 
 function openStore(
@@ -166,17 +175,16 @@ function openStore(
 
 function newScrub(
   { data, scrubHours, scrubRate }: RelayCommandOptions,
-  store: LevelLogStore,
-  environment: Environment,
+  parts: { readonly store: LevelLogStore; readonly environment: Environment },
+  onFound: (finding: Finding) => void,
 ): StoreScrub {
-  const intervalMs = scrubHours * 60 * 60 * 1000;
-  return new StoreScrub({
-    store,
-    folder: data,
-    environment,
-    intervalMs,
-    bytesPerSecond: scrubRate,
-  });
+  const intervalMs = hoursMs(scrubHours);
+  const bytesPerSecond = scrubRate;
+  return new StoreScrub({ ...parts, folder: data, intervalMs, bytesPerSecond, onFound });
+}
+
+function hoursMs(hours: number): number {
+  return hours * 60 * 60 * 1000;
 }
 
 /** This process is ours: an application that embeds a relay keeps its collector to itself. */
@@ -246,7 +254,11 @@ async function startRelay(
     scrub.met(damageOfDocument(document, error.message));
   };
   const replica = await Replica.open({ ...parts, ...replicaLimitsOf(limits), onDamage });
-  const hosting = { replica, store, environment, signer, verifier: nodeVerifier, engine };
+  // Of documents that nobody has open the scrub reads the records, in a process of its own.
+  const auditIntervalMs = hoursMs(options.scrubHours);
+  const times = { auditIntervalMs, auditsRecords: auditIntervalMs <= 0 };
+  const drift = new DriftWatch({ ...parts, replica, times });
+  const hosting = { drift, replica, store, environment, signer, verifier: nodeVerifier, engine };
   const host = await PeerHost.open({
     ...hosting,
     role: PeerRole.relay,
@@ -272,7 +284,7 @@ async function startRelay(
   });
   // Noted only now: a start that fails would have told nobody.
   const deviceChanged = await store.noteDevice(signer.devicePublicKey);
-  return { relay, replica, store, peers: { host, set }, deviceChanged };
+  return { relay, replica, store, peers: { host, set }, drift, deviceChanged };
 }
 
 function damageOfDocument(document: DocumentId, what: string): Finding {

@@ -7,7 +7,7 @@ import { relayAddress } from "./relay-address.ts";
 
 const documents = new OpenDocuments(relayAddress(location));
 
-// The browser asks before it closes a window whose edits are nowhere else.
+// The browser asks before it closes a window whose edits are not on this device yet.
 addEventListener("beforeunload", (event) => {
   if (documents.hasUnsavedEdits()) event.preventDefault();
 });

@@ -24,6 +24,8 @@ export interface SurveyedLane {
   readonly lastSeq: number;
   /** What is damaged or missing above the floor, ascending. */
   readonly holes: readonly SeqRange[];
+  /** The last envelope that is whole, encoded; missing where none is in the log. */
+  readonly last?: Uint8Array | undefined;
 }
 
 export interface SeqRange {

@@ -263,7 +263,10 @@ export class MemoryLogStore implements LogStore {
       entry: { ...entry },
       lanes: lanes.map((lane) => {
         const floor = checkpoints.floorOf(lane);
-        return { lane, floor, lastSeq: floor + (log.get(lane)?.length ?? 0), holes: [] };
+        const envelopes = log.get(lane) ?? [];
+        const last = envelopes.at(-1);
+        const lastSeq = floor + envelopes.length;
+        return { lane, floor, lastSeq, holes: [], last: last && copyOf(last) };
       }),
       checkpoints: checkpoints.all.map(({ number }) => ({ number, isWhole: true })),
       isVectorLost: false,

@@ -27,7 +27,7 @@ export { digestState } from "./state-digest.ts";
 export { decodeStateVector, encodeStateVector } from "./state-vector.ts";
 export { UpdateFold } from "./update-fold.ts";
 export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";
-export { suppressRemoteCleanup, yjsEngine } from "./yjs-engine.ts";
+export { digestsOf, suppressRemoteCleanup, yjsEngine, type ShownDigests } from "./yjs-engine.ts";
 export { WorkBudget } from "./waiting-part.ts";
 export { type FreedPart, WaitingUpdates } from "./waiting-updates.ts";
 /** The Yjs document class: the one copy of Yjs that everybody has to use. */

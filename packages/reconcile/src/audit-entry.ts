@@ -112,7 +112,8 @@ export const auditActions = [
 export type AuditAction = (typeof auditActions)[number];
 
 /**
- * `verified`: looked at again afterwards, and right. `failed`: tried as often as it is tried, and not.
+ * `applied`: in one batch with what it changed; another entry with the same correlation id says what came of
+ * it. `verified`: looked at again afterwards, and right. `failed`: tried as often as it is tried, and not.
  * `undetermined`: nobody could tell what is right. `reported`: nothing was to be done.
  * `applied`: the entry is of the batch that did it, and an entry that says `failed` would follow.
  */

@@ -23,7 +23,8 @@ const plans: Readonly<Record<DriftCause, readonly DriftStep[]>> = {
   "damaged-state": ["reloaded"],
   engine: [],
   fork: ["exchanged", "waited"],
-  unexplained: ["reloaded", "waited"],
+  // What is shown is what the log adds up to: only the other side, or a person, can change anything.
+  unexplained: ["waited"],
 };
 
 /** Steps against a cause, the cheapest first. Nothing is repaired between engines: one is not the other. */

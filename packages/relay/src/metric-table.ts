@@ -1,6 +1,7 @@
 import { HeddleErrorCode, rollbackReasons } from "@heddle/core";
 import type { ReplicaCounters } from "@heddle/replica";
 
+import { driftMetrics } from "./drift-metrics.ts";
 import { peerMetrics } from "./peer-metrics.ts";
 import type { ObservedRelay } from "./readiness.ts";
 import type { RelayCounters } from "./relay-counters.ts";
@@ -42,6 +43,7 @@ const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).f
 /** docs/metrics.md lists every one of them, and a test keeps the two equal. */
 export const readMetrics: readonly ReadMetric[] = [
   ...peerMetrics,
+  ...driftMetrics,
   ...relayCounters({
     peersAccepted: ["heddle_peers_accepted_total", "Upgrades of heddle replicas accepted."],
     connectionsAccepted: ["heddle_connections_accepted_total", "Upgrades accepted."],

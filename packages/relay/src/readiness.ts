@@ -1,5 +1,5 @@
 import type { HeddleErrorCode, LogStore, RollbackReason } from "@heddle/core";
-import type { PeerHost, PeerSet, Replica } from "@heddle/replica";
+import type { DriftWatch, PeerHost, PeerSet, Replica } from "@heddle/replica";
 
 import type { LanEvent } from "./peer-metrics.ts";
 import type { RelayLimit } from "./relay-limits.ts";
@@ -15,6 +15,7 @@ export interface ObservedRelay {
   readonly deviceChanged?: boolean;
   readonly scrub?: { readonly status: ScrubFigures } | undefined;
   readonly peers?: ObservedPeers | undefined;
+  readonly drift?: DriftWatch | undefined;
   readonly lan?: ObservedLan | undefined;
 }
 

@@ -1,5 +1,5 @@
 import type { HeddleError } from "@heddle/core";
-import type { ParsedUpdate } from "@heddle/document";
+import type { ParsedUpdate, ShownDigests } from "@heddle/document";
 
 import type { LoggedDocument } from "./logged-document.ts";
 import type { UpdateSource } from "./pending-updates.ts";
@@ -20,6 +20,8 @@ export interface DocumentListener {
   onCommit(commit: DocumentCommit): void;
   /** The document left memory: the store failed, or a part of it was recalled. Open it again. */
   onReset(error: HeddleError): void;
+  /** Digests of what it shows; `undefined` while that is more than the log, or nothing whole. */
+  shown?(withContent: boolean): ShownDigests | undefined;
   /** What is submitted from now on is sealed into another lane. */
   onLaneEnded?(): void;
 }

@@ -15,6 +15,14 @@ export {
   defaultCheckpointPolicy,
 } from "./checkpoint-policy.ts";
 export { checkpointDocument, type CheckpointOutcome, pruneDocument } from "./checkpointer.ts";
+export { readAuditJournal, type JournaledEntry } from "./drift/audit-journal.ts";
+export {
+  defaultDriftTimes,
+  type DriftTimes,
+  type DriftWatchOptions,
+} from "./drift/drift-options.ts";
+export { driftCauses, type DriftCounters, type DriftReport } from "./drift/drift-report.ts";
+export { DriftWatch } from "./drift/drift-watch.ts";
 export type { DocumentRound } from "./document-outbox.ts";
 export type { EditDescription } from "./live/edit-description.ts";
 export { connectPresence, type PresenceHost } from "./live/connect-presence.ts";

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Environment, Logger, LogStore, Signer } from "@heddle/core";
 
 import { noteDevice, type DeviceRecord } from "./device-record.ts";
+import type { DriftTimes } from "./drift/drift-options.ts";
 import type { LiveReplica } from "./live/live-replica.ts";
 import {
   ephemeralDeviceKey,
@@ -30,6 +31,8 @@ export interface OpenReplicaOptions extends Partial<Omit<ReplicaOptions, "store"
   readonly logger?: Logger;
   /** Peers to keep a connection to, all of them; and sources that find them, as `lan()` does. */
   readonly peers?: readonly (PeerTarget | PeerSource)[];
+  /** When documents are compared with their logs and with peers, and how long is waited for what. */
+  readonly drift?: Partial<DriftTimes>;
   /** Bring over everything that peers have, and not only the documents that were opened here. */
   readonly follow?: boolean;
 }

@@ -1,6 +1,8 @@
 import type { Environment, LogStore, Signer, Verifier } from "@heddle/core";
 import { PeerRole } from "@heddle/sync";
 
+import type { DriftTimes } from "./drift/drift-options.ts";
+import { DriftWatch } from "./drift/drift-watch.ts";
 import { EventListeners } from "./live/event-listeners.ts";
 import { LiveReplica } from "./live/live-replica.ts";
 import { LivePeers, type PeerEvents } from "./peers/live-peers.ts";
@@ -34,6 +36,8 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
   readonly adopt?: boolean;
   /** What it is to its peers; a replica by default. */
   readonly role?: PeerHostOptions["role"];
+  /** When documents are compared with their logs and with peers, and how long is waited for what. */
+  readonly drift?: Partial<DriftTimes> | undefined;
   /** Let go of what was opened for the replica, after it. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -47,16 +51,22 @@ export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveRepl
   const { verifier, peers: targets, isOnline = true, follow = false, release, ...given } = parts;
   const { sources = [], directory, deviceKeyFile, ...rest } = given;
   const { adopt = follow, role = PeerRole.replica } = rest;
-  const { environment } = rest;
-  const own = { ...rest, verifier, engine: rest.engine ?? "heddle" };
+  const { environment, drift: times } = rest;
+  let watching: DriftWatch | undefined;
+  const onDamage: ReplicaOptions["onDamage"] = (document, error) => {
+    rest.onDamage?.(document, error);
+    watching?.suspect(document);
+  };
+  const own = { ...rest, verifier, engine: rest.engine ?? "heddle", onDamage };
   const replica = await Replica.open(own);
-  const meeting = { ...own, replica, follow, adopt, role };
-  if (targets === undefined && sources.length === 0) {
-    return new LiveReplica({ replica, environment, release });
-  }
+  const drift = (watching = new DriftWatch({ ...own, replica, times }));
+  const meeting = { ...own, replica, follow, adopt, role, drift };
+  const isAlone = targets === undefined && sources.length === 0;
   const places = { directory, deviceKeyFile };
-  const peers = await meet(meeting, { targets: targets ?? [], sources, places, isOnline });
-  return new LiveReplica({ replica, environment, release, peers });
+  const wanted = { targets: targets ?? [], sources, places, isOnline };
+  const peers = isAlone ? undefined : await meet(meeting, wanted);
+  drift.start();
+  return new LiveReplica({ replica, environment, release, peers, drift });
 }
 
 interface Wanted {
@@ -91,6 +101,7 @@ async function meet(
   } catch (error) {
     host.stop();
     await Promise.all(found.map((source) => source.stop()));
+    await meeting.drift?.stop();
     await meeting.replica.close();
     throw error;
   }

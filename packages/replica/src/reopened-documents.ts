@@ -64,7 +64,7 @@ export class ReopenedDocuments {
     environment.logger.info("checkpoint.adopted", fields);
     observeClock(offered.header.builtAt);
     if (!document.adopted(adoption.vector, adoption.state)) {
-      this.#openAnew(document, "much of the document came at once; open it again");
+      this.openAnew(document, "much of the document came at once; open it again");
     }
     return adoption;
   }
@@ -80,7 +80,7 @@ export class ReopenedDocuments {
       await store.append({ recall: left.map((envelope) => ({ document: id, envelope })) });
       return true;
     });
-    if (isDone) this.#openAnew(document, "a part of the document was recalled; open it again");
+    if (isDone) this.openAnew(document, "a part of the document was recalled; open it again");
     else environment.logger.warn("document.recalled_too_late", { document: id });
   }
 
@@ -106,11 +106,11 @@ export class ReopenedDocuments {
     });
     if (isSame) return;
     options.environment.logger.info("document.members_changed", { document: id });
-    this.#openAnew(document, "what of the document counts has changed; open it again");
+    this.openAnew(document, "what of the document counts has changed; open it again");
   }
 
   /** Those who use the document are told to open it again, from the disk. */
-  #openAnew(document: ReplicaDocument, message: string): void {
+  openAnew(document: ReplicaDocument, message: string): void {
     const { holdings, leaving } = this.#parts;
     if (!holdings.drop(document)) return;
     document.reset(new HeddleError(HeddleErrorCode.documentReset, message));

@@ -8,7 +8,7 @@ import {
   type LaneWriter,
   type VersionVector,
 } from "@heddle/core";
-import { admitUpdate, mergeParsed, type ParsedUpdate } from "@heddle/document";
+import { admitUpdate, mergeParsed, type ParsedUpdate, type ShownDigests } from "@heddle/document";
 import type { AcceptedRun } from "@heddle/sync";
 
 import { AuditTail } from "./audit-tail.ts";
@@ -234,6 +234,12 @@ export class ReplicaDocument {
     if (this.tail.isDue) this.#host.requestAudit(this);
     this.#intake.learned(admitted);
     return true;
+  }
+
+  /** What everybody shows who has it open, as far as that is all of the log and nothing else. */
+  shown(withContent: boolean): readonly ShownDigests[] {
+    if (!this.isQuiet || this.#reset) return [];
+    return [...this.#listeners].flatMap((listener) => listener.shown?.(withContent) ?? []);
   }
 
   /** How far every lane is on disk. */

@@ -247,6 +247,12 @@ export class Replica {
     for (const document of this.#holdings.loaded()) document.endLane();
   }
 
+  /** Whoever uses the document is told to open it again, from the disk. */
+  reopen(id: DocumentId, message: string): void {
+    const document = this.#holdings.get(id);
+    if (document) this.#reopened.openAnew(document, message);
+  }
+
   /** At most one at a time; the returned function stops it. */
   observe(observer: ReplicaObserver): () => void {
     return this.#watched.observe(observer);

@@ -1,4 +1,4 @@
-import { equalBytes, type DocumentId, type Envelope, type LogMend } from "@heddle/core";
+import type { DocumentId, Envelope, LogMend } from "@heddle/core";
 
 import { decodeRuns, readArrival } from "./arrival-record.ts";
 import {
@@ -55,7 +55,7 @@ async function mendRun(
   const missing: Envelope[] = [];
   for (const envelope of run) {
     const held = await recordAt(log, document, laneIx, envelope.seq);
-    if (!held || !equalBytes(held.bytes, envelope.bytes)) missing.push(envelope);
+    if (!held) missing.push(envelope);
   }
   if (missing.length === 0) return [];
   const [first, last] = [missing[0]!.seq, missing.at(-1)!.seq];

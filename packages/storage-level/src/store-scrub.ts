@@ -17,6 +17,8 @@ export interface StoreScrubOptions {
   readonly intervalMs: number;
   readonly firstMs?: number;
   readonly bytesPerSecond: number;
+  /** Told of damage that was not known, by whoever met it. */
+  readonly onFound?: (finding: Finding) => void;
 }
 
 export interface ScrubStatus extends Readonly<ScrubCounts> {
@@ -82,6 +84,7 @@ export class StoreScrub {
     const { part, what, document } = finding;
     this.#options.environment.logger.error("store.damage_met", { part, error: what, document });
     this.#note([finding]);
+    this.#options.onFound?.(finding);
     this.#schedule?.soon();
   }
 
@@ -118,8 +121,10 @@ export class StoreScrub {
     this.#found = damages;
     for (const name of metBefore) this.#met.delete(name);
     const { found, gone } = await store.noteDamages(damages);
-    for (const { part, what, document } of found) {
+    for (const finding of found) {
+      const { part, what, document } = finding;
       logger.error("store.damage_found", { part, error: what, document });
+      this.#options.onFound?.(finding);
     }
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
     const counts = { damages: damages.length, gone, records: totals.records, tookMs };

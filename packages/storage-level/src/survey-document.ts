@@ -34,6 +34,8 @@ interface LaneWalk {
   expected: number;
   /** The highest key, whatever lies under it. */
   lastKey: number;
+  /** The last envelope that is whole. */
+  last?: Uint8Array;
 }
 
 /** Looks at all records of a document one by one; see `LogStore.surveyDocument`. */
@@ -134,7 +136,9 @@ async function lanesOf(
       const walk = walkOf(laneIxOfKey(key));
       if (seq <= walk.floor) continue;
       walk.lastKey = seq;
-      if (readable(() => readEnvelope(key, record)) === undefined) continue;
+      const envelope = readable(() => readEnvelope(key, record));
+      if (envelope === undefined) continue;
+      walk.last = envelope.bytes;
       if (seq > walk.expected) walk.holes.push({ fromSeq: walk.expected, toSeq: seq - 1 });
       walk.expected = seq + 1;
     }
@@ -148,7 +152,8 @@ async function lanesOf(
     }
     const lastSeq = Math.max(walk.kept, walk.lastKey);
     if (walk.expected <= lastSeq) walk.holes.push({ fromSeq: walk.expected, toSeq: lastSeq });
-    lanes.push({ lane, floor: walk.floor, lastSeq, holes: walk.holes });
+    const { floor, holes, last } = walk;
+    lanes.push({ lane, floor, lastSeq, holes, ...(last && { last }) });
   }
   return lanes;
 }

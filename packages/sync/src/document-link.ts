@@ -312,6 +312,11 @@ export class DocumentLink {
     this.#digests.receive(frame);
   }
 
+  /** See {@link LinkDigests.ask}. */
+  askDigest(): void {
+    this.#digests.ask();
+  }
+
   /** The peer may have forgotten, or never got, what was sent. */
   resend(): void {
     this.positions.sendAllAgain();

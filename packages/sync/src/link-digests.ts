@@ -12,24 +12,35 @@ type Digests = Extract<DigestAnswer, { readonly outcome: "digests" }>;
 
 /**
  * Compares documents, not logs: two replicas that hold the same envelopes have to show the same. Said once
- * for each state that is at rest, by whoever has the document at hand; a difference is reported, and
- * nothing is done about it here.
+ * for each state that is at rest, again on a schedule, as what is at rest can be damaged too, and when
+ * somebody asks; by whoever has the document at hand. A difference is reported, and nothing is done about it
+ * here.
  */
 export class LinkDigests {
   readonly #context: SyncContext;
   readonly #link: DocumentLink;
-  /** Digest L of what was said last, and when it may be said again. */
+  /** Digest L of what was said last, and when it may be, and has to be, said again. */
   #said: Uint8Array | undefined;
   #dueMs = 0;
+  #auditMs = Infinity;
   #restsSinceMs: number | undefined;
   /** What differed when it was heard last. */
   #suspected: Digests | undefined;
   /** Digest L of what was reported last. */
   #reported: Uint8Array | undefined;
+  /** Somebody here wants to know, whatever was said before: to be said, and to be told. */
+  #asks = false;
+  #awaits = false;
 
   constructor(context: SyncContext, link: DocumentLink) {
     this.#context = context;
     this.#link = link;
+  }
+
+  /** Compares once more as soon as the document is at rest, and tells what comes of it. */
+  ask(): void {
+    this.#asks = true;
+    this.#awaits = true;
   }
 
   /** `isSettled`: nothing is missing on either side. */
@@ -40,13 +51,20 @@ export class LinkDigests {
     if (!isAtRest) this.#restsSinceMs = undefined;
     else this.#restsSinceMs ??= nowMs;
     const sinceMs = this.#restsSinceMs ?? Infinity;
-    if (nowMs - sinceMs < limits.digestRestMs || nowMs < this.#dueMs || !isAtRest) return;
+    if (nowMs - sinceMs < limits.digestRestMs || !isAtRest) return;
     const { digest } = exchange.ledger;
-    if (this.#said && equalBytes(this.#said, digest)) return;
+    const isNew = !this.#said || !equalBytes(this.#said, digest);
+    const isDue = nowMs >= this.#auditMs || (isNew && nowMs >= this.#dueMs);
+    if (!isDue && !this.#asks) return;
+    // What is only said again is looked at thoroughly: nothing else would find what lies still.
+    const isThorough = this.#asks || !isNew;
+    const flags = this.#asks ? DigestFlag.ask : 0;
+    this.#asks = false;
     this.#dueMs = nowMs + limits.digestEveryMs;
+    this.#auditMs = nowMs + limits.digestAuditMs;
     this.#said = digest;
-    this.#context.request("digest", { document, log: digest }, (ours) => {
-      if (ours.outcome === "digests") this.#say(ours, 0);
+    this.#context.request("digest", { document, log: digest, isThorough }, (ours) => {
+      if (ours.outcome === "digests") this.#say(ours, flags);
     });
   }
 
@@ -68,24 +86,37 @@ export class LinkDigests {
       content: content?.slice(),
       engine,
     };
-    this.#context.request("digest", { document, log: said.log }, (ours) => {
+    const isThorough = content !== undefined;
+    this.#context.request("digest", { document, log: said.log, isThorough }, (ours) => {
       const isComparable =
         ours.outcome === "digests" && ours.engine === engine && equalBytes(ours.log, said.log);
       if (!isComparable) return;
       this.#context.counters.digestsCompared++;
       if ((theirs.flags & DigestFlag.ask) !== 0) this.#say(ours, 0);
-      if (isEqual(ours, said)) this.#suspected = undefined;
+      if (isEqual(ours, said)) this.#agrees();
       else this.#differs(ours, said);
     });
+  }
+
+  #agrees(): void {
+    this.#suspected = undefined;
+    if (!this.#awaits && !this.#reported) return;
+    this.#awaits = false;
+    this.#reported = undefined;
+    const { session, document } = this.#link;
+    const { store } = session.peer;
+    this.#context.emit({ type: "event", event: { name: "document.agreed", document, store } });
   }
 
   /** One frame may be damaged; what is heard twice is so. */
   #differs(ours: Digests, theirs: Digests): void {
     const isKnown = this.#suspected !== undefined && isEqual(this.#suspected, theirs);
     this.#suspected = theirs;
-    if (isKnown && equalBytes(this.#reported ?? none, ours.log)) return;
+    const isReported = equalBytes(this.#reported ?? none, ours.log) && !this.#awaits;
+    if (isKnown && isReported) return;
     if (!isKnown) return this.#say(ours, DigestFlag.ask);
     this.#reported = ours.log;
+    this.#awaits = false;
     this.#context.counters.drifts++;
     const { session, document } = this.#link;
     const { store } = session.peer;

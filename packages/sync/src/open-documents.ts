@@ -154,9 +154,14 @@ export class OpenDocuments {
     }
   }
 
-  /** What is on disk of a document is not known any more: whoever exchanges it begins anew. */
+  /** What is on disk of a document is not known any more. */
   #lose(id: DocumentId): void {
     this.#context.counters.documentsUnreadable++;
+    this.reload(id);
+  }
+
+  /** Whoever exchanges the document begins anew, with what is on disk then. */
+  reload(id: DocumentId): void {
     const sessions = [...(this.#documents.get(id)?.links.keys() ?? [])];
     this.#documents.delete(id);
     for (const session of sessions) session.close(HeddleErrorCode.relayOverloaded);

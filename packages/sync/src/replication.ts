@@ -211,6 +211,18 @@ export class Replication implements SessionHost {
     });
   }
 
+  /** Compares a document with all peers that have it open; `document.agreed` or `document.drifted` tells. */
+  compare(document: DocumentId, nowMs: number): void {
+    this.#input(nowMs, () => {
+      for (const link of this.#context.linksOf(document)) link.askDigest();
+    });
+  }
+
+  /** What is on disk of a document is other than it was told: its sessions end, and begin anew. */
+  reload(document: DocumentId, nowMs: number): void {
+    this.#input(nowMs, () => this.#documents.reload(document));
+  }
+
   complete<Name extends RequestName>(
     id: RequestId,
     answer: SyncRequests[Name]["answer"],

@@ -128,10 +128,15 @@ export interface SyncRequests {
   adoptCheckpoint: { readonly ask: OfferedCheckpoint; readonly answer: AdoptAnswer };
   /**
    * Digests of a document as it is shown, when that is all of the log with this digest L and nothing
-   * else. A host that does not have it at hand says so: nothing is loaded for this.
+   * else. A host that does not have it at hand says so: nothing is loaded for this. Thoroughly means
+   * digest C too, from what is there now and not from what is remembered.
    */
   digest: {
-    readonly ask: { readonly document: DocumentId; readonly log: Uint8Array };
+    readonly ask: {
+      readonly document: DocumentId;
+      readonly log: Uint8Array;
+      readonly isThorough: boolean;
+    };
     readonly answer: DigestAnswer;
   };
   /**

@@ -78,6 +78,12 @@ export type SyncEvent =
       readonly ours: DigestAnswer;
       readonly theirs: DigestAnswer;
     }
+  /** Documents that differed, or that somebody asked about, are equal on both sides. */
+  | {
+      readonly name: "document.agreed";
+      readonly document: DocumentId;
+      readonly store: StoreId;
+    }
   /** While an exchange takes long, every second, and once when it is done. */
   | { readonly name: "sync.progress"; readonly peer: PeerKey; readonly progress: SyncProgress }
   /**

@@ -56,6 +56,8 @@ export const syncLimits = {
   /** A document is at rest after so long; then, and no more often than that, digests are compared. */
   digestRestMs: 2_000,
   digestEveryMs: 30_000,
+  /** What is at rest is compared again once in so long, thoroughly: it may have been damaged since. */
+  digestAuditMs: 24 * 60 * 60_000,
   /** Stores whose feed is followed from where it was left. */
   cursorsMax: 10_000,
   progressMs: 1_000,

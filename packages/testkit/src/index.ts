@@ -49,3 +49,4 @@ export {
 } from "./projections/memory-source.ts";
 export { inconsistenciesIn, readTotals, recountSource } from "./projections/read-projection.ts";
 export { checkFoldLaws, checkFoldOrder, type FoldLawOptions } from "./projections/fold-laws.ts";
+export { PairedConnection } from "./paired-connection.ts";

@@ -1,6 +1,7 @@
 import { documentIdOf, HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import type { YDoc } from "@heddle/document";
 
+import type { DriftWatch } from "../drift/drift-watch.ts";
 import type { LivePeers, OutboxView } from "../peers/live-peers.ts";
 import type { Replica } from "../replica.ts";
 import { connectPresence } from "./connect-presence.ts";
@@ -11,6 +12,7 @@ export interface LiveReplicaOptions {
   readonly replica: Replica;
   readonly environment: Environment;
   readonly peers?: LivePeers | undefined;
+  readonly drift?: DriftWatch | undefined;
   /** Lets go of what was opened for the replica, after it. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -21,6 +23,11 @@ export class LiveReplica implements AsyncDisposable {
   readonly replica: Replica;
   /** `undefined` for a replica that was opened without any. */
   readonly peers: LivePeers | undefined;
+  /**
+   * Finds documents that are not what their log adds up to, or not what peers show, and has them repaired;
+   * `undefined` where nobody does.
+   */
+  readonly drift: DriftWatch | undefined;
   readonly #options: LiveReplicaOptions;
   readonly #documents = new Set<LiveDocument>();
 
@@ -28,6 +35,7 @@ export class LiveReplica implements AsyncDisposable {
     this.#options = options;
     this.replica = options.replica;
     this.peers = options.peers;
+    this.drift = options.drift;
   }
 
   /** What this device has written and nobody else is known to have; `undefined` without peers. */
@@ -81,6 +89,8 @@ export class LiveReplica implements AsyncDisposable {
    * @throws HeddleError when edits could not be saved; everything is closed all the same.
    */
   async close(): Promise<void> {
+    // What it has begun may open documents again.
+    await this.drift?.stop();
     const closing = await Promise.allSettled([...this.#documents].map((live) => live.close()));
     await this.#options.peers?.stop();
     await this.replica.close();

@@ -51,13 +51,14 @@ export type Adoption =
     };
 
 /** A checkpoint of a peer that is what it says. */
-interface Proved extends CheckpointVector {
+export interface Proved extends CheckpointVector {
   readonly chunks: readonly Uint8Array[];
   readonly state: ParsedUpdate;
   readonly folded: FoldedState;
 }
 
-class Refusal extends Error {
+/** Why a checkpoint is not taken. */
+export class Refusal extends Error {
   readonly reason: CheckpointRefusal;
 
   constructor(reason: CheckpointRefusal, why: string) {
@@ -127,7 +128,7 @@ async function adopt(
 }
 
 /** Compares a checkpoint with what its header says, the state by a fold away from this thread. */
-async function prove(
+export async function prove(
   { environment: { hash, compression }, folder }: CheckpointAdopting,
   { header, vector: joinedVector, payload }: OfferedCheckpoint,
 ): Promise<Proved> {

@@ -7,7 +7,7 @@ import { digestsOf, storedDigests, Typist } from "../checkpoint.fixture.ts";
 import { nodeVerifier } from "../node-environment.ts";
 import { environment, signer } from "../replica.fixture.ts";
 import { covering, Holder, notesId } from "./adopt.fixture.ts";
-import { PairedConnection } from "./paired-connection.fixture.ts";
+import { PairedConnection } from "@heddle/testkit";
 import { PeerHost } from "./peer-host.ts";
 
 // Goal: replicas that lack what others have dropped come to hold the same, over the wire.

@@ -1,6 +1,7 @@
 import { isHeddleError } from "@heddle/core";
 import type { Replication, SyncEffect, SyncEvent, SyncRequest } from "@heddle/sync";
 
+import { isDamage } from "../drift/audit-journal.ts";
 import type { PeerConnections } from "./peer-connections.ts";
 import { answerPeerRequest, type PeerRequestTools } from "./peer-requests.ts";
 
@@ -70,6 +71,7 @@ export class MachineEffects {
         if (!isHeddleError(error)) throw error;
         const fields = { request: request.type, code: error.code, error: error.message };
         environment.logger.warn("peer.request_failed", fields);
+        if (isDamage(error) && "document" in request) this.#parts.drift?.suspect(request.document);
         return failedAnswers[request.type];
       })
       .then((answer) => {

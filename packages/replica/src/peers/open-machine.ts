@@ -22,7 +22,9 @@ export async function openMachine(
   notes: PeerNotes,
   mayOpenNew: (peer: PeerKey) => boolean,
 ): Promise<Replication> {
-  const { store, replica, environment, signer, limits } = options;
+  const { store, replica, environment, signer, drift } = options;
+  // What is at rest is compared with peers as often as with its own log.
+  const limits = { ...(drift && { digestAuditMs: drift.auditIntervalMs }), ...options.limits };
   const { role, engine, adopt, follow, hasOutbox } = options;
   const { devicePublicKey } = signer;
   const incarnations = await store.readIncarnations();
@@ -43,7 +45,7 @@ export async function openMachine(
     follow,
     hasOutbox,
     mayOpenNew,
-    ...(limits && { limits }),
+    limits,
     ...(replica.members && membersFirst(replica.members)),
   };
   return new Replication(machineOptions, cursors, kept);

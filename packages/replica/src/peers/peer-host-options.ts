@@ -1,6 +1,7 @@
 import type { Environment, LogStore, Signer, Verifier } from "@heddle/core";
 import type { PeerRole, SyncEvent, SyncLimits } from "@heddle/sync";
 
+import type { DriftWatch } from "../drift/drift-watch.ts";
 import type { Replica } from "../replica.ts";
 
 /** What is shared with peers, and how much of it at a time. */
@@ -23,4 +24,6 @@ export interface PeerHostOptions {
   readonly hasOutbox: boolean;
   readonly limits?: Partial<SyncLimits>;
   readonly onEvent?: (event: SyncEvent) => void;
+  /** Who repairs documents that differ: without it nothing is compared, and what is damaged stays closed. */
+  readonly drift?: DriftWatch | undefined;
 }

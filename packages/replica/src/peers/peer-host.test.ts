@@ -8,7 +8,7 @@ import { environment, notes, signer } from "../replica.fixture.ts";
 import { Replica } from "../replica.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import { FailingStore } from "./failing-store.fixture.ts";
-import { PairedConnection } from "./paired-connection.fixture.ts";
+import { PairedConnection } from "@heddle/testkit";
 import type { SessionEnd } from "./peer-connections.ts";
 import { PeerHost } from "./peer-host.ts";
 

@@ -95,6 +95,11 @@ export class PeerHost {
       machine: () => this.#machine,
       onEvent: (event) => this.#onEvent(event),
     });
+    options.drift?.attach({
+      compare: (document) => this.#input((machine) => machine.compare(document, this.#nowMs)),
+      reload: (document) => this.#input((machine) => machine.reload(document, this.#nowMs)),
+      want: (entry) => this.want(entry),
+    });
     this.#stopObserving = options.replica.observe({
       onStored: (round) => this.#onStored(round),
       onStateChange: (state) => this.#onStateChange(state),
@@ -273,6 +278,8 @@ export class PeerHost {
     }
     this.#input(() => {
       for (const { entry, envelopes } of documents) {
+        // Its log has a hole: the machine hears of it anew when that is filled.
+        if (this.#options.drift?.isDegraded(entry.id)) continue;
         // What came from other replicas is answered where it was asked for.
         const own = envelopes.filter((envelope) => envelope.lane === lane.id);
         if (own.length > 0) machine.storedHere(entry, own, lane, arrival, this.#nowMs);
@@ -338,6 +345,7 @@ export class PeerHost {
     if (event.name === "edits.pushed") this.#told.pushed(event);
     if (event.name === "lane.refused") this.#told.refused(event.refusal);
     this.presence.onEvent(event);
+    this.#options.drift?.onSyncEvent(event);
     this.#options.onEvent?.(event);
   }
 

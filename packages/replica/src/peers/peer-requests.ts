@@ -13,8 +13,15 @@ import {
   type Verifier,
   type VersionVector,
 } from "@heddle/core";
-import type { AdoptAnswer, LoadedDocument, StoreAnswer, SyncRequest } from "@heddle/sync";
+import type {
+  AdoptAnswer,
+  DigestAnswer,
+  LoadedDocument,
+  StoreAnswer,
+  SyncRequest,
+} from "@heddle/sync";
 
+import type { DriftWatch } from "../drift/drift-watch.ts";
 import { heldPositions } from "../held-positions.ts";
 import type { Replica } from "../replica.ts";
 import { countedEnvelopes, countedVector } from "../space/peer-view.ts";
@@ -36,6 +43,7 @@ export interface PeerRequestTools {
   readonly recent: RecentEnvelopes;
   readonly notes: PeerNotes;
   readonly checkpoints: ServedCheckpoints;
+  readonly drift?: DriftWatch | undefined;
 }
 
 /**
@@ -50,6 +58,9 @@ export async function answerPeerRequest(
 ): Promise<unknown> {
   const { store, environment, signer, verifier, lanes, recent, checkpoints } = tools;
   const { hash } = environment;
+  if (tools.drift && isDegraded(tools.drift, request)) {
+    return answerOfDegraded(tools, tools.drift, request);
+  }
   switch (request.type) {
     case "sign":
       return signer.sign(request.bytes);
@@ -86,10 +97,64 @@ export async function answerPeerRequest(
     case "adoptCheckpoint":
       return adopt(tools, request);
     case "digest":
-      return { outcome: "unavailable" };
+      return digestOf(tools, request);
     default:
       return unreachable(request);
   }
+}
+
+/** What of a document that is damaged peers are answered another way. */
+type DegradedRequest = Extract<
+  SyncRequest,
+  { readonly type: "load" | "read" | "store" | "adoptCheckpoint" }
+>;
+
+function isDegraded(drift: DriftWatch, request: SyncRequest): request is DegradedRequest {
+  switch (request.type) {
+    case "load":
+    case "read":
+      return drift.isDegraded(request.document);
+    case "store":
+    case "adoptCheckpoint":
+      return drift.isDegraded(request.entry.id);
+    default:
+      return false;
+  }
+}
+
+async function answerOfDegraded(
+  tools: PeerRequestTools,
+  drift: DriftWatch,
+  request: DegradedRequest,
+): Promise<unknown> {
+  const { store, environment, signer, lanes } = tools;
+  switch (request.type) {
+    case "load": {
+      const forks = await tools.notes.readForks(request.document);
+      return { ...(await drift.soundPart(request.document)), forks };
+    }
+    case "read": {
+      const reach = await drift.reach(request.document);
+      return readForPeer({ store, hash: environment.hash, signer, lanes }, { ...request, reach });
+    }
+    case "store":
+      return drift.take(request);
+    case "adoptCheckpoint":
+      // As of one that is whole.
+      if (tools.replica.members) return { outcome: "refused", reason: "content" };
+      return drift.adopt(request);
+    default:
+      return unreachable(request);
+  }
+}
+
+/** Without anybody to compare them, documents are not put together for it. */
+async function digestOf(
+  { drift }: PeerRequestTools,
+  { document, log, isThorough }: Extract<SyncRequest, { readonly type: "digest" }>,
+): Promise<DigestAnswer> {
+  if (drift === undefined || drift.isDegraded(document)) return { outcome: "unavailable" };
+  return drift.digests.answer(document, log, isThorough);
 }
 
 async function changedEntries(store: LogStore, after: number): Promise<readonly DocumentEntry[]> {

@@ -30,6 +30,8 @@ export interface PeerRange {
   readonly lane?: LaneId;
   /** Of lanes that have more: how far, at least. Without it only the disk can say. */
   readonly upTo?: ReadonlyMap<LaneId, number>;
+  /** Nothing beyond these seqs, and of no other lanes: what lies behind them cannot be read. */
+  readonly reach?: ReadonlyMap<LaneId, number>;
   /** About so many bytes. */
   readonly bytesMax: number;
 }
@@ -51,13 +53,17 @@ const signedMax = { envelopes: 48, bytes: 64 * 1024 } as const;
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
 export async function readForPeer(reading: PeerReading, range: PeerRange): Promise<ReadForPeer> {
-  const { document, above, lane, upTo, bytesMax } = range;
+  const { document, above, lane, upTo, reach, bytesMax } = range;
   const stretches = new Stretches(reading);
   const recent = upTo && reading.recent?.read({ document, above, upTo, bytesMax });
   for (const envelope of recent ?? []) await stretches.add(envelope);
   if (recent) return stretches.end();
   let bytes = 0;
-  for await (const chunk of reading.store.readLogByArrival(document, { above, lane })) {
+  for await (const chunk of reading.store.readLogByArrival(document, {
+    above,
+    lane,
+    upTo: reach,
+  })) {
     for (const stored of chunk) {
       await stretches.add(decodeEnvelope(reading.hash, stored.bytes));
       bytes += stored.bytes.length;

@@ -15,7 +15,7 @@ import { ephemeralDeviceKey, nodeVerifier } from "../node-environment.ts";
 import { openLiveReplica } from "../open-live-replica.ts";
 import { environment, notes } from "../replica.fixture.ts";
 import { Replica } from "../replica.ts";
-import { PairedConnection } from "./paired-connection.fixture.ts";
+import { PairedConnection } from "@heddle/testkit";
 import { PeerHost } from "./peer-host.ts";
 import type { RefusedEdit } from "./read-refused.ts";
 

@@ -6,7 +6,7 @@ import * as Y from "yjs";
 import { nodeVerifier } from "../node-environment.ts";
 import { environment, notes, signer } from "../replica.fixture.ts";
 import { Replica } from "../replica.ts";
-import { PairedConnection } from "./paired-connection.fixture.ts";
+import { PairedConnection } from "@heddle/testkit";
 import { PeerHost } from "./peer-host.ts";
 
 // Goal: who waits for copies elsewhere is told the truth in the next process too.

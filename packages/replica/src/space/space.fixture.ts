@@ -15,7 +15,7 @@ import { expect } from "vitest";
 import type { LiveReplica } from "../live/live-replica.ts";
 import { ephemeralDeviceKey, nodeVerifier } from "../node-environment.ts";
 import { openLiveReplica } from "../open-live-replica.ts";
-import { PairedConnection } from "../peers/paired-connection.fixture.ts";
+import { PairedConnection } from "@heddle/testkit";
 import { environment } from "../replica.fixture.ts";
 import type { MemberActs } from "./member-acts.ts";
 import type { SpaceMembers } from "./space-members.ts";

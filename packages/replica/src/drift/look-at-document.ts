@@ -1,0 +1,180 @@
+import {
+  equalBytes,
+  HeddleError,
+  HeddleErrorCode,
+  logDigest,
+  type DocumentId,
+  type DocumentSurvey,
+} from "@heddle/core";
+import {
+  classifyDrift,
+  type ContentDigests,
+  type DriftEvidence,
+  type DriftFinding,
+} from "@heddle/reconcile";
+
+import { verifyCheckpoint } from "../read-checkpoint.ts";
+import type { Replica } from "../replica.ts";
+import { isDamage } from "./audit-journal.ts";
+import { foldDocument, type FoldedDocument, type FoldTools } from "./fold-document.ts";
+import { findSharedClients } from "./shared-clients.ts";
+
+export interface LookTools extends FoldTools {
+  readonly replica: Replica;
+}
+
+/** What a peer said that it shows, and of which log. */
+export interface HeardDigests extends ContentDigests {
+  readonly log: Uint8Array;
+}
+
+/** One look at a document: what was found, and what it was found from. */
+export interface DriftLook {
+  readonly finding: DriftFinding | undefined;
+  readonly survey: DocumentSurvey;
+  /** Numbers of checkpoints that are not what they say, beside those that cannot be read. */
+  readonly checkpointsWrong: readonly number[];
+  /** Of the disk, put together anew; missing where it is damaged, or was not asked for. */
+  readonly rebuilt: ContentDigests | undefined;
+  /** Of what is shown: the first that differs from the disk, if one does. */
+  readonly shown: ContentDigests | undefined;
+}
+
+export interface LookOptions {
+  /** The records alone: nothing is folded. */
+  readonly isShallow?: boolean;
+  readonly theirs?: HeardDigests | undefined;
+}
+
+/** Live edits move both sides of a comparison; after so many it is left for the next time. */
+const comparisonsMax = 3;
+
+/**
+ * Looks at a document in all ways there are: its records one by one, what they add up to, with and
+ * without the checkpoint, what is shown, and what a peer shows. Changes nothing.
+ *
+ * @returns `undefined` where nothing of it is here.
+ * @throws HeddleError `HEDDLE_STORAGE_*`, but not for damage of the document: that is found.
+ */
+export async function lookAtDocument(
+  tools: LookTools,
+  id: DocumentId,
+  { isShallow = false, theirs }: LookOptions = {},
+): Promise<DriftLook | undefined> {
+  const { replica, store } = tools;
+  const survey = await replica.access.reading(id, () => store.surveyDocument(id));
+  if (survey === undefined) return undefined;
+  const checkpointsWrong = await wrongCheckpoints(tools, survey);
+  let damages = damagesIn(survey) + checkpointsWrong.length;
+  const evidence: { -readonly [Key in keyof DriftEvidence]: DriftEvidence[Key] } = {
+    logs: "unknown",
+    hasGap: false,
+    lacksDependency: false,
+    damages,
+    forks: 0,
+  };
+  if (damages === 0 && !isShallow) {
+    const compared = await compare(tools, survey, theirs);
+    if (compared === undefined) damages++;
+    else Object.assign(evidence, compared);
+  }
+  const finding = classifyDrift({ ...evidence, damages });
+  const { rebuilt, shown } = evidence;
+  return { finding, survey, checkpointsWrong, rebuilt, shown };
+}
+
+/** What of a document cannot be read. */
+export function damagesIn(survey: DocumentSurvey): number {
+  const holes = survey.lanes.reduce((sum, lane) => sum + lane.holes.length, 0);
+  const checkpoints = survey.checkpoints.filter(({ isWhole }) => !isWhole).length;
+  const kept = Number(survey.isVectorLost) + Number(survey.entry === undefined);
+  return holes + checkpoints + kept + survey.others.length;
+}
+
+async function wrongCheckpoints(tools: LookTools, survey: DocumentSurvey): Promise<number[]> {
+  const { store } = tools;
+  // One that cannot be read hides all of them; it is counted by the survey.
+  if (survey.checkpoints.some(({ isWhole }) => !isWhole)) return [];
+  const wrong: number[] = [];
+  for (const stored of await store.readCheckpoints(survey.document)) {
+    try {
+      await verifyCheckpoint(tools, stored);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      wrong.push(stored.number);
+    }
+  }
+  return wrong;
+}
+
+type Compared = Partial<DriftEvidence>;
+
+/** `undefined` where the log does not prove itself, although each of its records is what was written. */
+async function compare(
+  tools: LookTools,
+  survey: DocumentSurvey,
+  theirs: HeardDigests | undefined,
+): Promise<Compared | undefined> {
+  const { replica } = tools;
+  const { document: id } = survey;
+  const fold = (withCheckpoint: boolean): Promise<FoldedDocument | undefined> =>
+    replica.access.reading(id, () => foldDocument(tools, id, withCheckpoint));
+  try {
+    for (let comparison = 1; comparison <= comparisonsMax; comparison++) {
+      const rebuilt = await fold(true);
+      if (rebuilt === undefined) return {};
+      const shown = await shownOf(tools, id, rebuilt);
+      if (shown === "moved") continue;
+      const hasCheckpoint = survey.checkpoints.length > 0;
+      const refolded = hasCheckpoint ? await fold(false) : undefined;
+      const isSame = refolded === undefined || equalBytes(refolded.log, rebuilt.log);
+      const isHeard = theirs !== undefined && equalBytes(theirs.log, rebuilt.log);
+      return {
+        rebuilt: rebuilt.digests,
+        ...(shown && { shown }),
+        ...(refolded && isSame && { refolded: refolded.digests }),
+        ...(isHeard && { theirs, logs: "equal" as const, forks: await forksOf(tools, id) }),
+      };
+    }
+    return {};
+  } catch (error) {
+    if (isDamage(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The first of what is shown that is not what the disk says; any one where all are. */
+async function shownOf(
+  { replica, environment }: LookTools,
+  id: DocumentId,
+  rebuilt: FoldedDocument,
+): Promise<ContentDigests | "moved" | undefined> {
+  const loaded = replica.loaded(id);
+  if (loaded === undefined) return undefined;
+  const log = logDigest(environment.hash, await loaded.whenDurable());
+  const all = loaded.shown(true);
+  if (!equalBytes(log, rebuilt.log)) return all.length > 0 ? "moved" : undefined;
+  // What is left out of the log is left out of what is shown: the name of the engine says the same.
+  const { engine } = rebuilt.digests;
+  const named = all.map(({ engine: own, state, content }): ContentDigests => {
+    return { engine: engine.startsWith(own) ? engine : own, state, content };
+  });
+  return named.find((shown) => !isSame(shown, rebuilt.digests)) ?? named[0];
+}
+
+function isSame(a: ContentDigests, b: ContentDigests): boolean {
+  const isState = a.engine === b.engine && equalBytes(a.state, b.state);
+  return isState && (!a.content || !b.content || equalBytes(a.content, b.content));
+}
+
+async function forksOf({ store, environment }: LookTools, id: DocumentId): Promise<number> {
+  const forks = await store.readForks(id);
+  return forks.length + (await findSharedClients({ store, environment }, id)).length;
+}
+
+/** The survey of a document that has to be there. */
+export function surveyed(look: DriftLook | undefined, id: DocumentId): DriftLook {
+  if (look) return look;
+  const message = `document ${id} is not here any more`;
+  throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
+}
