@@ -96,6 +96,14 @@ describe.skipIf(noBrowserReason !== undefined)("HeddleProvider in Chromium", () 
     for (const tab of [second, third, fresh]) {
       expect(await view(tab)).toMatchObject({ text, errors: [] });
     }
+
+    // The one that waited longest stores by now.
+    const closedMs = Date.now();
+    await second.close();
+    await type(third, "six ");
+    await eventually(async () => (await view(third)).saved).toBe("strict");
+    process.stdout.write(`fail-over of a closed tab: ${Date.now() - closedMs} ms\n`);
+    await eventually(async () => (await view(fresh)).text).toBe(`${text}six `);
   });
 
   test("[CLT-1] a worker, which has neither document nor window, uses it as a page does", async () => {

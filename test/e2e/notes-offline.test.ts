@@ -102,4 +102,37 @@ describe.skipIf(isSkipped)("notes without a network", () => {
     await eventually(() => late.text()).toBe(await ada.text());
     expect([...ada.complaints, ...bo.complaints, ...late.complaints]).toEqual([]);
   });
+
+  it("[APP-4] what this browser keeps is said as it is: by the browser alone, in this window only, thrown away", async () => {
+    const url = `${relay.url}/#/kept`;
+    const openAs = (name: string, script?: () => void) =>
+      NotesWindow.open(browser, { url, name, ...(script && { script }) });
+    await using relaxed = await openAs("Ada", () => {
+      Object.defineProperty(IDBTransaction.prototype, "durability", { get: () => "relaxed" });
+    });
+    await using bare = await openAs("Bo", () => {
+      Object.defineProperty(globalThis, "indexedDB", { value: undefined });
+    });
+    await using evicted = await openAs("Cy");
+    for (const window of [relaxed, bare, evicted]) await window.whenConnected();
+    await relaxed.typeAtEnd(["woven "]);
+    await relaxed.whenStatus("Saved by the browser");
+    await relaxed.page.getByText("Notes are kept by this browser").waitFor();
+    await bare.whenStatus("In this window only");
+    await bare.page.getByText("Notes are kept in this window only").waitFor();
+    await evicted.whenStatus("Saved");
+
+    await evicted.evict();
+    await evicted.page.getByText("This browser has thrown away what it kept").waitFor();
+    await eventually(() => evicted.text()).toBe("woven ");
+    await evicted.whenStatus("Saved");
+
+    bare.isRelayDown = true;
+    await relay.kill();
+    await bare.whenStatus("Offline");
+    await bare.typeAtEnd(["alone "]);
+    await bare.page.getByText("Your edits are in this window only: keep it open").waitFor();
+    expect(await bare.asksBeforeClosing()).toBe(true);
+    expect(await bare.overflows()).toEqual([]);
+  });
 });

@@ -19,6 +19,8 @@ export interface NotesWindowOptions {
   readonly url: string;
   readonly name: string;
   readonly context?: BrowserContextOptions;
+  /** Runs in the page before its own program: how this browser differs from others. */
+  readonly script?: () => void;
 }
 
 /** One person at one window of the notes page, with a browser profile of their own. */
@@ -50,7 +52,7 @@ export class NotesWindow implements AsyncDisposable {
 
   static async open(
     browser: Browser,
-    { url, name, context: settings }: NotesWindowOptions,
+    { url, name, context: settings, script }: NotesWindowOptions,
   ): Promise<NotesWindow> {
     const context = await browser.newContext({
       viewport: { width: 1100, height: 720 },
@@ -61,6 +63,7 @@ export class NotesWindow implements AsyncDisposable {
       (chosen) => localStorage.setItem("heddle.notes.name", chosen),
       name,
     );
+    if (script) await context.addInitScript(script);
     const window = new NotesWindow(context, await context.newPage());
     await window.page.goto(url);
     return window;
@@ -159,6 +162,22 @@ export class NotesWindow implements AsyncDisposable {
         .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
         .map(({ className, tagName }) => className || tagName);
     });
+  }
+
+  /** The browser clears what this site has stored, as it does when the disk gets full. */
+  async evict(): Promise<void> {
+    const session = await this.#context.newCDPSession(this.page);
+    const { origin } = new URL(this.page.url());
+    await session.send("Storage.clearDataForOrigin", { origin, storageTypes: "indexeddb" });
+  }
+
+  /** Whether the browser asks before it closes the window; it stays open. */
+  async asksBeforeClosing(): Promise<boolean> {
+    const asked = this.page.waitForEvent("dialog");
+    await this.page.close({ runBeforeUnload: true });
+    const dialog = await asked;
+    await dialog.dismiss();
+    return dialog.type() === "beforeunload";
   }
 
   async screenshot(name: string): Promise<Buffer> {

@@ -164,6 +164,21 @@ describe.skipIf(noBrowserReason !== undefined)("a profile in Chromium", () => {
     await eventually(async () => (await view(again)).text).toBe("kept on ");
     expect((await view(tab)).errors).toEqual([]);
 
+    // An application that clears its data itself does not wait for its own pages.
+    await tab.evaluate(
+      async (name) => {
+        const removal = indexedDB.deleteDatabase(name);
+        await new Promise((resolve) => (removal.onsuccess = resolve));
+      },
+      `heddle-${new URL(pages.relayUrl).host}`,
+    );
+    await type(tab, "and on ");
+    await eventually(async () => (await view(tab)).saved).toBe("strict");
+    await crash(tab);
+    const kept = await pages.open(tab.context());
+    await all([kept], ["and", "kept", "on", "on"]);
+    await kept.close();
+
     await again.close();
     await tab.close();
     const other = await tab.context().newPage();

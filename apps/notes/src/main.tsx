@@ -7,7 +7,7 @@ import { relayAddress } from "./relay-address.ts";
 
 const documents = new OpenDocuments(relayAddress(location));
 
-// The browser asks before it closes a window whose edits are not on this device yet.
+// The browser asks before it closes a window whose edits are nowhere else.
 addEventListener("beforeunload", (event) => {
   if (documents.hasUnsavedEdits()) event.preventDefault();
 });

@@ -41,7 +41,7 @@ export class OpenDocuments {
   hasUnsavedEdits(): boolean {
     return [...this.#holdings.values()].some(({ document }) => {
       const { saved, pending } = document.status();
-      return saved === false && pending > 0;
+      return (saved === false || saved === "memory") && pending > 0;
     });
   }
 

@@ -21,6 +21,8 @@ export interface DocumentStatus {
   readonly pending: number;
   /** Why nothing can be stored on this device, as a code; `undefined` when all is well. */
   readonly trouble: string | undefined;
+  /** The browser has thrown away what it had kept. */
+  readonly wasEvicted: boolean;
 }
 
 /** One Yjs document and its provider, for as long as anything on the page shows it. */
@@ -42,6 +44,7 @@ export class SharedDocument {
     saved: false,
     pending: 0,
     trouble: undefined,
+    wasEvicted: false,
   };
 
   constructor(relay: string, name: string, isOnline: boolean) {
@@ -66,6 +69,7 @@ export class SharedDocument {
     };
     provider.on("saved", changed);
     provider.on("outbox", changed);
+    provider.on("store-error", changed);
     provider.on("suspended", onTrouble);
     provider.on("failed", onTrouble);
     const onLoaded = (): void => {
@@ -124,7 +128,7 @@ export class SharedDocument {
   #publish(connection: ConnectionState): void {
     const before = this.#status;
     const everLoaded = before.everLoaded || connection.name === "connected";
-    const { saved, outbox } = this.#provider;
+    const { saved, outbox, storeError } = this.#provider;
     if (saved !== false) this.#trouble = undefined;
     const status = {
       connection,
@@ -134,6 +138,7 @@ export class SharedDocument {
       saved,
       pending: outbox.pending,
       trouble: this.#trouble,
+      wasEvicted: before.wasEvicted || storeError?.code === "HEDDLE_STORAGE_EVICTED",
     };
     const isSame = (Object.keys(status) as (keyof DocumentStatus)[]).every((field) => {
       return status[field] === before[field];

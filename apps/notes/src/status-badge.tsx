@@ -57,9 +57,11 @@ const savedHere = {
 };
 
 function noticeText(status: DocumentStatus): string | undefined {
-  const { connection, isHere, isApart, saved, pending, trouble } = status;
+  const { connection, isHere, isApart, saved, pending, trouble, wasEvicted } = status;
   if (trouble !== undefined)
     return `This browser stores nothing at the moment (${trouble}). What you write is in this window only: keep it open.`;
+  if (wasEvicted)
+    return "This browser has thrown away what it kept of your notes. What is shown is kept again; edits that were not sent before, and in no open window, are lost.";
   if (connection.name === "refused") {
     const because = connection.reason === "" ? `code ${connection.code}` : connection.reason;
     return `The relay refused this note (${because}). What you write here stays on this device.`;

@@ -38,6 +38,11 @@ export class OwnedDatabase extends LevelDatabase {
     super(level);
     this.#parts = parts;
     parts.db.addEventListener("close", () => parts.onLost(evicted()));
+    // Somebody removes it, or opens it as a newer version, and would wait for this page for ever.
+    parts.db.addEventListener("versionchange", ({ newVersion }) => {
+      parts.db.close();
+      parts.onLost(newVersion === null ? evicted() : superseded(undefined));
+    });
   }
 
   protected override async commit(operations: readonly Operation[]): Promise<void> {
