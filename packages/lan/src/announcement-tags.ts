@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
+import type { AnnouncedText } from "@heddle/sync";
 
 import type { DeviceIdentity, Fingerprint } from "./device-identity.ts";
-import type { AnnouncedText } from "./discovery.ts";
 import type { PairedDevice } from "./paired-device.ts";
 
 /** Of the text of announcements; others are nobody's. */

@@ -1,12 +1,11 @@
 import { HeddleErrorCode, type HeddleError } from "@heddle/core";
+import type { AnnouncedText, Sighting } from "@heddle/sync";
+import { describeDiscoveryContract, MemorySegment } from "@heddle/testkit";
 import { describe, expect, test, vi } from "vitest";
 
 import { bonjourDiscovery } from "./bonjour-discovery.ts";
-import { describeDiscoveryContract } from "./discovery-contract.fixture.ts";
-import type { AnnouncedText, Sighting } from "./discovery.ts";
 import { newLanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
-import { MemorySegment } from "./memory-segment.fixture.ts";
 
 // Goal: discovery finds who is there, and no packet of anybody does harm.
 // Method: the contract, and floods, on a segment in memory; real multicast is in test/faults/lan.test.ts.

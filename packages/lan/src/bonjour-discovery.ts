@@ -1,13 +1,13 @@
 import { HeddleError, HeddleErrorCode, type Clock } from "@heddle/core";
 import { Bonjour, type Browser, type Service } from "bonjour-service";
-
 import type {
   AnnouncedText,
   Announcement,
   Discovery,
   DiscoveryHandlers,
   RunningDiscovery,
-} from "./discovery.ts";
+} from "@heddle/sync";
+
 import { GuardedSocket, type PacketSocket } from "./guarded-socket.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";

@@ -5,6 +5,7 @@ import path from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 
 import { nodeEnvironment } from "@heddle/replica/node";
+import { MemorySegment } from "@heddle/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { announcedText } from "./announcement-tags.ts";
@@ -16,7 +17,6 @@ import { KnownAddresses } from "./known-addresses.ts";
 import { newLanCounters } from "./lan-counters.ts";
 import { LanListener } from "./lan-listener.ts";
 import { LanSite, newFolder, newIdentity, pairedWith } from "./lan-site.fixture.ts";
-import { MemorySegment } from "./memory-segment.fixture.ts";
 import { PairedDevices } from "./paired-devices.ts";
 
 // Goal: whoever asks why devices do not find each other is told the cause.

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 
 import type { Clock, Scheduler } from "@heddle/core";
-import { subprotocol } from "@heddle/sync";
+import { subprotocol, type Discovery, type RunningDiscovery, type Sighting } from "@heddle/sync";
 
 import { addressText, type LanAddress } from "./address.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
-import type { Discovery, RunningDiscovery, Sighting } from "./discovery.ts";
 import type { KnownAddresses } from "./known-addresses.ts";
 import { diagnosePort } from "./diagnose-port.ts";
 import { knockAt, type KnockAnswer, type Knocked } from "./knock-at.ts";

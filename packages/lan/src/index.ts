@@ -17,7 +17,14 @@ export {
 export { bonjourDiscovery } from "./bonjour-discovery.ts";
 export { diagnoseLan, type DiagnoseOptions } from "./diagnose-lan.ts";
 export * from "./lan-finding.ts";
-export type * from "./discovery.ts";
+export type {
+  AnnouncedText,
+  Announcement,
+  Discovery,
+  DiscoveryHandlers,
+  RunningDiscovery,
+  Sighting,
+} from "@heddle/sync";
 export { KnownAddresses } from "./known-addresses.ts";
 export { hostsOf } from "./own-hosts.ts";
 export { lan, lanFolders, openParty, type Lan, type LanOptions } from "./lan.ts";

@@ -8,14 +8,13 @@ import {
   type PeerHost,
   type RunningPeerSource,
 } from "@heddle/replica";
-import type { Connection, PeerKey } from "@heddle/sync";
+import type { Connection, Discovery, PeerKey, RunningDiscovery, Sighting } from "@heddle/sync";
 
 import { addressText } from "./address.ts";
 import { announcedBy, announcedText } from "./announcement-tags.ts";
 import { BoundConnection } from "./bound-connection.ts";
 import { DeviceAllowance } from "./device-allowance.ts";
 import { shortFingerprint, type DeviceIdentity, type Fingerprint } from "./device-identity.ts";
-import type { Discovery, RunningDiscovery, Sighting } from "./discovery.ts";
 import type { KnownAddresses } from "./known-addresses.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";

@@ -4,11 +4,11 @@ import path from "node:path";
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import type { PeerGround, PeerSource } from "@heddle/replica";
 import { openDevicePrivateKey } from "@heddle/replica/node";
+import type { Discovery } from "@heddle/sync";
 
 import { parseAddress, type LanAddress } from "./address.ts";
 import { bonjourDiscovery } from "./bonjour-discovery.ts";
 import { identityOf, type DeviceIdentity, type Fingerprint } from "./device-identity.ts";
-import type { Discovery } from "./discovery.ts";
 import { joinPairing } from "./join-pairing.ts";
 import { KnownAddresses } from "./known-addresses.ts";
 import { newLanCounters, type LanCounters } from "./lan-counters.ts";

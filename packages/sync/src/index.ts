@@ -12,6 +12,7 @@ export {
 } from "./frame-shapes.ts";
 export * from "./close-words.ts";
 export * from "./dial-attempt.ts";
+export type * from "./discovery.ts";
 export * from "./frame-connection.ts";
 export * from "./handshake.ts";
 export * from "./http-wire.ts";

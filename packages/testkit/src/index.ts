@@ -11,6 +11,8 @@ export { describeLogStoreContract, type LogStoreContractOptions } from "./log-st
 export type { LogStoreHarness, LogStoreSite } from "./log-store/store-bench.ts";
 export { behindLetters, letters } from "./behind-letters.ts";
 export { CountedScheduler } from "./counted-scheduler.ts";
+export { describeDiscoveryContract, type DiscoverySite } from "./discovery-contract.ts";
+export { MemorySegment } from "./memory-segment.ts";
 export { ManualTime } from "./manual-time.ts";
 export {
   describeProjectionStoreContract,

@@ -1,7 +1,6 @@
 import type { HeddleError } from "@heddle/core";
+import type { AnnouncedText, Discovery, RunningDiscovery, Sighting } from "@heddle/sync";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-
-import type { AnnouncedText, Discovery, RunningDiscovery, Sighting } from "./discovery.ts";
 
 /** A network on which machines discover each other. */
 export interface DiscoverySite {

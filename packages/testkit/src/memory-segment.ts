@@ -1,18 +1,20 @@
+import type { Socket } from "node:dgram";
 import { EventEmitter } from "node:events";
 
-import type { PacketSocket } from "./guarded-socket.ts";
-
-/** One network segment in memory: what anybody sends to the group, everybody on it hears. */
+/**
+ * One network segment in memory: what anybody sends to the group, everybody on it hears. Its sockets do what
+ * libraries of multicast DNS ask of a UDP socket, and no more.
+ */
 export class MemorySegment {
   readonly #sockets = new Map<MemorySocket, string>();
   /** Everything that was sent, oldest first. */
   readonly packets: Buffer[] = [];
 
-  socketAt(host: string): PacketSocket {
+  socketAt(host: string): Socket {
     const socket = new MemorySocket((packet) => this.send(packet, host));
     this.#sockets.set(socket, host);
     socket.once("close", () => this.#sockets.delete(socket));
-    return socket as unknown as PacketSocket;
+    return socket as unknown as Socket;
   }
 
   send(packet: Buffer, address: string): void {
