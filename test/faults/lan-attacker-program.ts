@@ -72,7 +72,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const answers: Readonly<Record<string, () => unknown>> = {
     heard: () => [...heard.values()],
     forge,
-    counts: () => ({ visitors, bytesHeard }),
+    counts: () => ({ visitors, bytesHeard, port }),
     knock: () => knock(host, Number(at)),
   };
   console.log(JSON.stringify(await answers[order!]!()));

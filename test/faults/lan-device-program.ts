@@ -14,7 +14,12 @@ const opened = await openReplica({
   peers: [neighbours],
   follow: true,
 });
+// It was announced just now.
 const startedMs = performance.now();
+let connectedMs: number | undefined;
+opened.peers!.on("sync", ({ name: event }) => {
+  if (event === "session.live") connectedMs ??= performance.now() - startedMs;
+});
 const document = await opened.open("shared list");
 const list = document.ydoc.getArray<string>("list");
 let written = 0;
@@ -53,11 +58,6 @@ const orders: Readonly<Record<string, (argument: string) => unknown>> = {
     return "relayed";
   },
 };
-
-let connectedMs: number | undefined;
-opened.peers!.on("sync", ({ name: event }) => {
-  if (event === "session.live") connectedMs ??= performance.now() - startedMs;
-});
 
 console.log("open");
 for await (const line of createInterface({ input: process.stdin })) {

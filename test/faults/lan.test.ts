@@ -1,15 +1,16 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { lanFolders, PairedDevices } from "@heddle/lan";
+import { lanFolders, newLanCounters, PairedDevices, type LanCounters } from "@heddle/lan";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { runHeddle, runHeddleThrough } from "../processes/heddle-command.ts";
 import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
 import { RelayProcess } from "../processes/relay-process.ts";
 import { SmallNetwork, type Site } from "../processes/small-network.ts";
-import { LanDevice } from "./lan-site.ts";
+import { LanDevice, type LanDeviceOptions } from "./lan-site.ts";
 
 // Goal: devices in one room find each other, trust only whom they were paired with, and agree, with no server.
 // Method: four network namespaces on one bridge: three replicas, each a process with its folder, and a
@@ -22,6 +23,10 @@ if (!isWanted) console.warn(`test/faults/lan.test.ts is skipped${reason}`);
 
 const sites = ["a", "b", "c"] as const;
 const patience = { timeout: 60_000, interval: 50 };
+/** For a figure: HEDDLE_ROUNDS=21. */
+const rounds = Number(process.env["HEDDLE_ROUNDS"] ?? 3);
+/** The aim is one second on a machine that is not busy with everything else; a device that waited for the next search takes ten. */
+const generousMs = 9_000;
 const withinSeconds = { timeout: 5_000, interval: 50 };
 
 describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
@@ -29,6 +34,7 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
   let network: SmallNetwork;
   const devices = new Map<Site, LanDevice>();
   let attacker: ProgramProcess;
+  let options: Omit<LanDeviceOptions, "site">;
 
   const device = (site: Site): LanDevice => devices.get(site)!;
   const all = (): readonly LanDevice[] => sites.map(device);
@@ -37,7 +43,7 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     folder = await mkdtemp(path.join(tmpdir(), "heddle-lan-"));
     network = new SmallNetwork(["a", "b", "c", "d"]);
     const program = compileProgram("faults/lan-device-program");
-    const options = { network, folder, program };
+    options = { network, folder, program };
     attacker = new ProgramProcess(
       compileProgram("faults/lan-attacker-program"),
       [],
@@ -81,6 +87,13 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     }, within);
   }
 
+  /** A new process that remembers nobody's address. */
+  async function restart(site: Site, addresses: readonly string[] = []): Promise<void> {
+    await device(site).stop();
+    await rm(lanFolders(device(site).folder).addresses, { force: true });
+    devices.set(site, await LanDevice.start({ ...options, site, addresses }));
+  }
+
   async function strangersAt(site: Site): Promise<number> {
     const counters = await device(site).ask<{ readonly strangersRefused: number }>("counters");
     return counters.strangersRefused;
@@ -101,8 +114,19 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     await device("c").pairWith(device("a"));
     await agree(6);
     await connected("a", ["device b", "device c"]);
-    const foundAfter = await Promise.all(all().map((each) => each.ask("connectedAfter")));
-    expect(foundAfter.every((ms) => typeof ms === "number")).toBe(true);
+  });
+
+  test("[LAN-8] one that comes back and remembers no address is found", async () => {
+    const tookMs: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      await restart("c");
+      await connected("c", ["device a", "device b"]);
+      tookMs.push(await device("c").ask<number>("connectedAfter"));
+    }
+    const median = tookMs.toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!;
+    // From its start to a session: the announcement, the handshakes of TLS and of the wire.
+    console.info(`found and greeted after ${Math.round(median)} ms (median of ${rounds})`);
+    expect(median).toBeLessThan(generousMs);
   });
 
   test("[LAN-8] edit apart while the bridge is cut in two, and agree when it is healed", async () => {
@@ -140,6 +164,17 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     expect(await ask("counts")).toMatchObject({ bytesHeard: 0 });
   });
 
+  test("[LAN-1] whoever is at an address that a device was given, and has another key, is told nothing", async () => {
+    const { port } = await ask<{ readonly port: number }>("counts");
+    await restart("c", [`${network.address("d")}:${port}`]);
+    await connected("c", ["device a", "device b"]);
+    const { wrongDevices } = await device("c").ask<LanCounters>("counters");
+    expect(wrongDevices).toBeGreaterThan(0);
+    const { visitors, bytesHeard } = await ask<Record<string, number>>("counts");
+    expect(visitors).toBeGreaterThan(0);
+    expect(bytesHeard).toBe(0);
+  });
+
   test("[LAN-1] a neighbour that knocks is told nothing", async () => {
     const port = await device("a").ask<number>("port");
     expect(await ask(`knock ${network.address("a")}:${port}`)).toBe(0);
@@ -150,7 +185,8 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     const data = path.join(folder, "relay");
     {
       const through = network.through("a");
-      await using relay = await RelayProcess.start({ data, flags: ["--lan"], through });
+      const flags = ["--lan", "--admin-port", "0"];
+      await using relay = await RelayProcess.start({ data, flags, through });
       await device("b").pairBy(async (link) => {
         const joined = await runHeddleThrough(through, "pair", link, "--data", data);
         expect(joined).toMatchObject({ status: 0 });
@@ -159,6 +195,12 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
       await device("b").ask("write 1");
       await agree(18);
       expect(await device("b").ask("relayed")).toBe("relayed");
+      const metrics = pageThrough(through, `${relay.adminUrl}/metrics`);
+      const counted = metrics.matchAll(/^heddle_lan_events_total\{event="(\w+)"\} (\d+)$/gm);
+      const events = new Map([...counted].map(([, event, count]) => [event!, Number(count)]));
+      expect([...events.keys()].toSorted()).toEqual(Object.keys(newLanCounters()).toSorted());
+      expect(events.get("accepted")! + events.get("dialed")!).toBeGreaterThan(0);
+      expect(metrics).toContain('heddle_lan_devices{state="connected"} 1');
     }
     const { out } = await runHeddle("inspect", data, "--json");
     expect(JSON.parse(out)).toMatchObject({ documents: [{ name: "shared list" }] });
@@ -181,3 +223,10 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     expect(await device("c").list()).toHaveLength(18);
   });
 });
+
+/** As a program on that machine reads it: nobody else reaches its loopback. */
+function pageThrough(through: readonly string[], url: string): string {
+  const [program, ...rest] = through;
+  const read = `fetch(${JSON.stringify(url)}).then((page) => page.text()).then(console.log)`;
+  return execFileSync(program!, [...rest, process.execPath, "-e", read]).toString();
+}

@@ -1,20 +1,34 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { webSocketTransport } from "@heddle/client";
+import type { Environment } from "@heddle/core";
 import { lan, type Lan } from "@heddle/lan";
-import type { LiveReplica } from "@heddle/replica";
-import { openReplica } from "@heddle/replica/node";
+import { openLiveReplica, type LiveReplica } from "@heddle/replica";
+import {
+  deviceKeyFileIn,
+  nodeEnvironment,
+  nodeVerifier,
+  openDeviceKey,
+} from "@heddle/replica/node";
 import { levelStore } from "@heddle/storage-level";
 import { WebSocket } from "ws";
 
 import { until } from "./stock-client.ts";
 
+const ignore = (): void => undefined;
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
 export interface LanReplicaOptions {
   /** Of others, as nobody is discovered on loopback. */
   readonly addresses?: readonly string[];
   readonly relay?: string | undefined;
+  /** In place of this machine's. */
+  readonly environment?: Environment;
+  /** A file: the device is the one whose key this is, in a store of its own. */
+  readonly keyFrom?: string;
 }
 
 /** A replica of an application, and its LAN. */
@@ -31,16 +45,41 @@ export class LanReplicas implements AsyncDisposable {
   readonly #root = mkdtempSync(path.join(tmpdir(), "heddle-lan-"));
   readonly #open = new Set<LiveReplica>();
 
+  /** That of this machine, with its wall clock so far ahead. */
+  environment(aheadMs = 0): Environment {
+    const environment = nodeEnvironment(silent);
+    const { clock } = environment;
+    return { ...environment, clock: { ...clock, nowMs: () => clock.nowMs() + aheadMs } };
+  }
+
+  folderOf(name: string): string {
+    return path.join(this.#root, name);
+  }
+
+  /** Where that replica will look for its key. */
+  keyFileOf(name: string): string {
+    return deviceKeyFileIn(this.folderOf(name));
+  }
+
   /** The replica of that name: opened again, it has what it had. */
   async open(name: string, options: LanReplicaOptions = {}): Promise<LanReplica> {
-    const { addresses = [], relay } = options;
-    const folder = path.join(this.#root, name);
+    const { addresses = [], relay, environment = this.environment(), keyFrom } = options;
+    const folder = this.folderOf(name);
     const neighbours = lan({ name, addresses, host: "127.0.0.1", discovery: false });
     const transport = relay && webSocketTransport({ url: relay, WebSocket });
-    const replica = await openReplica({
-      store: levelStore(folder),
-      peers: [neighbours, ...(transport ? [{ name: "relay", transport }] : [])],
+    const store = await levelStore(folder).open(environment);
+    if (keyFrom) await cp(keyFrom, this.keyFileOf(name));
+    const replica = await openLiveReplica({
+      environment,
+      store,
+      signer: await openDeviceKey(this.keyFileOf(name)),
+      verifier: nodeVerifier,
+      directory: folder,
+      deviceKeyFile: this.keyFileOf(name),
+      peers: transport ? [{ name: "relay", transport }] : [],
+      sources: [neighbours],
       follow: true,
+      release: () => store.close(),
     });
     this.#open.add(replica);
     const close = async (): Promise<void> => {

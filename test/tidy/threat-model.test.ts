@@ -34,3 +34,17 @@ test("what nothing shows is called left over: a guard without a test is a wish",
   });
   expect(unshown.map(([, attack]) => attack)).toEqual([]);
 });
+
+test("every attack that has a test by name has that test", () => {
+  const rows = [...page.matchAll(/^\| [^|]+ \| "([^"|]+)" \| `([^`]+)` \|$/gm)];
+  expect(rows.length).toBeGreaterThan(20);
+  const missing = rows.filter(([, title, file]) => {
+    // Behind the promises that a title begins with.
+    return !files.includes(file!) || !new RegExp(`["\\] ]${quoted(title!)}"`).test(read(file!));
+  });
+  expect(missing.map(([, title]) => title)).toEqual([]);
+});
+
+function quoted(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
