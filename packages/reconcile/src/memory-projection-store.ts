@@ -34,6 +34,7 @@ export class MemoryProjectionStore implements ProjectionStore {
   readonly #disk: MemoryProjectionDisk;
   readonly #leases: LeaseTable;
   #isOpen = true;
+  #sorted: readonly string[] = [];
 
   private constructor(disk: MemoryProjectionDisk, clock: Clock) {
     this.#disk = disk;
@@ -63,14 +64,18 @@ export class MemoryProjectionStore implements ProjectionStore {
     this.#assertOpen();
     assertPage({ under, after, limit });
     const { gte, lt } = rangeUnder(under);
-    const from = after === undefined ? toHex(gte) : keyOf(after);
-    const keys = [...this.#disk.records.keys()].filter((key) => {
-      return (after === undefined ? key >= from : key > from) && key < toHex(lt);
-    });
+    const end = toHex(lt);
+    const sorted = this.#sortedKeys();
+    let at = placeOf(sorted, toHex(gte));
+    if (after !== undefined) {
+      const from = keyOf(after);
+      at = placeOf(sorted, from);
+      if (sorted[at] === from) at++;
+    }
     const page: StoredRecord[] = [];
-    let bytes = 0;
-    for (const key of keys.toSorted()) {
+    for (let bytes = 0; at < sorted.length && sorted[at]! < end; at++) {
       if (page.length >= limit || bytes >= projectionLimits.pageBytesMax) break;
+      const key = sorted[at]!;
       const value = this.#read(key)!;
       bytes += value.length;
       page.push({ path: decodePath(bytesOfKey(key))!, value });
@@ -127,6 +132,15 @@ export class MemoryProjectionStore implements ProjectionStore {
     this.#disk.isLocked = false;
   }
 
+  /** Kept from one reading to the next: a test may have put its hands on the disk in between. */
+  #sortedKeys(): readonly string[] {
+    const { records } = this.#disk;
+    const isStale =
+      this.#sorted.length !== records.size || this.#sorted.some((k) => !records.has(k));
+    if (isStale) this.#sorted = [...records.keys()].toSorted();
+    return this.#sorted;
+  }
+
   #read(key: string): RecordBytes | undefined {
     const value = this.#disk.records.get(key);
     if (value === "damaged") this.counters.damagedReads++;
@@ -151,4 +165,16 @@ function bytesOfKey(key: string): Uint8Array {
 
 function copyOf(value: RecordBytes): RecordBytes {
   return value === "damaged" ? value : value.slice();
+}
+
+/** Where a key is, or would be, in a sorted list. */
+function placeOf(sorted: readonly string[], key: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -112,7 +112,8 @@ export async function projectDocument<Content>(
   try {
     const next = await nextRows(projection, source, document, { base, accept });
     if (next.outcome !== "whole") return next;
-    return await draft.attempt(() => write(target, draft, place, { next, previous, isFollowing }));
+    const how = { next, previous, isFollowing, isSuspicious };
+    return await draft.attempt(() => write(target, draft, place, how));
   } catch (error) {
     if (isOfStorage(error)) throw error;
     // Of the definition's functions: on what the document holds, or on what totals hold.
@@ -127,19 +128,23 @@ interface Previous {
   readonly wereRowsAsMarked: boolean;
 }
 
+interface WriteHow {
+  readonly next: NextRows;
+  readonly previous: Previous;
+  readonly isFollowing: boolean;
+  readonly isSuspicious: boolean;
+}
+
 async function write(
   target: ProjectionTarget,
   draft: RecordDraft,
   place: DocumentPlace,
-  {
-    next,
-    previous,
-    isFollowing,
-  }: { readonly next: NextRows; readonly previous: Previous; readonly isFollowing: boolean },
+  { next, previous, isFollowing, isSuspicious }: WriteHow,
 ): Promise<Projected> {
   const { stored, marker, before, wereRowsAsMarked } = previous;
   const { partition } = place;
   const steps = stepsOf(before.rows, next.rows, wereRowsAsMarked);
+  if (isSuspicious) putShares(target, draft, place, next.rows);
   const totals = await writeRows(target, draft, place, { steps, isTrusted: wereRowsAsMarked });
   const isFold = target.projection.kind === "fold";
   const late = isFold ? await noteLateness(target, draft, partition, { next, isFollowing }) : 0;
@@ -246,6 +251,19 @@ async function writeRows(
     }
   }
   return updateTotals(draft, { projection, generation, partition }, steps, isTrusted);
+}
+
+/** A share may be wrong although its row is right: whoever is suspicious writes all of them. */
+function putShares(
+  { projection, generation }: ProjectionTarget,
+  draft: RecordDraft,
+  { partition, document }: DocumentPlace,
+  rows: NextRows["rows"],
+): void {
+  if (projection.subtract !== undefined) return;
+  for (const [key, row] of rows) {
+    draft.put(sharePath(generation, partition, key, document), encodeRow(row));
+  }
 }
 
 function writeMarker(

@@ -52,3 +52,9 @@ export {
 export { inconsistenciesIn, readTotals, recountSource } from "./projections/read-projection.ts";
 export { checkFoldLaws, checkFoldOrder, type FoldLawOptions } from "./projections/fold-laws.ts";
 export { PairedConnection } from "./paired-connection.ts";
+export { lightProjections } from "./projections/light-projections.ts";
+export {
+  ProjectionWorld,
+  type ProjectionFaults,
+  type Reconciler,
+} from "./projections/projection-world.ts";

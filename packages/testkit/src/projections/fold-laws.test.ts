@@ -15,7 +15,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { highest, history, sums } from "./light-projections.fixture.ts";
+import { highest, history, sums } from "./light-projections.ts";
 import { checkFoldLaws, checkFoldOrder } from "./fold-laws.ts";
 
 const named = (name: string) => ({ name, owner: "tests" });

@@ -19,7 +19,7 @@ import {
   rollup,
   sums,
   sumsDefinition,
-} from "./light-projections.fixture.ts";
+} from "./light-projections.ts";
 import { MemorySource, type LightContent } from "./memory-source.ts";
 import { inconsistenciesIn, readTotals, recountSource } from "./read-projection.ts";
 

@@ -9,7 +9,7 @@ import {
 import { describe, expect, test } from "vitest";
 
 import { JobSite } from "./job-site.fixture.ts";
-import { sums, sumsDefinition } from "./light-projections.fixture.ts";
+import { sums, sumsDefinition } from "./light-projections.ts";
 import type { LightContent } from "./memory-source.ts";
 
 // Goal: reconciliation does no harm. Each of the eight ways in which such jobs do is a test with its name.

@@ -17,7 +17,7 @@ import { toHex } from "@heddle/core";
 import { describe, expect, test } from "vitest";
 
 import { JobSite } from "./job-site.fixture.ts";
-import { highest, history, lightProjections, rollup, sums } from "./light-projections.fixture.ts";
+import { highest, history, lightProjections, rollup, sums } from "./light-projections.ts";
 import type { LightContent } from "./memory-source.ts";
 
 // Goal: what differs from its source is found, whatever made it differ, and made right once.

@@ -9,7 +9,7 @@ import {
 import { describe, expect, test } from "vitest";
 
 import { JobSite } from "./job-site.fixture.ts";
-import { sumsDefinition } from "./light-projections.fixture.ts";
+import { sumsDefinition } from "./light-projections.ts";
 import type { LightContent } from "./memory-source.ts";
 
 // Goal: a run does what it was asked, by itself, once, and goes on where it was.

@@ -19,7 +19,7 @@ import {
 } from "@heddle/reconcile";
 
 import { testEnvironment, type TestEnvironment } from "../test-environment.ts";
-import { sums } from "./light-projections.fixture.ts";
+import { sums } from "./light-projections.ts";
 import { MemorySource, type LightContent } from "./memory-source.ts";
 import { inconsistenciesIn, readTotals, recountSource } from "./read-projection.ts";
 
