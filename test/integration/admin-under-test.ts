@@ -1,4 +1,5 @@
 import type { LogStore } from "@heddle/core";
+import type { ObservedRelay } from "@heddle/relay";
 import { AdminServer, type AdminOptions } from "@heddle/relay/admin";
 
 import {
@@ -15,12 +16,15 @@ export interface WatchedRelay extends RelayUnderTest {
 /** A relay with its admin port, wired as the command line does it. The store is closed with it. */
 export async function startWatchedRelay(
   store: LogStore,
-  options: RelayUnderTestOptions & { readonly admin?: Partial<AdminOptions> } = {},
+  options: RelayUnderTestOptions & {
+    readonly admin?: Partial<AdminOptions>;
+    readonly reconciliation?: ObservedRelay["reconciliation"];
+  } = {},
 ): Promise<WatchedRelay> {
-  const { admin: adminOptions, ...relayOptions } = options;
+  const { admin: adminOptions, reconciliation, ...relayOptions } = options;
   const admin = await startAdmin(adminOptions);
   const relay = await startRelay(store, { ...relayOptions, telemetry: admin.telemetry });
-  admin.watch({ relay: relay.relay, replica: relay.replica, store });
+  admin.watch({ relay: relay.relay, replica: relay.replica, store, reconciliation });
   return {
     ...relay,
     admin,

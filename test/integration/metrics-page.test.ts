@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
+import { ReconcileFigures } from "@heddle/replica/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { startWatchedRelay, type WatchedRelay } from "./admin-under-test.ts";
-import { memoryStore } from "./relay-under-test.ts";
+import { environment, memoryStore } from "./relay-under-test.ts";
 import { connect, synced, until } from "./stock-client.ts";
 
 // Goal: whoever meets a metric finds its meaning, and no alert or panel waits for one that is not there.
@@ -19,7 +21,9 @@ let relay: WatchedRelay;
 let text = "";
 
 beforeAll(async () => {
-  relay = await startWatchedRelay(await memoryStore());
+  // As of a relay with one projection that was not compared yet.
+  const reconciliation = new Map([["likes", new ReconcileFigures(environment.clock)]]);
+  relay = await startWatchedRelay(await memoryStore(), { reconciliation });
   using ada = connect(relay.url, "notes");
   using bo = connect(relay.url, "notes");
   await Promise.all([synced(ada), synced(bo)]);
@@ -141,4 +145,30 @@ test("every alert has an expression, a severity, a summary and something to do",
       expect([alert.split("\n")[0], alert.includes(part)]).toEqual([alert.split("\n")[0], true]);
     }
   }
+});
+
+test("the alerts are rules that Prometheus can read: groups of rules with names of their own", () => {
+  const load = createRequire(import.meta.url)("js-yaml").load as (text: string) => unknown;
+  const { groups } = load(read("ops/prometheus-alerts.yml")) as {
+    readonly groups: readonly {
+      readonly rules: readonly {
+        readonly alert: string;
+        readonly expr: string;
+        readonly for?: string;
+      }[];
+    }[];
+  };
+  const rules = groups.flatMap((group) => group.rules);
+  expect(rules.length).toBeGreaterThan(15);
+  expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  expect(rules.filter(({ expr }) => typeof expr !== "string" || expr === "")).toEqual([]);
+  expect(rules.filter((rule) => rule.for !== undefined && !/^\d+[smhd]$/.test(rule.for))).toEqual(
+    [],
+  );
+  const ofReconciliation = rules.filter(({ expr }) => expr.includes("heddle_reconcile_"));
+  const watched = ["drifts", "recurring", "age", "failures", "capped", "stalled", "undetermined"];
+  const missing = watched.filter(
+    (what) => !ofReconciliation.some(({ expr }) => expr.includes(what)),
+  );
+  expect(missing).toEqual([]);
 });

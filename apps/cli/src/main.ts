@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type { CommandIo } from "./command-io.ts";
 import { diskLowDefault, port, size } from "./flag-values.ts";
 import { addLanCommands } from "./lan-commands.ts";
+import { addProjectionCommands, projectionsOption } from "./projections/projection-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 import { replayFlags, type ReplayArguments } from "./replay/replay-options.ts";
 import { version } from "./version.ts";
@@ -54,6 +55,7 @@ function newProgram(io: CommandIo, stop: AbortSignal, done: (status: number) => 
   addStoreCommands(program, io, done);
   addQuarantine(program, io, done);
   addLanCommands(program, io, stop, done);
+  addProjectionCommands(program, io, stop, done);
   return program;
 }
 
@@ -97,6 +99,14 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
       24,
     )
     .option("--scrub-rate <size>", "how much of it to read in a second", size, 8 * 1024 * 1024)
+    .addOption(projectionsOption())
+    .option(
+      "--reconcile <when>",
+      "compare projections with documents: continuous, off, or a cron pattern",
+      "continuous",
+    )
+    .option("--reconcile-hours <from-to>", "only in these hours, as in 22:00-06:00")
+    .option("--reconcile-zone <name>", "time zone of pattern and hours, as in Europe/Berlin")
     .addOption(logLevelOption())
     .option("--json", "announce in JSON, one event a line")
     .action(async (options) => {

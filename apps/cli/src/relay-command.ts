@@ -45,6 +45,7 @@ import type { CommandIo } from "./command-io.ts";
 import { deviceKeyName } from "./device-key-name.ts";
 import { peerTargets } from "./peer-targets.ts";
 import { openLogger, type LogLevel } from "./logger.ts";
+import type { RelayProjections } from "./projections/relay-projections.ts";
 import { version } from "./version.ts";
 
 export interface RelayCommandOptions {
@@ -78,6 +79,11 @@ export interface RelayCommandOptions {
   readonly scrubHours: number;
   readonly scrubRate: number;
   readonly json?: boolean;
+  /** Module with what is derived from the documents. */
+  readonly projections?: string;
+  readonly reconcile: string;
+  readonly reconcileHours?: string;
+  readonly reconcileZone?: string;
 }
 
 /** Runs a relay until `stop` fires, then drains it. Resolves with the exit status. */
@@ -90,6 +96,7 @@ export async function relayCommand(
   const limits = parseRelayLimits(options.limit ?? []);
   const environment = environmentOf(options, io);
   const targets = peerTargets(options.peer ?? [], environment);
+  const derived = await readProjections(options);
   // First up and last down: a recovery that takes minutes and a drain can both be watched.
   const admin = await startAdmin(options, environment);
   try {
@@ -102,12 +109,16 @@ export async function relayCommand(
     const judge = new ProcessJudge({ heapMb: trialHeapBytesMax / 2 ** 20 });
     const folder = new FoldProcess();
     let collector: CalmCollector | undefined;
+    let projections: RelayProjections | undefined;
     try {
       const grounds = { store, scrub, environment, admin, limits, judge, folder, targets };
       const running = await startRelay(options, grounds);
       drift = running.drift;
       const neighbours = await newLan(options);
-      const observed = { ...running, scrub, lan: neighbours };
+      const { access } = running.replica;
+      projections = await derived?.start({ log: store, environment, access });
+      const reconciliation = projections?.desk.reconciler?.figures;
+      const observed = { ...running, scrub, lan: neighbours, reconciliation };
       collector = newCollector(environment, observed);
       // A document that does not prove itself is seldom the only damage.
       for (const document of observed.replica.recovery.documentsDamaged) {
@@ -129,6 +140,7 @@ export async function relayCommand(
     } finally {
       collector?.stop();
       await drift?.stop();
+      await projections?.close();
       await judge.close();
       await scrub.close();
       await folder.close();
@@ -139,6 +151,22 @@ export async function relayCommand(
   }
   if (options.json) io.out(JSON.stringify({ event: "relay.stopped" }));
   return 0;
+}
+
+/** What it is made of is loaded for those only who have projections. */
+async function readProjections(options: RelayCommandOptions): Promise<
+  | {
+      start(parts: Parameters<typeof RelayProjections.start>[1]): Promise<RelayProjections>;
+    }
+  | undefined
+> {
+  const { projections: file, data } = options;
+  if (file === undefined) return undefined;
+  const { RelayProjections, reconcilePlanOf } = await import("./projections/relay-projections.ts");
+  const { loadProjections } = await import("./projections/load-projections.ts");
+  const plan = reconcilePlanOf(options);
+  const loaded = await loadProjections(file);
+  return { start: (parts) => RelayProjections.start({ data, plan, loaded }, parts) };
 }
 
 /** Paired devices are peers like others; who they are, is what `heddle pair` wrote into the data folder. */

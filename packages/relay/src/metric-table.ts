@@ -3,6 +3,7 @@ import type { ReplicaCounters } from "@heddle/replica";
 
 import { driftMetrics } from "./drift-metrics.ts";
 import { peerMetrics } from "./peer-metrics.ts";
+import { reconcileMetrics } from "./reconcile-metrics.ts";
 import type { ObservedRelay } from "./readiness.ts";
 import type { RelayCounters } from "./relay-counters.ts";
 import { defaultRelayLimits, type RelayLimit, type RelayLimits } from "./relay-limits.ts";
@@ -44,6 +45,7 @@ const relayLimits = (Object.keys(defaultRelayLimits) as (keyof RelayLimits)[]).f
 export const readMetrics: readonly ReadMetric[] = [
   ...peerMetrics,
   ...driftMetrics,
+  ...reconcileMetrics,
   ...relayCounters({
     peersAccepted: ["heddle_peers_accepted_total", "Upgrades of heddle replicas accepted."],
     connectionsAccepted: ["heddle_connections_accepted_total", "Upgrades accepted."],

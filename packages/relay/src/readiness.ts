@@ -17,6 +17,27 @@ export interface ObservedRelay {
   readonly peers?: ObservedPeers | undefined;
   readonly drift?: DriftWatch | undefined;
   readonly lan?: ObservedLan | undefined;
+  /** By projection. */
+  readonly reconciliation?: ReadonlyMap<string, ObservedReconciliation> | undefined;
+}
+
+/** What is known of comparing one projection with its documents, since the process started. */
+export interface ObservedReconciliation {
+  readonly runs: ReadonlyMap<string, number>;
+  readonly drifts: number;
+  readonly corrections: number;
+  readonly emitted: number;
+  readonly failures: number;
+  readonly recurring: number;
+  readonly reads: number;
+  readonly busyMs: number;
+  readonly lastScanMs: number;
+  readonly undetermined: number;
+  readonly postponed: number;
+  readonly largestDrift: number;
+  readonly isCapped: boolean;
+  readonly ageMs: number;
+  readonly stalledMs: number;
 }
 
 /** What a relay that is one of the devices of a LAN knows of them. */

@@ -65,6 +65,7 @@ export type {
 } from "./peers/dialer-state.ts";
 export { PeerDialer, type DialedConnection, type PeerDialerOptions } from "./peers/peer-dialer.ts";
 export * from "./pending-updates.ts";
+export { DocumentAccess } from "./document-access.ts";
 export { LogSource, type LogSourceOptions } from "./projections/log-source.ts";
 export * from "./projections/projection-host.ts";
 export {

@@ -12,3 +12,10 @@ export {
   type PlannedJobOptions,
 } from "./reconcile/planned-job.ts";
 export { PlannedRuns, type OffPeakHours, type RunPlan } from "./reconcile/run-plan.ts";
+export { ReconcileFigures } from "./reconcile/reconcile-figures.ts";
+export { Reconciler, type ReconcilerOptions } from "./reconcile/reconciler.ts";
+export {
+  ServedProjectionStore,
+  serveProjectionStore,
+  type StoreChannel,
+} from "./reconcile/served-store.ts";

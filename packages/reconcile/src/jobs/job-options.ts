@@ -28,6 +28,8 @@ export interface JobOptions {
   readonly leaseMs: number;
   /** Where it stands is written at least so often. */
   readonly checkpointMs: number;
+  /** Told whenever the run has come further; for whoever watches for one that stands still. */
+  readonly onProgress?: (() => void) | undefined;
   /** Of projections with `repair: "emit"`: what to correct is handed over; a rejection is a failure. */
   readonly onCorrection?: ((correction: EmittedCorrection) => Promise<void>) | undefined;
 }

@@ -24,6 +24,7 @@ export class JobProgress {
   readonly startedAtMs: number;
   readonly isResumed: boolean;
   readonly counts: JobCounts = newJobCounts();
+  readonly #countedBefore: JobCounts = newJobCounts();
   readonly drifts: FoundDrift[] = [];
   readonly undetermined: { document: DocumentId; reason: string }[] = [];
   largest: JobReport["largest"];
@@ -44,7 +45,17 @@ export class JobProgress {
     this.after = before!.after;
     for (const name of Object.keys(this.counts) as (keyof JobCounts)[]) {
       this.counts[name] = before!.counts[name] ?? 0;
+      this.#countedBefore[name] = this.counts[name];
     }
+  }
+
+  /** What was counted since this was made. */
+  get foundNow(): JobCounts {
+    const found = newJobCounts();
+    for (const name of Object.keys(found) as (keyof JobCounts)[]) {
+      found[name] = this.counts[name] - this.#countedBefore[name];
+    }
+    return found;
   }
 
   recordAs(state: JobRecordState): JobRecord {

@@ -81,25 +81,31 @@ export const keysKeptMax = 20;
 /** Of the drifts of a run only so many are in its report; all are counted, and audited. */
 export const driftsKeptMax = 1_000;
 
-/** How a run ended. */
-export type JobOutcome =
-  /** Everything in its scope was looked at. */
-  | "whole"
-  /** More corrections than its cap: it stopped, and will not go on until somebody says so. */
-  | "capped"
-  /** Somebody else does the same job. */
-  | "held"
-  /** Somebody else has taken over; nothing of this one was written since. */
-  | "fenced"
-  /** It was told to stop; the next one goes on from there. */
-  | "stopped"
-  /** The projection knows of more than the source, which is old: nothing was compared. */
-  | "source-behind"
-  /** The projection has not been built yet, or was built by another definition: rebuild it. */
-  | "not-built"
-  | "other-definition"
-  /** Another generation became the live one meanwhile: begin again. */
-  | "switched";
+/**
+ * How a run ended.
+ *
+ * - whole: everything in its scope was looked at.
+ * - capped: more corrections than its cap. It stopped, and none goes on until somebody says so.
+ * - held: somebody else does the same job.
+ * - fenced: somebody else has taken over; nothing of this one was written since.
+ * - stopped: it was told to. The next one goes on from there.
+ * - source-behind: the projection knows of more than the source, which is old. Nothing was compared.
+ * - not-built: there is no projection yet.
+ * - other-definition: it was built by another definition. It is rebuilt, not corrected.
+ * - switched: another generation became the live one meanwhile. The next run begins again.
+ */
+export const jobOutcomes = [
+  "whole",
+  "capped",
+  "held",
+  "fenced",
+  "stopped",
+  "source-behind",
+  "not-built",
+  "other-definition",
+  "switched",
+] as const;
+export type JobOutcome = (typeof jobOutcomes)[number];
 
 /** What a run found and did. */
 export interface JobReport {
@@ -114,6 +120,8 @@ export interface JobReport {
   readonly startedAtMs: number;
   readonly tookMs: number;
   readonly counts: Readonly<JobCounts>;
+  /** Counted by this call alone: without what the run had counted before it was interrupted. */
+  readonly found: Readonly<JobCounts>;
   readonly drifts: readonly FoundDrift[];
   /** Of the undetermined ones, why; at most {@link driftsKeptMax}. */
   readonly undetermined: readonly { readonly document: DocumentId; readonly reason: string }[];

@@ -141,6 +141,7 @@ export class JobWalk {
 
   async #checkpoint(): Promise<"applied" | "fenced" | undefined> {
     const { ground, options, progress, writer } = this.#parts;
+    options.onProgress?.();
     const nowMs = ground.environment.clock.monotonicMs();
     if (writer === undefined || nowMs - this.#checkpointedMs < options.checkpointMs)
       return undefined;

@@ -148,8 +148,10 @@ export class ReconcileJob {
 
   async #openWriter(): Promise<JobWriter | undefined> {
     const { store, projection, environment } = this.#parts;
-    const { name: job, holder, leaseMs, isDryRun } = this.#options;
+    const { name: job, leaseMs, isDryRun } = this.#options;
     if (isDryRun) return undefined;
+    // Two runs of one process are two holders: the store takes a lease from nobody else for the same one.
+    const holder = `${this.#options.holder}/${toHex(environment.random.bytes(8))}`;
     const monotonicMs = (): number => environment.clock.monotonicMs();
     return await JobWriter.open(store, {
       projection: projection.name,
@@ -205,6 +207,7 @@ export class ReconcileJob {
       isResumed,
       startedAtMs,
       counts: { ...counts },
+      found: progress.foundNow,
       drifts,
       undetermined,
       ...(largest && { largest }),

@@ -1,0 +1,43 @@
+import type { JobReport } from "@heddle/reconcile";
+
+import type { AuditLine } from "./audit-lines.ts";
+
+/**
+ * What an operator asks about the projections of a data folder: of this process, which has it open, or of a
+ * relay that has.
+ */
+export interface Desk {
+  /** One run for each projection, or for the one that is named. */
+  reconcile(request: ReconcileRequest, signal?: AbortSignal): Promise<readonly JobReport[]>;
+
+  /** Newest entries of both journals, oldest of them first. */
+  audit(request: AuditRequest): Promise<readonly AuditLine[]>;
+
+  /** Builds projections anew beside those that are read; resolves when they are switched to. */
+  rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<readonly RebuiltProjection[]>;
+}
+
+export interface ReconcileRequest {
+  readonly projection?: string | undefined;
+  readonly partition?: string | undefined;
+  readonly isDryRun?: boolean | undefined;
+  readonly isThorough?: boolean | undefined;
+  readonly acceptsCap?: boolean | undefined;
+  readonly correctionsMax?: number | undefined;
+  /** At the pace of a job in the background, and not as fast as can be. */
+  readonly isGentle?: boolean | undefined;
+}
+
+export interface AuditRequest {
+  readonly projection?: string | undefined;
+  readonly limit: number;
+}
+
+export interface RebuildRequest {
+  readonly projection?: string | undefined;
+}
+
+export interface RebuiltProjection {
+  readonly name: string;
+  readonly generation: number | undefined;
+}

@@ -1,0 +1,158 @@
+import os from "node:os";
+import path from "node:path";
+
+import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
+import { only, type JobOptions, type JobReport, type ProjectionStore } from "@heddle/reconcile";
+import { LogSource, ProjectionHost, type DocumentAccess } from "@heddle/replica";
+import { Reconciler, type RunPlan } from "@heddle/replica/node";
+import {
+  openLevelProjectionStore,
+  type LevelLogStore,
+  type OpenedProjectionStore,
+} from "@heddle/storage-level";
+import type { Doc } from "yjs";
+
+import { readAuditLines, type AuditLine } from "./audit-lines.ts";
+import type {
+  AuditRequest,
+  Desk,
+  RebuildRequest,
+  RebuiltProjection,
+  ReconcileRequest,
+} from "./desk.ts";
+import type { LoadedProjections } from "./load-projections.ts";
+
+export interface LocalDeskOptions {
+  /** Data folder. */
+  readonly data: string;
+  /** The open log in it. */
+  readonly log: LevelLogStore;
+  readonly environment: Environment;
+  /** Without any, only the journals can be asked for. */
+  readonly loaded?: LoadedProjections | undefined;
+  /** Of the replica that prunes this log, when there is one. */
+  readonly access?: DocumentAccess | undefined;
+  /** When jobs run by themselves; without one they run when they are asked for. */
+  readonly plan?: RunPlan | undefined;
+  /** Of the time that following the feed may take; all of it without. */
+  readonly shareMax?: number;
+}
+
+/** Folder of the database of projections in a data folder. */
+export const projectionsFolder = "projections";
+
+/** As fast as it goes: for a folder that nobody else is served from. */
+const unhurried = { readsPerSecond: 1e9, loopShare: 1 };
+
+/** Projections of a data folder that this process has open: followed, reconciled, asked about. */
+export class LocalDesk implements Desk, AsyncDisposable {
+  readonly host: ProjectionHost<Doc> | undefined;
+  readonly reconciler: Reconciler<Doc> | undefined;
+  readonly #options: LocalDeskOptions;
+  readonly #store: ProjectionStore;
+
+  private constructor(options: LocalDeskOptions, { store }: OpenedProjectionStore) {
+    this.#options = options;
+    this.#store = store;
+    const { environment, log, loaded, access, plan, shareMax = 1 } = options;
+    if (loaded === undefined) return;
+    const { projections, onCorrection } = loaded;
+    const source = new LogSource({ store: log, environment, access });
+    this.host = new ProjectionHost({ store, source, environment, projections, shareMax });
+    const holder = `${os.hostname()}:${process.pid}`;
+    const job = onCorrection && { onCorrection };
+    this.reconciler = new Reconciler({
+      store,
+      source,
+      environment,
+      projections,
+      holder,
+      plan,
+      job,
+    });
+  }
+
+  /** @throws HeddleError `HEDDLE_STORAGE_*`, `HEDDLE_CONFIG_INVALID`. */
+  static async open(options: LocalDeskOptions): Promise<LocalDesk> {
+    const { data, environment } = options;
+    const folder = path.join(path.resolve(data), projectionsFolder);
+    const opened = await openLevelProjectionStore(folder, { environment });
+    try {
+      return new LocalDesk(options, opened);
+    } catch (error) {
+      await opened.store.close();
+      throw error;
+    }
+  }
+
+  /** Follows the feed from here on, and runs jobs by the plan. */
+  start(): void {
+    this.host?.start();
+    this.reconciler?.start();
+  }
+
+  async reconcile(request: ReconcileRequest, signal?: AbortSignal): Promise<readonly JobReport[]> {
+    const { reconciler } = this;
+    if (reconciler === undefined) throw noProjections();
+    const names = this.#namesOf(request.projection);
+    await this.host?.whenCaughtUp(signal && { signal });
+    const reports: JobReport[] = [];
+    for (const name of names) {
+      signal?.throwIfAborted();
+      reports.push(await reconciler.run(name, jobOptionsOf(request), signal));
+    }
+    return reports;
+  }
+
+  audit(request: AuditRequest): Promise<readonly AuditLine[]> {
+    const { log } = this.#options;
+    return readAuditLines({ log, projections: this.#store }, request);
+  }
+
+  async rebuild(
+    { projection }: RebuildRequest,
+    signal?: AbortSignal,
+  ): Promise<readonly RebuiltProjection[]> {
+    const { host } = this;
+    if (host === undefined) throw noProjections();
+    const names = this.#namesOf(projection);
+    for (const name of names) host.rebuild(name);
+    await host.whenCaughtUp(signal && { signal });
+    return names.map((name) => ({ name, generation: host.target(name)?.generation.number }));
+  }
+
+  async close(): Promise<void> {
+    await this.reconciler?.close();
+    await this.host?.close();
+    await this.#store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #namesOf(projection: string | undefined): readonly string[] {
+    const names = (this.#options.loaded?.projections ?? []).map(({ name }) => name);
+    if (projection === undefined) return names;
+    if (names.includes(projection)) return [projection];
+    const message = `there is no projection ${JSON.stringify(projection)}; there is ${names.join(", ")}`;
+    throw new HeddleError(HeddleErrorCode.configInvalid, message);
+  }
+}
+
+function jobOptionsOf(request: ReconcileRequest): Partial<JobOptions> {
+  const { partition, isDryRun, isThorough, acceptsCap, correctionsMax, isGentle } = request;
+  return {
+    ...(partition !== undefined && { scope: { partitions: only(partition) } }),
+    ...(isDryRun !== undefined && { isDryRun }),
+    ...(isThorough !== undefined && { isThorough }),
+    ...(acceptsCap !== undefined && { acceptsCap }),
+    ...(correctionsMax !== undefined && { correctionsMax }),
+    ...(isGentle !== true && { pace: unhurried }),
+  };
+}
+
+function noProjections(): HeddleError {
+  const message = "no projections are known: say which module has them, with --projections FILE";
+  return new HeddleError(HeddleErrorCode.configInvalid, message);
+}

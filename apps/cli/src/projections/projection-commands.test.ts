@@ -1,0 +1,222 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import {
+  decodeTotal,
+  encodeTotal,
+  readGenerations,
+  totalPath,
+  type JobReport,
+} from "@heddle/reconcile";
+import { nodeEnvironment, openReplica } from "@heddle/replica/node";
+import { levelStore, openLevelProjectionStore } from "@heddle/storage-level";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { main } from "../main.ts";
+
+// Goal: an operator sees that likes are wrong, has them corrected once, and can tell afterwards who did it.
+// Method: 1,000 likes in the documents of a data folder, a hand on the total on the disk, and the commands.
+
+const documents = 10;
+const likesOfEach = 100;
+
+/** A module as an operator writes one; it needs no import. */
+const moduleText = `export const projections = [{
+  name: "likes",
+  version: 1,
+  owner: "feed team",
+  partition: (name) => name.startsWith("post-") ? name.split("/")[0] : undefined,
+  derive: (doc) => [["likes", [...doc.getMap("likes").values()].filter(Boolean).length]],
+  combine: (a, b) => a + b,
+  subtract: (a, b) => a - b,
+  repair: "overwrite",
+}];
+`;
+
+let folder: string;
+let data: string;
+let module: string;
+
+beforeEach(async () => {
+  // A socket in it has to have a short name.
+  folder = await mkdtemp(path.join(tmpdir(), "heddle-"));
+  data = path.join(folder, "data");
+  module = path.join(folder, "projections.mjs");
+  await writeFile(module, moduleText);
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface Ran {
+  readonly status: number;
+  readonly out: string[];
+  readonly err: string[];
+}
+
+async function heddle(...argv: string[]): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io = {
+    out: (line: string) => out.push(line),
+    err: (line: string) => err.push(line),
+    isTTY: false,
+  };
+  const status = await main(argv, io, new AbortController().signal);
+  return { status, out, err };
+}
+
+async function reconcile(...flags: string[]): Promise<{ status: number; report: JobReport }> {
+  const ran = await heddle("reconcile", data, ...flags, "--json");
+  return { status: ran.status, report: JSON.parse(ran.out[0]!) as JobReport };
+}
+
+async function writeLikes(): Promise<void> {
+  const replica = await openReplica({ store: levelStore(data) });
+  for (let document = 0; document < documents; document++) {
+    const open = await replica.open(`post-1/${document}`);
+    const likes = open.ydoc.getMap<boolean>("likes");
+    open.ydoc.transact(() => {
+      for (let person = 0; person < likesOfEach; person++) likes.set(`person ${person}`, true);
+      likes.set("somebody who took it back", false);
+    });
+    await open.whenSaved();
+  }
+  await replica.close();
+}
+
+/** A hand on the database. */
+async function tamper(): Promise<void> {
+  const environment = nodeEnvironment({ debug() {}, info() {}, warn() {}, error() {} });
+  const { store } = await openLevelProjectionStore(path.join(data, "projections"), { environment });
+  const { live } = await readGenerations(store, "likes");
+  const at = totalPath(live!.id, "post-1", "likes");
+  const [bytes] = await store.get([at]);
+  const total = decodeTotal(bytes as Uint8Array);
+  expect(total).toEqual({ value: 1_000, documents });
+  await store.apply({ put: [{ path: at, value: encodeTotal({ ...total, value: 997 }) }] });
+  await store.close();
+}
+
+/** `heddle relay` in this process. */
+async function startRelay(...flags: string[]) {
+  const stopping = new AbortController();
+  let ended: Promise<number> | undefined;
+  const listening = new Promise<{ adminUrl: string }>((resolve, reject) => {
+    const io = {
+      out: (line: string) => resolve(JSON.parse(line)),
+      err: () => undefined,
+      isTTY: false,
+    };
+    const all = ["relay", "--port", "0", "--admin-port", "0", "--data", data, "--json", ...flags];
+    ended = main(all, io, stopping.signal);
+    ended.then(() => reject(new Error("the relay ended")), reject);
+  });
+  const { adminUrl } = await listening;
+  return {
+    /** Samples of `/metrics` that are of reconciliation, without their prefix. */
+    async metrics(): Promise<Map<string, number>> {
+      const text = await (await fetch(`${adminUrl}/metrics`)).text();
+      const samples = text.matchAll(/^heddle_reconcile_(\w+)\{[^}]*"(\w[\w-]*)"\} (\S+)$/gm);
+      return new Map(
+        [...samples].map(([, name, label, value]) => [`${name} ${label}`, Number(value)]),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+async function until(what: () => Promise<boolean>): Promise<void> {
+  while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+test("[REC-1] 1,000 likes, 997 on the disk: found, corrected by one audited correction, seen in the metrics, and gone", async () => {
+  await writeLikes();
+  const built = await reconcile("--projections", module);
+  expect(built).toMatchObject({
+    status: 0,
+    report: { outcome: "whole", counts: { documents: 10 } },
+  });
+  await tamper();
+
+  const dry = await reconcile("--projections", module, "--dry-run");
+  expect(dry.status).toBe(1);
+  expect(dry.report.drifts).toMatchObject([
+    {
+      partition: "post-1",
+      keys: [{ key: "likes", before: 997, after: 1_000 }],
+      action: "reported",
+    },
+  ]);
+  expect((await heddle("audit", data, "--json")).out).toEqual([]);
+
+  {
+    await using relay = await startRelay("--projections", module, "--reconcile", "continuous");
+    await until(async () => (await relay.metrics()).get("corrections_total likes") === 1);
+    const metrics = await relay.metrics();
+    expect(metrics.get("drifts_total likes")).toBe(1);
+    expect(metrics.get("largest_drift likes")).toBe(3);
+    expect(metrics.get("runs_total whole")).toBe(1);
+    expect(metrics.get("failures_total likes")).toBe(0);
+    expect(metrics.get("capped likes")).toBe(0);
+    expect(metrics.get("age_seconds likes")).toBeLessThan(60);
+
+    // The relay has the folder: it is asked through its socket.
+    const second = await reconcile();
+    expect(second).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
+    const { out } = await heddle("audit", data, "--projection", "likes");
+    expect(out).toHaveLength(1);
+    expect(out[0]).toContain(
+      "corrected (tampered, applied) projection likes partition post-1 key likes",
+    );
+    expect(out[0]).toContain('{"likes":997} → {"likes":1000}');
+    const rebuilt = await heddle("rebuild", data, "--projection", "likes");
+    expect(rebuilt).toMatchObject({ status: 0, out: ["likes: generation 2"] });
+    const refused = await heddle("reconcile", data, "--projection", "loves");
+    expect(refused.status).toBe(2);
+    expect(refused.err.join()).toContain("there is likes");
+  }
+  const last = await reconcile("--projections", module, "--thorough", "--partition", "post-1");
+  expect(last).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
+});
+
+test("[REC-11] who cannot be asked is named, and wrong usage is status 2", async () => {
+  await writeLikes();
+  expect((await heddle("reconcile", data)).status).toBe(2);
+  const missing = await heddle("reconcile", data, "--projections", path.join(folder, "none.mjs"));
+  expect(missing.status).toBe(2);
+  await writeFile(module, "export const projections = [{ name: 'UPPER' }]");
+  const invalid = await heddle("reconcile", data, "--projections", module);
+  expect(invalid.err.join()).toContain("HEDDLE_PROJECTION_INVALID");
+  expect((await heddle("reconcile", path.join(folder, "nowhere"))).status).toBe(2);
+  expect((await heddle("audit", data, "--limit", "many")).status).toBe(2);
+
+  await using _ = await startRelay();
+  const locked = await heddle("reconcile", data);
+  expect(locked.status).toBe(1);
+  expect(locked.err.join()).toContain("--projections");
+  expect(locked.err.join()).toContain("HEDDLE_STORAGE_LOCKED");
+});
+
+test("text for people says what differed and what to do", async () => {
+  await writeLikes();
+  await heddle("reconcile", data, "--projections", module);
+  await tamper();
+  const { out, status } = await heddle(
+    "reconcile",
+    data,
+    "--projections",
+    module,
+    "--corrections-max",
+    "0",
+  );
+  expect(status).toBe(1);
+  expect(out.join("\n")).toContain("likes: capped");
+  expect(out.join("\n")).toContain("--accept-cap");
+  const accepted = await heddle("reconcile", data, "--projections", module, "--accept-cap");
+  expect(accepted.out.join("\n")).toContain("corrected, tampered: post-1 total: likes 997 → 1000");
+  expect(await readFile(module, "utf8")).toBe(moduleText);
+});

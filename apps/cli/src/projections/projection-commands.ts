@@ -1,0 +1,69 @@
+import { InvalidArgumentError, Option, type Command } from "commander";
+
+import type { CommandIo } from "../command-io.ts";
+import type { AuditOptions, RebuildOptions, ReconcileOptions } from "./reconcile-command.ts";
+
+type Done = (status: number) => void;
+
+const dataText = "data folder of a relay, which may be running with --projections";
+
+/** Commands for what is derived from documents. Each is loaded when it runs. */
+export function addProjectionCommands(
+  program: Command,
+  io: CommandIo,
+  stop: AbortSignal,
+  done: Done,
+): void {
+  program
+    .command("reconcile")
+    .description("compare projections with their documents, and correct them")
+    .argument("[data]", dataText, "heddle-data")
+    .addOption(projectionsOption())
+    .option("--projection <name>", "only this one")
+    .option("--partition <name>", "only this partition of each")
+    .option("--dry-run", "say what differs, and write nothing")
+    .option("--thorough", "make every document anew, and not only those whose digests differ")
+    .option("--corrections-max <n>", "stop after so many", count)
+    .option("--accept-cap", "go on although the run before stopped at its cap")
+    .option("--json", "print one JSON object for each projection")
+    .action(async (data: string, options: ReconcileOptions) => {
+      const { reconcileCommand } = await import("./reconcile-command.ts");
+      done(await reconcileCommand(data, options, io, stop));
+    });
+  program
+    .command("audit")
+    .description("who corrected what, when and why")
+    .argument("[data]", dataText, "heddle-data")
+    .option("--projection <name>", "only of this one")
+    .option("--limit <n>", "the newest so many", count, 100)
+    .option("--json", "print one JSON object for each entry")
+    .action(async (data: string, options: AuditOptions) => {
+      const { auditCommand } = await import("./reconcile-command.ts");
+      done(await auditCommand(data, options, io));
+    });
+  program
+    .command("rebuild")
+    .description("build projections anew beside those that are read, and switch to them")
+    .argument("[data]", dataText, "heddle-data")
+    .addOption(projectionsOption())
+    .option("--projection <name>", "only this one")
+    .option("--json", "print one JSON object")
+    .action(async (data: string, options: RebuildOptions) => {
+      const { rebuildCommand } = await import("./reconcile-command.ts");
+      done(await rebuildCommand(data, options, io, stop));
+    });
+}
+
+/** Of the relay, too. */
+export function projectionsOption(): Option {
+  return new Option(
+    "--projections <file>",
+    "JavaScript module that exports `projections`, a list of what defineProjection gives",
+  );
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (text !== "" && Number.isSafeInteger(number) && number >= 0) return number;
+  throw new InvalidArgumentError("it is no whole number.");
+}

@@ -1,0 +1,77 @@
+import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
+import type { DocumentAccess } from "@heddle/replica";
+import type { RunPlan } from "@heddle/replica/node";
+import type { LevelLogStore } from "@heddle/storage-level";
+
+import { ControlServer } from "./control-server.ts";
+import { controlSocketOf } from "./control-socket.ts";
+import type { LoadedProjections } from "./load-projections.ts";
+import { LocalDesk } from "./local-desk.ts";
+
+export interface RelayProjectionsOptions {
+  readonly data: string;
+  /** `continuous`, `off`, or a cron pattern. */
+  readonly reconcile: string;
+  /** `22:00-06:00`. */
+  readonly reconcileHours?: string;
+  readonly reconcileZone?: string;
+}
+
+/** Of the time of the relay's event loop, for following the feed. */
+const feedShareMax = 0.5;
+
+/** From the end of one run to the beginning of the next. */
+const continuousEveryMs = 60 * 60 * 1_000;
+
+/** When jobs run; `undefined` for never. */
+export function reconcilePlanOf({
+  reconcile,
+  reconcileHours,
+  reconcileZone: timeZone,
+}: Omit<RelayProjectionsOptions, "data">): RunPlan | undefined {
+  if (reconcile === "off") return undefined;
+  const when: RunPlan["when"] =
+    reconcile === "continuous"
+      ? { mode: "continuous", everyMs: continuousEveryMs }
+      : { mode: "scheduled", pattern: reconcile };
+  const [from, to, ...rest] = reconcileHours?.split("-") ?? [];
+  if (from === undefined) return { when, timeZone };
+  if (to !== undefined && rest.length === 0) return { when, timeZone, offPeak: { from, to } };
+  const message = `${JSON.stringify(reconcileHours)} are no hours, as in 22:00-06:00`;
+  throw new HeddleError(HeddleErrorCode.configInvalid, message);
+}
+
+/** Projections beside a relay: followed, reconciled by a plan, and open to whoever may write into the folder. */
+export class RelayProjections {
+  readonly desk: LocalDesk;
+  readonly #control: ControlServer | undefined;
+
+  private constructor(desk: LocalDesk, control: ControlServer | undefined) {
+    this.desk = desk;
+    this.#control = control;
+  }
+
+  /** @throws HeddleError `HEDDLE_STORAGE_*`, `HEDDLE_CONFIG_INVALID`. */
+  static async start(
+    { data, plan, loaded }: { data: string; plan: RunPlan | undefined; loaded: LoadedProjections },
+    parts: { log: LevelLogStore; environment: Environment; access: DocumentAccess },
+  ): Promise<RelayProjections> {
+    const desk = await LocalDesk.open({ data, loaded, plan, shareMax: feedShareMax, ...parts });
+    try {
+      const socket = controlSocketOf(data);
+      const { logger } = parts.environment;
+      const control = socket && (await ControlServer.start(socket, desk, logger));
+      if (!control) logger.warn("projections.control_unavailable");
+      desk.start();
+      return new RelayProjections(desk, control || undefined);
+    } catch (error) {
+      await desk.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#control?.close();
+    await this.desk.close();
+  }
+}

@@ -1,0 +1,134 @@
+import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
+import {
+  ReconcileJob,
+  type JobOptions,
+  type JobReport,
+  type Projection,
+  type ProjectionSource,
+  type ProjectionStore,
+} from "@heddle/reconcile";
+
+import { PlannedJob } from "./planned-job.ts";
+import { ReconcileFigures } from "./reconcile-figures.ts";
+import { PlannedRuns, type RunPlan } from "./run-plan.ts";
+
+/** What a {@link Reconciler} compares, and when. */
+export interface ReconcilerOptions<Content = unknown> {
+  readonly store: ProjectionStore;
+  readonly source: ProjectionSource<Content>;
+  readonly environment: Environment;
+  readonly projections: readonly Projection<Content>[];
+  /** Who corrects, in journals and leases. */
+  readonly holder: string;
+  /** Without one, runs come only when they are asked for. */
+  readonly plan?: RunPlan | undefined;
+  readonly job?: Partial<JobOptions> | undefined;
+}
+
+/**
+ * Reconciles the projections of one store: each by its plan, and when somebody asks. A run that is asked
+ * for is a job of its own: it neither waits for a planned one nor goes on where that is.
+ */
+export class Reconciler<Content = unknown> implements AsyncDisposable {
+  readonly #options: ReconcilerOptions<Content>;
+  readonly #figures = new Map<string, ReconcileFigures>();
+  readonly #planned: readonly PlannedJob[];
+  readonly #stopping = new AbortController();
+  readonly #asked = new Set<Promise<unknown>>();
+
+  /** @throws HeddleError `HEDDLE_CONFIG_INVALID` for a plan or options that cannot be meant. */
+  constructor(options: ReconcilerOptions<Content>) {
+    this.#options = options;
+    const { environment, projections, plan } = options;
+    for (const { name } of projections) {
+      this.#figures.set(name, new ReconcileFigures(environment.clock));
+    }
+    const runs = plan && new PlannedRuns(plan);
+    this.#planned = projections.flatMap(({ name }) => {
+      if (runs === undefined) return [];
+      // What cannot be meant is found now, and not in the night.
+      this.#job(name, "planned", {});
+      const run = (signal: AbortSignal): Promise<void> => this.#runPlanned(name, signal);
+      return [new PlannedJob({ environment, runs, name, run })];
+    });
+  }
+
+  /** By projection; live. */
+  get figures(): ReadonlyMap<string, ReconcileFigures> {
+    return this.#figures;
+  }
+
+  /** Begins to run by the plan. */
+  start(): void {
+    for (const job of this.#planned) job.start();
+  }
+
+  /**
+   * One run of one projection, now.
+   *
+   * @throws HeddleError `HEDDLE_CONFIG_INVALID` without a projection of that name; `HEDDLE_STORAGE_*`.
+   */
+  async run(
+    name: string,
+    options: Partial<JobOptions> = {},
+    signal?: AbortSignal,
+  ): Promise<JobReport> {
+    const stopping = this.#stopping.signal;
+    const either = signal === undefined ? stopping : AbortSignal.any([signal, stopping]);
+    const asked = this.#run(name, "asked", options, either);
+    this.#asked.add(asked);
+    try {
+      return await asked;
+    } finally {
+      this.#asked.delete(asked);
+    }
+  }
+
+  /** Stops what runs, which keeps what it has done. The store is left open. */
+  async close(): Promise<void> {
+    this.#stopping.abort(new Error("the reconciler is closed"));
+    await Promise.all(this.#planned.map((job) => job.close()));
+    await Promise.allSettled(this.#asked);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #runPlanned(name: string, signal: AbortSignal): Promise<void> {
+    const { outcome } = await this.#run(name, "planned", {}, signal);
+    // The plan counts it as cut short; while it is being built there is nothing to try again.
+    if (outcome === "stopped") signal.throwIfAborted();
+  }
+
+  async #run(
+    name: string,
+    kind: "planned" | "asked",
+    options: Partial<JobOptions>,
+    signal: AbortSignal,
+  ): Promise<JobReport> {
+    const job = this.#job(name, kind, options);
+    const figures = this.#figures.get(name)!;
+    figures.progressed();
+    try {
+      const report = await job.run(signal);
+      figures.ended(report);
+      return report;
+    } catch (error) {
+      figures.failed();
+      throw error;
+    }
+  }
+
+  #job(name: string, kind: string, options: Partial<JobOptions>): ReconcileJob {
+    const { store, source, environment, projections, holder, job } = this.#options;
+    const projection = projections.find((one) => one.name === name);
+    if (projection === undefined) {
+      const message = `there is no projection ${JSON.stringify(name)}`;
+      throw new HeddleError(HeddleErrorCode.configInvalid, message);
+    }
+    const onProgress = (): void => this.#figures.get(name)?.progressed();
+    const parts = { projection, source, store, environment };
+    return ReconcileJob.of(parts, { name: kind, holder, onProgress, ...job, ...options });
+  }
+}

@@ -1,0 +1,160 @@
+import { HeddleError, HeddleErrorCode, isHeddleError } from "@heddle/core";
+import {
+  newProjectionStoreCounters,
+  type ApplyConditions,
+  type ApplyOutcome,
+  type Lease,
+  type LeaseProof,
+  type ProjectionBatch,
+  type ProjectionStore,
+  type RecordBytes,
+  type RecordPath,
+  type RecordRange,
+  type StoredAuditEntry,
+  type StoredRecord,
+} from "@heddle/reconcile";
+
+/** Messages to another process or thread and back, as structured clones. */
+export interface StoreChannel {
+  post(message: unknown): void;
+  /** The returned function stops it. */
+  onMessage(listener: (message: unknown) => void): () => void;
+}
+
+/** What can be asked of a store that is served. */
+const servedMethods = [
+  "get",
+  "readPage",
+  "apply",
+  "acquireLease",
+  "renewLease",
+  "releaseLease",
+  "readAudit",
+] as const;
+type ServedMethod = (typeof servedMethods)[number];
+
+interface Call {
+  readonly id: number;
+  readonly method: ServedMethod;
+  readonly args: readonly unknown[];
+}
+
+type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | {
+      readonly id: number;
+      readonly error: { readonly code: string | undefined; readonly message: string };
+    };
+
+/**
+ * Lets the other end of a channel use a store that only this process can have open, LevelDB's being one.
+ * Leases, comparisons and the order of batches are the store's own, whoever asks.
+ *
+ * @returns what ends it; the store stays open.
+ */
+export function serveProjectionStore(store: ProjectionStore, channel: StoreChannel): () => void {
+  const methods = store as unknown as Readonly<
+    Record<ServedMethod, (...args: readonly unknown[]) => Promise<unknown>>
+  >;
+  return channel.onMessage((message) => {
+    const { id, method, args } = message as Call;
+    if (!servedMethods.includes(method) || !Array.isArray(args)) return;
+    methods[method](...(args as readonly unknown[])).then(
+      (value) => channel.post({ id, value } satisfies Answer),
+      (error: unknown) => {
+        const code = isHeddleError(error) ? error.code : undefined;
+        channel.post({ id, error: { code, message: String(error) } } satisfies Answer);
+      },
+    );
+  });
+}
+
+/** A store that another process or thread has open, and serves with {@link serveProjectionStore}. */
+export class ServedProjectionStore implements ProjectionStore {
+  /** Nothing is counted here: the owner does. */
+  readonly counters = newProjectionStoreCounters();
+  readonly #channel: StoreChannel;
+  readonly #stopListening: () => void;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #isOpen = true;
+
+  constructor(channel: StoreChannel) {
+    this.#channel = channel;
+    this.#stopListening = channel.onMessage((message) => this.#answered(message as Answer));
+  }
+
+  get(paths: readonly RecordPath[]): Promise<readonly (RecordBytes | undefined)[]> {
+    return this.#ask("get", paths);
+  }
+
+  readPage(range: RecordRange): Promise<readonly StoredRecord[]> {
+    return this.#ask("readPage", range);
+  }
+
+  apply(batch: ProjectionBatch, conditions?: ApplyConditions): Promise<ApplyOutcome> {
+    return this.#ask("apply", batch, conditions);
+  }
+
+  acquireLease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
+    return this.#ask("acquireLease", name, holder, ttlMs);
+  }
+
+  renewLease(lease: LeaseProof, ttlMs: number): Promise<boolean> {
+    return this.#ask("renewLease", lease, ttlMs);
+  }
+
+  releaseLease(lease: LeaseProof): Promise<void> {
+    return this.#ask("releaseLease", lease);
+  }
+
+  readAudit(after: number, limit: number): Promise<readonly StoredAuditEntry[]> {
+    return this.#ask("readAudit", after, limit);
+  }
+
+  /** Lets go of the channel; the store stays open at its owner's. What was asked is not answered any more. */
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#stopListening();
+    for (const { reject } of this.#waiting.values()) reject(closed());
+    this.#waiting.clear();
+  }
+
+  #ask<Value>(method: ServedMethod, ...args: readonly unknown[]): Promise<Value> {
+    if (!this.#isOpen) return Promise.reject(closed());
+    const id = ++this.#lastId;
+    return new Promise<Value>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: (value) => resolve(value as Value), reject });
+      this.#channel.post({ id, method, args });
+    });
+  }
+
+  #answered(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (waiting === undefined) return;
+    if ("error" in answer) waiting.reject(errorOf(answer.error));
+    else waiting.resolve(answer.value);
+  }
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function errorOf({
+  code,
+  message,
+}: {
+  readonly code: string | undefined;
+  readonly message: string;
+}): Error {
+  const known = Object.values(HeddleErrorCode).find((one) => one === code);
+  return known === undefined ? new Error(message) : new HeddleError(known, message);
+}
+
+function closed(): HeddleError {
+  return new HeddleError(HeddleErrorCode.storageClosed, "the channel to the store is closed");
+}
