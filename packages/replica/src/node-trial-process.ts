@@ -4,8 +4,10 @@ import type { FailedTrial, Trial, Verdict } from "./apply-judge.ts";
 import { TrialClock } from "./node-trial-clock.ts";
 import {
   Phase,
+  phasesMax,
   trialProgram,
   type TrialAnswer,
+  type TrialProgress,
   type TrialJob,
   type TrialSetting,
 } from "./node-trial-program.ts";
@@ -34,6 +36,8 @@ interface Running extends Waiting {
   readonly stepMs: number[];
   readonly clock: TrialClock;
 }
+
+type ToldAnswer = TrialAnswer & { readonly progress: TrialProgress };
 
 /** How often a running trial is looked at: what a time-out may be late by. */
 const watchMs = 20;
@@ -110,7 +114,7 @@ export class TrialProcess {
       heapMb: Math.ceil(heapMb * heapShare),
       niceness,
       onMessage: (answer) => {
-        if (trying === this.#process) this.#answered(answer as TrialAnswer);
+        if (trying === this.#process) this.#answered(answer as ToldAnswer);
       },
       onReport: (phase, index, ms) => {
         if (trying === this.#process) this.#reported(phase, index, ms);
@@ -122,9 +126,10 @@ export class TrialProcess {
     return trying;
   }
 
-  #reported(phase: number, index: number, ms: number): void {
+  #reported(first: number, index: number, ms: number): void {
     const running = this.#running;
-    if (!running) return;
+    const phase = first % phasesMax;
+    if (running?.id !== (first - phase) / phasesMax) return;
     if (phase !== Phase.base && index > 0) running.stepMs[index - 1] = ms;
     Object.assign(running.progress, { phase, index });
   }
@@ -135,9 +140,12 @@ export class TrialProcess {
     else this.#giveUp({ outcome: "overloaded" });
   }
 
-  #answered({ id, outcome, reason = "", depth = 0 }: TrialAnswer): void {
+  #answered({ id, outcome, reason = "", depth = 0, progress }: ToldAnswer): void {
     const running = this.#running;
     if (running?.id !== id) return;
+    const { phase, index, stepMs } = progress;
+    Object.assign(running.progress, { phase, index });
+    for (const [step, ms] of stepMs.entries()) running.stepMs[step] = ms;
     if (outcome === "exception") this.#settle(failure(running, "exception", reason));
     else if (outcome === "unknown-base") this.#settle({ outcome });
     else this.#settle({ outcome, stepMs: [...running.stepMs], depth });

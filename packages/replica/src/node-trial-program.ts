@@ -24,7 +24,18 @@ export interface TrialAnswer {
   readonly depth?: number;
 }
 
+/** How far a trial went. Answers carry it, because reports come another way and may be read later. */
+export interface TrialProgress {
+  phase: number;
+  index: number;
+  /** Of the steps that were made. */
+  readonly stepMs: number[];
+}
+
 export const Phase = { base: 0, steps: 1, late: 2 } as const;
+
+/** Reports name their trial: one of the last trial may be read when the next one is under way. */
+export const phasesMax = 3;
 
 /** What the program is started with. */
 export interface TrialSetting {
@@ -130,16 +141,23 @@ function keepScratch({ kept, setting }: Bench, key: string, scratch: Scratch): v
   }
 }
 
-function serveTrials(port: ProgramPort, bench: Bench): void {
+function serveTrials(port: ProgramPort, bench: Omit<Bench, "report">, phases: number): void {
   port.onMessage((message) => {
     const job = message as TrialJob;
+    const progress: TrialProgress = { phase: 0, index: 0, stepMs: [] };
+    const report = (phase: number, index: number, ms: number): void => {
+      if (phase !== 0 && index > 0) progress.stepMs[index - 1] = ms;
+      progress.phase = phase;
+      progress.index = index;
+      port.report(job.id * phases + phase, index, ms);
+    };
     let answer: TrialAnswer;
     try {
-      answer = runTrial(bench, job);
+      answer = runTrial({ ...bench, report }, job);
     } catch (error) {
       answer = { id: job.id, outcome: "exception", reason: String(error).slice(0, 160) };
     }
-    port.postMessage(answer);
+    port.postMessage({ ...answer, progress });
   });
 }
 
@@ -150,5 +168,5 @@ export const trialProgram = `"use strict";
 const { performance } = require("node:perf_hooks");
 ${functions.map(String).join("\n")}
 const Y = require(setting.yjsPath);
-serveTrials(port, { Y, setting, report: port.report, kept: new Map() });
+serveTrials(port, { Y, setting, kept: new Map() }, ${phasesMax});
 `;
