@@ -1,7 +1,7 @@
 import type { CommandIo } from "../command-io.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
 import { peerTable, shownName, tokenHint } from "./peer-table.ts";
-import { progressStep, progressText } from "./progress-text.ts";
+import { progressShare, progressText } from "./progress-text.ts";
 
 /**
  * Shows pictures: a table that is drawn over itself where a person watches, a line for each change
@@ -14,7 +14,7 @@ export class PeerScreen {
   #last = "";
   readonly #names = new Map<string, string>();
   readonly #told = new Map<string, string>();
-  readonly #steps = new Map<string, string>();
+  readonly #tenths = new Map<string, number>();
 
   constructor(io: CommandIo, isJson: boolean) {
     this.#io = io;
@@ -74,15 +74,15 @@ export class PeerScreen {
     }
   }
 
-  /** Now and then a line, and one at the end: more would only fill the log. */
+  /** A line for each tenth, and one at the end: more would only fill the log. */
   #tellProgress({ device, exchange }: PeerRow): void {
     const { fingerprint } = device;
     if (typeof exchange === "object") {
-      const step = progressStep(exchange);
-      if (this.#steps.get(fingerprint) === step) return;
-      this.#steps.set(fingerprint, step);
+      const tenth = Math.floor(progressShare(exchange) * 10);
+      if (this.#tenths.get(fingerprint) === tenth) return;
+      this.#tenths.set(fingerprint, tenth);
       this.#io.out(`${shownName(device)}: ${progressText(exchange)}`);
-    } else if (exchange === "done" && this.#steps.delete(fingerprint)) {
+    } else if (exchange === "done" && this.#tenths.delete(fingerprint)) {
       this.#io.out(`${shownName(device)}: everything is exchanged`);
     }
   }

@@ -65,7 +65,7 @@ function rowsOf(peers: readonly PeerRow[]): readonly Line[] {
 }
 
 function exchangeOf({ exchange }: PeerRow): string {
-  if (typeof exchange === "object") return "under way";
+  if (typeof exchange === "object") return exchange.isFirst ? "first sync" : "under way";
   return exchange === "done" ? "up to date" : (exchange ?? "");
 }
 
