@@ -18,7 +18,9 @@ await write("notes/soup", "Soup", "carrots, onions and a long time");
 await write("notes/bread", "Bread", "flour, water, salt and a longer time");
 
 const index = new MiniSearch({ fields: ["title", "text"], storeFields: ["title"] });
-index.addAll((await workspace.list("search")).map(({ key, value }) => ({ id: key, ...value })));
+for (const { key, value } of await workspace.list("search")) {
+  index.add({ id: key, title: value.title, text: value.text });
+}
 for (const word of ["onion", "time"]) {
   const found = index.search(word, { prefix: true }).map(({ title }) => title);
   console.log(`${word}:`, found.toSorted().join(", "));
