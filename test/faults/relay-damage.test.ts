@@ -37,7 +37,7 @@ async function degradedOf(relay: RelayProcess): Promise<{ reason: string; count?
   return (JSON.parse(await relay.ready()) as { degraded: { reason: string }[] }).degraded;
 }
 
-test("[STO-13] damage that somebody meets by opening a document is shown, counted, recorded and scrubbed", async () => {
+test("[STO-13][DRF-6] damage that somebody meets by opening a document is shown, counted, recorded and scrubbed", async () => {
   await using place = await served("met");
   await damageEnvelopeOf(place, "notes");
   {
@@ -58,6 +58,8 @@ test("[STO-13] damage that somebody meets by opening a document is shown, counte
     const metrics = await relay.metrics();
     expect(metrics).toMatch(/heddle_documents_damaged 1/);
     expect(metrics).toMatch(/heddle_store_damages [1-9]/);
+    // Drift detected is drift alerted: ops/prometheus-alerts.yml looks at this one.
+    expect(metrics).toMatch(/heddle_drift_found_total\{cause="damaged-store"\} 1/);
     using other = connectStock({ url, name: "other", version: "3.1.0" });
     await until(() => other.provider.synced, "the other document is served");
   }

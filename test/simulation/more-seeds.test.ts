@@ -85,6 +85,12 @@ test("[WIR-14] 250 worlds that drop what they have in checkpoints, and come back
   expect(report.adopted).toBeGreaterThan(500);
 });
 
+test("[DRF-5] 60 worlds in which memory is damaged find it, repair it and write it down", async () => {
+  const report = await runSeeds("drifting", 1, 60);
+  console.log(JSON.stringify(report));
+  expect(report.envelopes).toBeGreaterThan(1_000);
+});
+
 test("[LIB-3] 30 worlds of replicas that know of none of 40 documents what the others have", async () => {
   const report = await runSeeds("strangers", 1, 30);
   console.log(JSON.stringify(report));

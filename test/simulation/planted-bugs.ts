@@ -179,4 +179,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "if (false &&",
     scenario: "clones",
   },
+  {
+    name: "believe what is shown: it is never compared with the disk",
+    file: "reconcile/dist/classify-drift.js",
+    find: "if (differ(shown, rebuilt ?? refolded)) {",
+    replace: "if (false) {",
+    scenario: "drifting",
+  },
 ];

@@ -142,7 +142,8 @@ function nextStep(attempt: Attempt, nowMs: number, limits: DriftLimits): DriftCa
 export function outcomeOf(
   ended: DriftCase,
 ): { readonly action: AuditAction; readonly result: AuditResult } | undefined {
-  const action = ended.all.at(-1) ?? "none";
+  // Waiting for the other side says least of what was done.
+  const action = ended.all.findLast((step) => step !== "waited") ?? ended.all.at(-1) ?? "none";
   if (ended.name === "repaired") return { action, result: "verified" };
   if (ended.name !== "degraded") return undefined;
   const { cause } = ended.finding;

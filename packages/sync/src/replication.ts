@@ -118,6 +118,11 @@ export class Replication implements SessionHost {
     return areIdle && [...this.#sessions.values()].every((session) => session.isSettled);
   }
 
+  /** Nothing that came in is on its way to disk. */
+  get isIdle(): boolean {
+    return this.#documents.areIdle;
+  }
+
   connect(peer: PeerKey, side: Side, nowMs: number): void {
     this.#input(nowMs, () => {
       assert(!this.#sessions.has(peer), "a connection has a key of its own");

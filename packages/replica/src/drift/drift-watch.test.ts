@@ -157,7 +157,7 @@ function foldWithout(updates: Iterable<Uint8Array>): ReturnType<typeof yjsEngine
   return yjsEngine.fold(replaced);
 }
 
-test("[DRF-6] what cannot be written down is kept, counted, and written with the next entry", async () => {
+test("[DRF-6] missing audit: what cannot be written down is kept, counted, and written with the next entry", async () => {
   const a = await open({ firstAuditMs: 1e9 });
   const live = a.live();
   text(live).insert(0, "x😀y", { bold: true });

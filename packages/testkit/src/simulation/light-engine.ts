@@ -51,6 +51,12 @@ export function lightEngine(): SimEngine {
         .toSorted()
         .join(" ");
     },
+    damage(id) {
+      const [place] = at(id).shown.keys();
+      if (place !== undefined) at(id).shown.set(place, `${at(id).shown.get(place)}?`);
+      return place !== undefined;
+    },
+    forget: (id) => void documents.delete(id),
   };
 }
 

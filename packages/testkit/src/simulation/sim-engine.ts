@@ -26,6 +26,10 @@ export interface SimEngine {
   shows(envelope: Envelope): boolean;
   /** Equal exactly when documents are. */
   digest(document: DocumentId): string;
+  /** A bit of what is shown turns, and nothing else knows; false where there is none. For `drifting`. */
+  damage?(document: DocumentId): boolean;
+  /** As if nothing of a document had ever been applied. */
+  forget?(document: DocumentId): void;
 }
 
 export type SimEngineFactory = (random: SimRandom) => SimEngine;

@@ -37,7 +37,8 @@ export type SimAction =
   | "bitFlip"
   | "clockJump"
   | "clone"
-  | "checkpoint";
+  | "checkpoint"
+  | "stateFlip";
 
 /** A plan drawn by chance: worlds differ in what goes wrong, not only in when. */
 export function planFor(random: SimRandom): SimPlan {
@@ -72,6 +73,7 @@ export function planFor(random: SimRandom): SimPlan {
       clockJump: rarely(0.4, 0.05),
       clone: 0,
       checkpoint: rarely(0.5, 0.08),
+      stateFlip: 0,
     },
     prunesRatio: 0.7,
     comparesLibraries: true,

@@ -25,6 +25,7 @@ import { testHash } from "../test-environment.ts";
 import { heldOf, loadInto, SimCheckpoints } from "./sim-checkpoints.ts";
 import { SimAuthor, type SimAuthorProcess, type SimWriter } from "./sim-author.ts";
 import { SimDials } from "./sim-dials.ts";
+import { SimDrift } from "./sim-drift.ts";
 import type { SimEngine } from "./sim-engine.ts";
 import type { SimRandom } from "./sim-random.ts";
 import type { SimReplica } from "./sim-replica.ts";
@@ -47,6 +48,7 @@ export class SimProcess implements SimAuthorProcess {
   readonly replication: Replication;
   readonly author: SimAuthor;
   readonly dials: SimDials;
+  readonly drift: SimDrift;
   isOver = false;
   readonly #checkpoints: SimCheckpoints;
   readonly #around: SimSurroundings;
@@ -88,6 +90,19 @@ export class SimProcess implements SimAuthorProcess {
     this.dials = new SimDials(around, replica, targets);
     this.author = new SimAuthor(this, clone);
     this.#checkpoints = new SimCheckpoints(this, engine);
+    this.drift = new SimDrift({
+      store,
+      engine: this.engine,
+      makeEngine: engine,
+      random,
+      time: around.time,
+      replication: this.replication,
+      isIdle: () => !this.author.isBusy && !this.#checkpoints.isBusy && this.replication.isIdle,
+      isOver: () => this.isOver,
+      drain: () => this.drain(),
+      auditMs: limits.digestAuditMs,
+      note: (entry) => replica.note(`audited ${entry}`),
+    });
     checker.started(replica, store, this.engine);
   }
 
@@ -328,7 +343,11 @@ export class SimProcess implements SimAuthorProcess {
       case "lane.replicated":
         return checker.replicated(this.#replica, event);
       case "document.drifted":
-        return checker.drifted(this.#replica, event.document);
+        checker.drifted(this.#replica, event.document);
+        if (event.theirs.outcome === "digests") this.drift.drifted(event.document, event.theirs);
+        return undefined;
+      case "document.agreed":
+        return this.drift.agreed(event.document);
       case "sync.progress":
         return undefined;
       case "library.compared":

@@ -107,6 +107,18 @@ export class SimReplica implements NetworkEnd {
       this.#process?.checkpoint(this.#around.random.pick(documents), prunes);
   }
 
+  /** A bit of some document in memory turns; `choice` says which. False where there is none. */
+  damage(choice: number): boolean {
+    const documents = [...(this.store?.documents.keys() ?? [])];
+    const document = documents[choice % documents.length];
+    return document !== undefined && (this.#process?.drift.damage(document) ?? false);
+  }
+
+  /** Documents in memory that are damaged, and not repaired and written down. */
+  get damaged(): ReadonlySet<string> {
+    return this.#process?.drift.damaged ?? new Set();
+  }
+
   onFrame(connection: number, bytes: Uint8Array): void {
     this.#process?.replication.receive(connection, bytes, this.#around.time.nowMs);
     this.#process?.drain();

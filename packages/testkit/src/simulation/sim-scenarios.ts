@@ -54,6 +54,14 @@ export const simScenarios = {
       return { ...pruned, comparesLibraries: false };
     },
   },
+  /** Memory is damaged while everything else goes wrong too: what is shown is not what was stored. */
+  drifting: {
+    engine: "light",
+    plan: (drawn: SimPlan): SimPlan => {
+      const chances = { ...drawn.chances, stateFlip: 0.15, checkpoint: 0.1 };
+      return { ...drawn, chances };
+    },
+  },
   /** A network that loses nothing: what order alone can do. */
   sound: {
     engine: "light",
@@ -86,4 +94,5 @@ const noFaults = {
   clockJump: 0,
   clone: 0,
   checkpoint: 0,
+  stateFlip: 0,
 } as const;

@@ -14,6 +14,8 @@ import type { SimSurroundings } from "./sim-surroundings.ts";
 import { SimTime } from "./sim-time.ts";
 import { SimTrace } from "./sim-trace.ts";
 
+/** What is at rest is compared again after so long, where memory can be damaged. */
+export const simAuditMs = 8_000;
 const relayName = "relay";
 /** Longer than any back-off and any silence: whatever can settle has settled by then. */
 const quietMsMax = 400_000;
@@ -69,6 +71,7 @@ export class SimWorld {
         checkpointEnvelopesMin: 8,
         // A cursor that is said late hides what is wrong with it.
         markRestMs: 0,
+        ...(plan.chances.stateFlip > 0 && { digestAuditMs: simAuditMs }),
       },
       replica: (name) => this.#replicas.get(name),
     };
@@ -211,6 +214,9 @@ export class SimWorld {
         return this.#clone(replica);
       case "checkpoint":
         return replica.checkpoint(this.#random.chance(this.#options.plan.prunesRatio));
+      case "stateFlip":
+        if (replica.damage(this.#random.between(0, 7))) this.checker.isFlipped = true;
+        return undefined;
       default:
         return action;
     }

@@ -7,7 +7,7 @@ import type { NetworkCounts } from "./sim-network.ts";
 import { planFor, type SimPlan } from "./sim-plan.ts";
 import { simScenarios, type SimScenario } from "./sim-scenarios.ts";
 import { SimRandom } from "./sim-random.ts";
-import { SimWorld } from "./sim-world.ts";
+import { simAuditMs, SimWorld } from "./sim-world.ts";
 import { yjsSimEngine } from "./yjs-sim-engine.ts";
 
 export interface SimulationOptions {
@@ -64,6 +64,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   try {
     await world.run();
     await auditOutboxes(world);
+    await auditDrift(world);
     audit(world);
     await auditMemory(world);
   } catch (error) {
@@ -98,6 +99,24 @@ async function auditOutboxes(world: SimWorld): Promise<void> {
     await world.advance(1_000);
   }
   throw new BrokenPromise(`[WIR-18] ${waitingIn(world)}`);
+}
+
+/** Heard twice after an audit interval, repaired, and looked at again; a peer may have to say so. */
+const driftSecondsMax = (3 * simAuditMs) / 1_000 + 60;
+
+/** What was damaged in memory is found, repaired and written down, wherever it was. */
+async function auditDrift(world: SimWorld): Promise<void> {
+  const left = (): string | undefined => {
+    for (const { name, damaged } of world.replicas) {
+      if (damaged.size > 0) return `${name} shows ${damaged.size} damaged documents`;
+    }
+    return undefined;
+  };
+  for (let second = 0; second < driftSecondsMax && left() !== undefined; second++) {
+    await world.advance(1_000);
+  }
+  const what = left();
+  if (what !== undefined) throw new BrokenPromise(`[DRF-5] ${what}`);
 }
 
 const memorySecondsMax = 20;
