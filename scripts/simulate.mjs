@@ -4,7 +4,8 @@
 // Needs a build. Exit status: 0 every promise was kept, 1 one was broken, 2 wrong usage.
 import { parseArgs } from "node:util";
 
-import { simScenarios, simulate } from "@heddle/testkit";
+import { openLiveReplica } from "@heddle/replica";
+import { simScenarios, simulate, simulateMembers } from "@heddle/testkit";
 
 const { values } = parseArgs({
   options: {
@@ -17,8 +18,9 @@ const { values } = parseArgs({
   },
 });
 const { scenario } = values;
-if (!(scenario in simScenarios)) {
-  console.error(`scenarios: ${Object.keys(simScenarios).join(", ")}`);
+const isOfMembers = scenario === "members";
+if (!(scenario in simScenarios) && !isOfMembers) {
+  console.error(`scenarios: ${Object.keys(simScenarios).join(", ")}, members`);
   process.exit(2);
 }
 
@@ -28,7 +30,10 @@ const countMax = values.seed ? 1 : values.minutes ? Infinity : Number(values.cou
 const sums = {};
 const broken = [];
 for (let count = 0; count < countMax && performance.now() < untilMs; count++) {
-  const report = await simulate({ seed: first + count, scenario, keepsTimeline: values.timeline });
+  const world = { seed: first + count, keepsTimeline: values.timeline };
+  const report = isOfMembers
+    ? await simulateMembers({ ...world, open: openLiveReplica })
+    : await simulate({ ...world, scenario });
   if (values.timeline) console.log(report.timeline.join("\n"));
   if (report.broken) {
     broken.push(report.seed);

@@ -12,7 +12,8 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import type { simulate, SimulationReport } from "@heddle/testkit";
+import type { openLiveReplica } from "@heddle/replica";
+import type { simulate, simulateMembers, SimulationReport } from "@heddle/testkit";
 import { afterAll, describe, expect, test } from "vitest";
 
 import { plantedBugs, type PlantedBug } from "./planted-bugs.ts";
@@ -40,7 +41,11 @@ describe("planted bugs", () => {
   });
 });
 
-type Simulate = typeof simulate;
+type Report = Pick<SimulationReport, "broken"> & Partial<Pick<SimulationReport, "incomplete">>;
+type Simulate = (options: {
+  readonly seed: number;
+  readonly scenario?: PlantedBug["scenario"];
+}) => Promise<Report>;
 
 async function firstBroken(
   simulatePlanted: Simulate,
@@ -54,12 +59,9 @@ async function firstBroken(
 }
 
 /** A broken promise, or a crash of what was planted in. */
-async function brokenIn(
-  run: () => Promise<SimulationReport>,
-  scenario: string,
-): Promise<string | undefined> {
+async function brokenIn(run: () => Promise<Report>, scenario: string): Promise<string | undefined> {
   try {
-    const { broken, incomplete } = await run();
+    const { broken, incomplete = 0 } = await run();
     if (scenario === "sound" && incomplete > 0) return `[WIR-11] ${incomplete} effects early`;
     return broken;
   } catch (error) {
@@ -71,21 +73,35 @@ async function brokenIn(
 async function copyWith(name: string, bug?: PlantedBug): Promise<Simulate> {
   const modules = path.join(folder, name.replaceAll(/\W+/g, "-"), "node_modules");
   mkdirSync(path.join(modules, "@heddle"), { recursive: true });
-  for (const dependency of ["lib0", "yjs", "vitest", "fast-check"]) {
+  for (const dependency of ["lib0", "yjs", "vitest", "fast-check", "y-protocols"]) {
     symlinkSync(path.join(root, "node_modules", dependency), path.join(modules, dependency), "dir");
   }
-  for (const workspace of ["core", "document", "sync", "reconcile", "testkit"]) {
+  for (const workspace of ["core", "document", "sync", "reconcile", "replica", "testkit"]) {
     const from = path.join(root, "packages", workspace, "dist");
     const to = path.join(modules, "@heddle", workspace);
     cpSync(from, path.join(to, "dist"), { recursive: true, filter: isCode });
     // Not its own package.json: under the tests' conditions that leads back to the sources.
-    const manifest = { type: "module", exports: "./dist/index.js" };
+    const exports = { ".": "./dist/index.js", "./*": "./dist/*-index.js" };
+    const manifest = { type: "module", exports };
     writeFileSync(path.join(to, "package.json"), JSON.stringify(manifest));
   }
   if (bug) plant(path.join(modules, "@heddle", bug.file), bug);
-  const entry = path.join(modules, "@heddle/testkit/dist/index.js");
-  const { simulate } = (await import(pathToFileURL(entry).href)) as { simulate: Simulate };
-  return simulate;
+  const entryOf = (workspace: string) => path.join(modules, "@heddle", workspace, "dist/index.js");
+  const testkit = (await import(pathToFileURL(entryOf("testkit")).href)) as Testkit;
+  return async ({ seed, scenario }) => {
+    if (scenario !== "members") return testkit.simulate({ seed, ...(scenario && { scenario }) });
+    const replica = (await import(pathToFileURL(entryOf("replica")).href)) as Opener;
+    return testkit.simulateMembers({ seed, open: replica.openLiveReplica });
+  };
+}
+
+interface Testkit {
+  readonly simulate: typeof simulate;
+  readonly simulateMembers: typeof simulateMembers;
+}
+
+interface Opener {
+  readonly openLiveReplica: typeof openLiveReplica;
 }
 
 function isCode(file: string): boolean {

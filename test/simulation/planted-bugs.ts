@@ -8,7 +8,7 @@ export interface PlantedBug {
   /** Must occur exactly once, so that a patch that no longer fits is noticed. */
   readonly find: string;
   readonly replace: string;
-  readonly scenario?: SimScenario;
+  readonly scenario?: SimScenario | "members";
   /** Where the search begins, for a mistake that shows in one of a thousand worlds. */
   readonly fromSeed?: number;
 }
@@ -185,5 +185,37 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (differ(shown, rebuilt ?? refolded)) {",
     replace: "if (false) {",
     scenario: "drifting",
+  },
+  {
+    name: "members: accept above the cut what arrives after it",
+    file: "replica/dist/space/space-members.js",
+    find: "last.seq <= this.allowedSeq(document, lane.id)",
+    replace: "last.seq > 0",
+    scenario: "members",
+    fromSeed: 6,
+  },
+  {
+    name: "members: show what was taken before the cut was known",
+    file: "replica/dist/reopened-documents.js",
+    find: "if (isSame)",
+    replace: "if (!isSame)",
+    scenario: "members",
+    fromSeed: 4,
+  },
+  {
+    name: "members: show what builds on what does not count",
+    file: "replica/dist/load-document.js",
+    find: "new LogReading(recalled, uncounted)",
+    replace: "new LogReading(recalled)",
+    scenario: "members",
+    fromSeed: 4,
+  },
+  {
+    name: "members: who was heard first decides, when two remove each other",
+    file: "core/dist/membership/membership-log.js",
+    find: "return holds?.has(node) ? ",
+    replace: "return holds?.has(node) && (this.membership.roleOf(act.record.by) ?? 0) > 3 ? ",
+    scenario: "members",
+    fromSeed: 7,
   },
 ];

@@ -30,6 +30,7 @@ import {
 import { LogReading, parsePayload } from "./log-reading.ts";
 import { hashCoveredRecalls, openBase, readCheckpoint, type Ground } from "./read-checkpoint.ts";
 import { recallsInForce } from "./recalls-in-force.ts";
+import { isUncounted } from "./space/member-recalls.ts";
 import type { FoldedState, StateFacts, StateFolder } from "./state-folder.ts";
 import { walkLog } from "./walk-log.ts";
 
@@ -78,6 +79,9 @@ export async function buildCheckpoint(
 ): Promise<BuildOutcome> {
   const { store, folder } = builder;
   const recalls = await recallsInForce(store, document.id);
+  if (recalls.some(isUncounted)) {
+    return { outcome: "refused", reason: "what of it counts may change with the members" };
+  }
   const base = await readCheckpoint(builder, document.id, recalls);
   const tail = new LogTail(base?.vector, base?.clients);
   if (base && recalls.length > 0) tail.filterFrom(recalls, await openBase(builder, base));

@@ -9,3 +9,9 @@ export function damageOf(document: DocumentId, error: unknown): HeddleError {
   const message = `the log of document ${document} does not add up: ${String(error)}`;
   return new HeddleError(HeddleErrorCode.storageCorrupt, message, { cause: error });
 }
+
+/** Whether the disk is at fault, so that nobody knows what is on it. */
+export function isOfStore(error: unknown): error is HeddleError {
+  const { storageIo, storageFull } = HeddleErrorCode;
+  return isHeddleError(error, storageIo) || isHeddleError(error, storageFull);
+}

@@ -14,6 +14,7 @@ import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
 import { openBase, readCheckpoint } from "./read-checkpoint.ts";
 import { recallsInForce } from "./recalls-in-force.ts";
+import { isUncounted } from "./space/member-recalls.ts";
 import type { StateCache } from "./state-cache.ts";
 import { walkLog } from "./walk-log.ts";
 
@@ -35,6 +36,8 @@ export interface LoadedLog {
   readonly held: HeldClocks;
   /** Ids of the envelopes that recalls kept out when it was loaded. */
   readonly recalled: ReadonlySet<string>;
+  /** Lane → first seq that does not count in the space, or builds on what does not. */
+  readonly uncountedFrom: ReadonlyMap<LaneId, number>;
   /** Envelopes that are held aside, in whole or in part. */
   heldEnvelopes: number;
   /** Of the log that was read: what lies above the checkpoint, when there is one. */
@@ -60,7 +63,8 @@ export async function loadDocument(
   const stored = await store.readDocument(entry.id);
   const recalls = stored ? await recallsInForce(store, entry.id) : [];
   const recalled = new Set(recalls.map(({ id }) => id));
-  const reading = new LogReading(recalled);
+  const uncounted = new Set(recalls.filter(isUncounted).map(({ id }) => id));
+  const reading = new LogReading(recalled, uncounted);
   const tools = { store, environment };
   const checkpoint = stored && (await readCheckpoint(tools, entry.id, recalls));
   if (checkpoint) reading.begin(await openBase(tools, checkpoint, cache));
@@ -69,7 +73,7 @@ export async function loadDocument(
     const walk = { store, hash: environment.hash, document: stored, positions };
     for await (const envelope of walkLog(walk)) reading.add(envelope);
   }
-  const { knowledge, fold, held, heldEnvelopes, size } = reading;
+  const { knowledge, fold, held, heldEnvelopes, size, uncountedFrom } = reading;
   return {
     entry,
     isStored: stored !== undefined,
@@ -81,6 +85,7 @@ export async function loadDocument(
     quarantine: new Quarantine(environment, stored ? await store.readQuarantine(entry.id) : []),
     held,
     recalled,
+    uncountedFrom,
     heldEnvelopes,
     size,
     history: (stored ?? entry).history ?? "keep",

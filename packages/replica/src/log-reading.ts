@@ -5,6 +5,7 @@ import {
   PayloadCodec,
   toHex,
   type Envelope,
+  type LaneId,
 } from "@heddle/core";
 import {
   admitUpdate,
@@ -25,11 +26,19 @@ export class LogReading {
   readonly held = new HeldClocks();
   heldEnvelopes = 0;
   readonly size = new LogSize();
+  /** Lane → first seq that does not count in the space, or builds on what does not. */
+  readonly uncountedFrom = new Map<LaneId, number>();
   readonly #recalled: ReadonlySet<string>;
+  readonly #uncounted: ReadonlySet<string>;
 
-  /** @param recalled ids of envelopes in hex. */
-  constructor(recalled: ReadonlySet<string>) {
+  /**
+   * @param recalled ids of envelopes in hex.
+   * @param uncounted those of them that do not count in the space. Who does not hold them can take nothing
+   * that builds on them, nor what follows in that lane: all of that is held by everybody alike.
+   */
+  constructor(recalled: ReadonlySet<string>, uncounted: ReadonlySet<string> = new Set()) {
     this.#recalled = recalled;
+    this.#uncounted = uncounted;
   }
 
   /** Starts from a checkpoint instead of from nothing; what is added then lies above it. */
@@ -54,11 +63,19 @@ export class LogReading {
   }
 
   #partOf(envelope: Envelope, update: ParsedUpdate): ParsedUpdate | undefined {
-    if (this.#recalled.has(toHex(envelope.id))) {
+    const { lane, seq } = envelope;
+    const id = toHex(envelope.id);
+    const isCut = this.uncountedFrom.has(lane) || this.#uncounted.has(id);
+    if (!isCut && this.#recalled.has(id)) {
       this.#hold(update);
       return undefined;
     }
-    const { admitted, parked } = admitUpdate(this.knowledge, update);
+    const { admitted, parked } = isCut ? {} : admitUpdate(this.knowledge, update);
+    if (isCut || (parked && this.#uncounted.size > 0)) {
+      this.#hold(update);
+      if (!this.uncountedFrom.has(lane)) this.uncountedFrom.set(lane, seq);
+      return undefined;
+    }
     if (parked) this.#hold(parseStored(parked));
     return admitted;
   }

@@ -59,8 +59,10 @@ export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveRepl
   };
   const own = { ...rest, verifier, engine: rest.engine ?? "heddle", onDamage };
   const replica = await Replica.open(own);
-  const drift = (watching = new DriftWatch({ ...own, replica, times }));
-  const meeting = { ...own, replica, follow, adopt, role, drift };
+  // As documents are read: without what does not count in a space.
+  const { store } = replica;
+  const drift = (watching = new DriftWatch({ ...own, store, replica, times }));
+  const meeting = { ...own, store, replica, follow, adopt, role, drift };
   const isAlone = targets === undefined && sources.length === 0;
   const places = { directory, deviceKeyFile };
   const wanted = { targets: targets ?? [], sources, places, isOnline };

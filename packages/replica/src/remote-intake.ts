@@ -162,13 +162,15 @@ export class RemoteIntake {
   }
 
   #isComplete(opened: readonly Opened[]): boolean {
-    const { knowledge, held } = this.#log;
+    const { knowledge, held, uncountedFrom } = this.#log;
+    // What builds on what does not count is taken by nobody: who lacks that could never show it.
+    const mayHold = uncountedFrom.size === 0;
     const ahead = new KnownAhead(knowledge);
     for (const { update } of opened) {
       if (update === undefined) continue;
       const { admitted, parked } = admitUpdate(ahead, update);
       const isHeldBack = parked && !held.isEmpty && held.holdsBack(ahead, parseStored(parked));
-      if (parked && isHeldBack !== true) return false;
+      if (parked && !(isHeldBack === true && mayHold)) return false;
       if (admitted) ahead.learn(admitted);
     }
     return true;

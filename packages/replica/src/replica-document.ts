@@ -5,6 +5,7 @@ import {
   limits,
   type DocumentEntry,
   type Envelope,
+  type LaneId,
   type LaneWriter,
   type VersionVector,
 } from "@heddle/core";
@@ -114,6 +115,16 @@ export class ReplicaDocument {
   /** Updates that were refused for what they do, and envelopes of the log that are held aside. */
   get refused(): { readonly quarantined: number; readonly held: number } {
     return { quarantined: this.#log.quarantine.count, held: this.#log.heldEnvelopes };
+  }
+
+  /** It left memory, and is opened anew by whoever needs it. */
+  get isGivenUp(): boolean {
+    return this.#reset !== undefined;
+  }
+
+  /** Lane → first seq that does not count in the space, or builds on what does not. */
+  get uncountedFrom(): ReadonlyMap<LaneId, number> {
+    return this.#log.uncountedFrom;
   }
 
   /** Whether exactly these envelopes, by id, were kept out when it was loaded. */

@@ -10,6 +10,7 @@ import {
   type DocumentName,
   type Hlc,
   type LaneId,
+  type LogStore,
   type SpaceId,
 } from "@heddle/core";
 import type { AcceptedRun, OfferedCheckpoint } from "@heddle/sync";
@@ -19,7 +20,7 @@ import type { Checkpointer } from "./checkpointer.ts";
 import type { Committer } from "./committer.ts";
 import { DocumentAccess } from "./document-access.ts";
 import { DamagedDocuments } from "./damaged-documents.ts";
-import { damageOf } from "./document-damage.ts";
+import { damageOf, isOfStore } from "./document-damage.ts";
 import { DocumentHoldings } from "./document-holdings.ts";
 import type { DocumentHost, ParkingTotals } from "./document-host.ts";
 import { keepHistory, keepVectors } from "./keep-in-store.ts";
@@ -41,10 +42,8 @@ import {
   newHost,
   type SharedParts,
 } from "./replica-parts.ts";
-import type { MemberActs } from "./space/member-acts.ts";
-import { newMemberActs } from "./space/new-member-acts.ts";
-import { openSpace } from "./space/open-space.ts";
-import type { SpaceMembers } from "./space/space-members.ts";
+import { newMemberActs, type MemberActs } from "./space/new-member-acts.ts";
+import { openSpace, type SpaceMembers } from "./space/open-space.ts";
 import { StateCache } from "./state-cache.ts";
 import type { ReplicaTelemetry } from "./telemetry.ts";
 import { TrialQueue } from "./trial-queue.ts";
@@ -58,9 +57,10 @@ import { WatchedState, type ReplicaObserver } from "./watched-state.ts";
 export class Replica {
   readonly space: SpaceId;
   readonly recovery: RecoveryReport;
-  /** Who may do what; `undefined` in the open space. */
+  /** As documents are read from it: without what does not count in the space. */
+  readonly store: LogStore;
+  /** Who may do what, and what this device may do about it; `undefined` in the open space. */
   readonly members: SpaceMembers | undefined;
-  /** What this device may do about it as an admin. */
   readonly acts: MemberActs | undefined;
   /** What may wait in each document. */
   readonly parkingBounds: ParkingBounds;
@@ -87,15 +87,16 @@ export class Replica {
     this.#options = options;
     this.#states = new StateCache(options.stateCacheBytesMax);
     this.recovery = recovery;
-    const { logger } = options.environment;
-    this.#damaged = new DamagedDocuments(recovery.documentsDamaged, logger, options.onDamage);
+    const { environment, onDamage } = options;
+    this.#damaged = new DamagedDocuments(recovery.documentsDamaged, environment.logger, onDamage);
     this.space = members?.genesis.space ?? openSpaceId(options.environment.hash);
     this.members = members;
+    this.store = options.store;
     this.parkingBounds = { ...defaultParkingBounds, ...options.parking };
     this.#clock = new HybridClock(options.environment.clock);
     // Observed, not set: a reading from a wrong clock, once stored, must not pull ours along for ever.
     this.#clock.observe(options.store.opening.lastHlc);
-    const { trialBytesMax = defaultTrialBytesMax, environment, idleMs = 30_000 } = options;
+    const { trialBytesMax = defaultTrialBytesMax, idleMs = 30_000 } = options;
     const onLeft = (document: ReplicaDocument) => this.#onLeft(document);
     this.#holdings = new DocumentHoldings({ environment, idleMs, onLeft });
     this.#trials = new TrialQueue(trialBytesMax, () => environment.clock.monotonicMs());
@@ -222,9 +223,7 @@ export class Replica {
   }
 
   /**
-   * Takes in a checkpoint that a peer served, whose signature is good. What
-   * of it is new is shown to those who have the document open.
-   *
+   * Takes in a checkpoint of a peer, whose signature is good, and shows what of it is new.
    * @throws HeddleError `HEDDLE_STORAGE_*`.
    */
   async adopt(offered: OfferedCheckpoint): Promise<Adoption> {
@@ -234,9 +233,7 @@ export class Replica {
       });
     } catch (error) {
       // Nobody knows whether it is on disk.
-      const { storageIo, storageFull } = HeddleErrorCode;
-      const isOfStore = isHeddleError(error, storageIo) || isHeddleError(error, storageFull);
-      if (isOfStore) this.#onStoreFailure(error);
+      if (isOfStore(error)) this.#onStoreFailure(error);
       throw error;
     }
   }
@@ -293,8 +290,7 @@ export class Replica {
   }
 
   #load(id: DocumentId, name: DocumentName): Promise<ReplicaDocument> {
-    const { store, environment } = this.#options;
-    const { history = "keep" } = this.#options;
+    const { store, environment, history = "keep" } = this.#options;
     const entry = { id, name, createdAt: this.#clock.tick(), history };
     const load = () => loadDocument(store, environment, entry, this.#states);
     return this.#leaving
@@ -311,6 +307,8 @@ export class Replica {
   #welcome(log: LoadedLog): ReplicaDocument {
     const document = new ReplicaDocument(log, this.#host);
     this.#damaged.opened(document.entry.id);
+    // What follows in such a lane is taken by nobody: what is written now begins another.
+    for (const lane of log.uncountedFrom.keys()) this.endLane(lane);
     // What an earlier process left behind may be long.
     this.#checkpointer?.consider(document.logged);
     return document;

@@ -8,11 +8,21 @@ import { malformed, readUint } from "../fields.ts";
 import { bytesOfId, documentId, laneId, type DocumentId, type LaneId } from "../ids.ts";
 import { limits } from "../limits.ts";
 
+/** Up to where a lane of a document is kept. */
+export interface CutPlace {
+  readonly seq: number;
+  /**
+   * 64 bytes of the device over the envelope at `seq`, as the remover has them: whoever was given that
+   * envelope within a longer run can pass it on with them.
+   */
+  readonly signature?: Uint8Array | undefined;
+}
+
 /**
  * What of a revoked device is kept: up to which seq of each of its lanes, by document. A document that
  * is not listed is cut at 0.
  */
-export type MembershipCut = ReadonlyMap<LaneId, ReadonlyMap<DocumentId, number>>;
+export type MembershipCut = ReadonlyMap<LaneId, ReadonlyMap<DocumentId, CutPlace>>;
 
 const hashDomain = encodeUtf8("heddle/cut/1");
 const documentBytesMin = 16 + 1;
@@ -23,7 +33,10 @@ export function hashCut(hash: Hash, bytes: Uint8Array): Uint8Array {
   return hash.sha256(concatBytes([hashDomain, bytes]));
 }
 
-/** cut := varUint lanes • (lane 16 • varUint documents • (document 16 • varUint seq)*)*, all ascending. */
+/**
+ * cut := varUint lanes • (lane 16 • varUint documents • place*)*, all ascending
+ * place := document 16 • varUint (2 * seq + hasSignature) • [signature 64]
+ */
 export function encodeCut(cut: MembershipCut): Uint8Array {
   const lanes = [...cut]
     .map(([lane, documents]) => [lane, entriesOf(documents)] as const)
@@ -34,9 +47,10 @@ export function encodeCut(cut: MembershipCut): Uint8Array {
     for (const [lane, documents] of lanes) {
       encoding.writeUint8Array(encoder, bytesOfId(lane));
       encoding.writeVarUint(encoder, documents.length);
-      for (const [document, seq] of documents) {
+      for (const [document, { seq, signature }] of documents) {
         encoding.writeUint8Array(encoder, bytesOfId(document));
-        encoding.writeVarUint(encoder, seq);
+        encoding.writeVarUint(encoder, seq * 2 + (signature ? 1 : 0));
+        if (signature) encoding.writeUint8Array(encoder, signature);
       }
     }
   });
@@ -45,7 +59,7 @@ export function encodeCut(cut: MembershipCut): Uint8Array {
 /** @throws HeddleError `HEDDLE_FRAME_MALFORMED`. */
 export function decodeCut(bytes: Uint8Array): MembershipCut {
   if (bytes.length > limits.membershipCutBytesMax) throw malformed("cut", "it is too long");
-  const cut = new Map<LaneId, Map<DocumentId, number>>();
+  const cut = new Map<LaneId, Map<DocumentId, CutPlace>>();
   try {
     const decoder = decoding.createDecoder(bytes);
     const lanes = readCount(decoder, laneBytesMin);
@@ -63,17 +77,20 @@ export function decodeCut(bytes: Uint8Array): MembershipCut {
   return cut;
 }
 
-function readDocuments(decoder: decoding.Decoder): Map<DocumentId, number> {
-  const documents = new Map<DocumentId, number>();
+function readDocuments(decoder: decoding.Decoder): Map<DocumentId, CutPlace> {
+  const documents = new Map<DocumentId, CutPlace>();
   const count = readCount(decoder, documentBytesMin);
   if (count < 1) throw new RangeError("a lane without documents is left out");
   let documentBefore = "";
   for (let index = 0; index < count; index++) {
     const document = documentId(decoding.readUint8Array(decoder, 16));
-    const seq = readUint(decoder);
+    const number = readUint(decoder);
+    const seq = Math.floor(number / 2);
     if (document <= documentBefore || seq < 1) throw new RangeError("documents do not ascend");
     documentBefore = document;
-    documents.set(document, seq);
+    const hasSignature = number % 2 === 1;
+    const signature = hasSignature ? decoding.readUint8Array(decoder, 64).slice() : undefined;
+    documents.set(document, { seq, signature });
   }
   return documents;
 }
@@ -85,6 +102,6 @@ function readCount(decoder: decoding.Decoder, bytesEach: number): number {
   return count;
 }
 
-function entriesOf(documents: ReadonlyMap<DocumentId, number>): [DocumentId, number][] {
-  return [...documents].filter(([, seq]) => seq > 0).toSorted(([a], [b]) => (a < b ? -1 : 1));
+function entriesOf(documents: ReadonlyMap<DocumentId, CutPlace>): [DocumentId, CutPlace][] {
+  return [...documents].filter(([, { seq }]) => seq > 0).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

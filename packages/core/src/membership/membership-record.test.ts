@@ -28,12 +28,17 @@ const bo = deviceKey(seededSigner("bo").devicePublicKey);
 const malformed = expect.objectContaining({ code: HeddleErrorCode.frameMalformed });
 const tooNew = expect.objectContaining({ code: HeddleErrorCode.protocolVersion });
 const someCut: MembershipCut = new Map([
-  [laneId(new Uint8Array(16).fill(9)), new Map([[documentId(new Uint8Array(16).fill(8)), 300]])],
+  [
+    laneId(new Uint8Array(16).fill(9)),
+    new Map([
+      [documentId(new Uint8Array(16).fill(8)), { seq: 300, signature: new Uint8Array(64).fill(4) }],
+    ]),
+  ],
   [
     laneId(new Uint8Array(16).fill(7)),
     new Map([
-      [documentId(new Uint8Array(16).fill(6)), 1],
-      [documentId(new Uint8Array(16).fill(5)), 2],
+      [documentId(new Uint8Array(16).fill(6)), { seq: 1 }],
+      [documentId(new Uint8Array(16).fill(5)), { seq: 2 }],
     ]),
   ],
 ]);
@@ -109,7 +114,10 @@ describe("records", () => {
 });
 
 describe("cuts", () => {
-  const seqs = fc.integer({ min: 1, max: 2 ** 40 });
+  const seqs = fc.record({
+    seq: fc.integer({ min: 1, max: 2 ** 40 }),
+    signature: fc.option(fc.uint8Array({ minLength: 64, maxLength: 64 }), { nil: undefined }),
+  });
   const id = fc.uint8Array({ minLength: 16, maxLength: 16 });
   const documents = fc
     .uniqueArray(fc.tuple(id.map(documentId), seqs), {

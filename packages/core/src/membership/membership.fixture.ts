@@ -53,7 +53,7 @@ export class Admin {
 
   /** @param seq up to which of {@link someLane} in {@link someDocument} is kept. */
   async revoke(other: Admin, seq = 0): Promise<MembershipAct> {
-    const cut: MembershipCut = new Map([[someLane, new Map([[someDocument, seq]])]]);
+    const cut: MembershipCut = new Map([[someLane, new Map([[someDocument, { seq }]])]]);
     return this.#act(other, { revoke: hashCut(sha256, encodeCut(cut)) }, cut);
   }
 

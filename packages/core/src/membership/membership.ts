@@ -64,8 +64,16 @@ export class Membership {
     const { role, revokedBy = [] } = this.members.get(device) ?? {};
     if ((role ?? 0) < MemberRole.write) return 0;
     if (revokedBy.length === 0) return Infinity;
-    const kept = this.#cuts.get(device)!.map((cut) => cut.get(lane)?.get(document) ?? 0);
+    const kept = this.#cuts.get(device)!.map((cut) => cut.get(lane)?.get(document)?.seq ?? 0);
     return Math.min(...kept);
+  }
+
+  /** Signatures of a removed device under the envelope at `seq`, as its removers gave them; not checked. */
+  signaturesAt({ device, document, lane }: LanePlace, seq: number): readonly Uint8Array[] {
+    return (this.#cuts.get(device) ?? []).flatMap((cut) => {
+      const place = cut.get(lane)?.get(document);
+      return place?.seq === seq && place.signature ? [place.signature] : [];
+    });
   }
 }
 

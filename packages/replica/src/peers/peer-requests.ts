@@ -11,7 +11,6 @@ import {
   type LogStore,
   type Signer,
   type Verifier,
-  type VersionVector,
 } from "@heddle/core";
 import type {
   AdoptAnswer,
@@ -22,9 +21,8 @@ import type {
 } from "@heddle/sync";
 
 import type { DriftWatch } from "../drift/drift-watch.ts";
-import { heldPositions } from "../held-positions.ts";
 import type { Replica } from "../replica.ts";
-import { countedEnvelopes, countedVector } from "../space/peer-view.ts";
+import { countedPositions, countedSeqs, signedByCut } from "../space/peer-view.ts";
 import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
 import type { PeerNotes } from "./peer-notes.ts";
@@ -84,11 +82,11 @@ export async function answerPeerRequest(
         return (await readPositions(tools, id))?.vector;
       });
     case "read": {
-      const given = await readForPeer({ store, hash, signer, lanes, recent }, request);
+      const counted = countedSeqs(tools, request.document);
       const { members } = tools.replica;
-      if (members === undefined) return given;
-      const envelopes = countedEnvelopes(members, request.document, given.envelopes);
-      return { ...given, envelopes };
+      if (!counted || !members) return readForPeer({ store, hash, signer, lanes, recent }, request);
+      const signed = signedByCut(members, verifier);
+      return readForPeer({ store, hash, signer, lanes, recent, signed }, { ...request, counted });
     }
     case "store":
       return take(tools, request);
@@ -191,16 +189,12 @@ async function readPositions(
   id: DocumentId,
 ): Promise<Pick<LoadedDocument, "entry" | "vector"> | undefined> {
   const loaded = replica.loaded(id);
-  const { members } = replica;
-  const counted = (vector: VersionVector): Promise<VersionVector> | VersionVector => {
-    return members ? countedVector({ store, hash, members }, id, vector) : vector;
-  };
-  if (loaded?.isStored) {
+  if (loaded?.isStored && replica.members === undefined) {
     const entry = { ...loaded.entry, history: loaded.logged.history };
-    return { entry, vector: await counted(await loaded.whenDurable()) };
+    return { entry, vector: await loaded.whenDurable() };
   }
-  const stored = await store.readDocument(id);
-  return stored && { entry: stored, vector: await counted(await heldPositions(replica, stored)) };
+  const entry = await store.readDocument(id);
+  return entry && { entry, vector: await countedPositions({ replica, store, hash }, entry) };
 }
 
 async function adopt(

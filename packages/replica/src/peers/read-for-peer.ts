@@ -19,6 +19,8 @@ export interface PeerReading {
   readonly hash: Hash;
   readonly signer: Signer;
   readonly lanes: KnownLanes;
+  /** What another device has not signed here may be signed elsewhere. */
+  readonly signed?: (envelope: Envelope, lane: LaneDescriptor) => Promise<Envelope>;
   /** Looked at before the disk. */
   readonly recent?: RecentEnvelopes;
 }
@@ -34,6 +36,8 @@ export interface PeerRange {
   readonly reach?: ReadonlyMap<LaneId, number>;
   /** About so many bytes. */
   readonly bytesMax: number;
+  /** Lanes of which no more counts than up to a seq: what lies above is nobody's. */
+  readonly counted?: ReadonlyMap<LaneId, number>;
 }
 
 export interface ReadForPeer {
@@ -53,10 +57,12 @@ const signedMax = { envelopes: 48, bytes: 64 * 1024 } as const;
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
 export async function readForPeer(reading: PeerReading, range: PeerRange): Promise<ReadForPeer> {
-  const { document, above, lane, upTo, reach, bytesMax } = range;
+  const { document, above, lane, upTo, reach, bytesMax, counted } = range;
   const stretches = new Stretches(reading);
   const recent = upTo && reading.recent?.read({ document, above, upTo, bytesMax });
-  for (const envelope of recent ?? []) await stretches.add(envelope);
+  for (const envelope of recent ?? []) {
+    if (counts(envelope, counted)) await stretches.add(envelope);
+  }
   if (recent) return stretches.end();
   let bytes = 0;
   for await (const chunk of reading.store.readLogByArrival(document, {
@@ -65,12 +71,20 @@ export async function readForPeer(reading: PeerReading, range: PeerRange): Promi
     upTo: reach,
   })) {
     for (const stored of chunk) {
+      if (!counts(stored, counted)) continue;
       await stretches.add(decodeEnvelope(reading.hash, stored.bytes));
       bytes += stored.bytes.length;
       if (bytes >= bytesMax && stretches.isSigned) return stretches.end();
     }
   }
   return stretches.end();
+}
+
+function counts(
+  { lane, seq }: Pick<Envelope, "lane" | "seq">,
+  counted: PeerRange["counted"],
+): boolean {
+  return seq <= (counted?.get(lane) ?? Infinity);
 }
 
 class Stretches {
@@ -97,7 +111,12 @@ class Stretches {
   async add(envelope: Envelope): Promise<void> {
     const lane = await this.#laneOf(envelope.lane);
     if (this.#envelopes.at(-1)?.lane !== envelope.lane) await this.#sign();
-    if (toHex(lane.devicePublicKey) !== this.#ours) return this.#addTheirs(envelope);
+    if (toHex(lane.devicePublicKey) !== this.#ours) {
+      const { signed } = this.#reading;
+      return this.#addTheirs(
+        signed && !envelope.signature ? await signed(envelope, lane) : envelope,
+      );
+    }
     this.#envelopes.push(envelope);
     this.#open++;
     this.#openBytes += envelope.bytes.length;

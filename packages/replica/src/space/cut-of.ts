@@ -1,7 +1,10 @@
 import {
+  decodeEnvelope,
   deviceKey,
+  type CutPlace,
   type DeviceKey,
   type DocumentId,
+  type Hash,
   type LaneId,
   type LogStore,
   type MembershipCut,
@@ -14,6 +17,7 @@ export type HeldPositions = (document: StoredDocument) => Promise<VersionVector>
 
 export interface CutReading {
   readonly store: LogStore;
+  readonly hash: Hash;
   readonly positions: HeldPositions;
   /** The control document is in no cut: what of it counts, the records themselves decide. */
   readonly except: DocumentId;
@@ -25,18 +29,34 @@ export interface CutReading {
  * @throws HeddleError `HEDDLE_STORAGE_*`: a cut that leaves out a damaged document would throw away what
  * others hold of it.
  */
-export async function cutOf(
-  { store, positions, except }: CutReading,
-  device: DeviceKey,
-): Promise<MembershipCut> {
-  const cut = new Map<LaneId, Map<DocumentId, number>>();
+export async function cutOf(reading: CutReading, device: DeviceKey): Promise<MembershipCut> {
+  const { store, positions, except } = reading;
+  const cut = new Map<LaneId, Map<DocumentId, CutPlace>>();
   for await (const lane of store.readLanes()) {
     if (deviceKey(lane.devicePublicKey) === device) cut.set(lane.id, new Map());
   }
   if (cut.size === 0) return cut;
   for await (const document of store.readDocuments()) {
     if (document.id === except) continue;
-    for (const [lane, { seq }] of await positions(document)) cut.get(lane)?.set(document.id, seq);
+    for (const [lane, { seq }] of await positions(document)) {
+      const signature = cut.has(lane)
+        ? await signatureAt(reading, document.id, lane, seq)
+        : undefined;
+      cut.get(lane)?.set(document.id, { seq, signature });
+    }
   }
   return cut;
+}
+
+async function signatureAt(
+  { store, hash }: CutReading,
+  document: DocumentId,
+  lane: LaneId,
+  seq: number,
+): Promise<Uint8Array | undefined> {
+  const range = { above: new Map([[lane, seq - 1]]), lane };
+  for await (const chunk of store.readLogByArrival(document, range)) {
+    for (const { bytes } of chunk) return decodeEnvelope(hash, bytes).signature?.slice();
+  }
+  return undefined;
 }

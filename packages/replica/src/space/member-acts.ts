@@ -70,7 +70,7 @@ export class MemberActs {
   revoke(device: DeviceKey): Promise<ActRecord> {
     return this.#inTurn(async () => {
       const { hash, store, positions, members } = this.#parts;
-      const cut = await cutOf({ store, positions, except: members.control.id }, device);
+      const cut = await cutOf({ store, hash, positions, except: members.control.id }, device);
       const list = encodeCut(cut);
       if (list.length > limits.membershipCutBytesMax) {
         const message = "the device wrote in more documents than a revocation can list";

@@ -10,6 +10,11 @@ import { validatorVersion } from "@heddle/document";
 
 import type { SpaceMembers } from "./space-members.ts";
 
+/** Whether a recall is one of these. */
+export function isUncounted(recall: RecalledEnvelope): boolean {
+  return recall.reason === reason;
+}
+
 const reason = "its device may not write this, by the records of the space";
 
 /**

@@ -2,7 +2,6 @@ import {
   createAct,
   decodeMembershipAct,
   deviceKey,
-  documentIdOf,
   encodeCut,
   encodeMembershipAct,
   EnvelopeKind,
@@ -11,10 +10,7 @@ import {
   LaneWriter,
   MemberRole,
   openLane,
-  parseDocumentName,
   PayloadCodec,
-  verifyRun,
-  signRun,
   type ActDraft,
   type DeviceKey,
   type Envelope,
@@ -25,7 +21,6 @@ import { afterEach, describe, expect, test } from "vitest";
 
 import { ephemeralDeviceKey, nodeVerifier } from "../node-environment.ts";
 import { environment } from "../replica.fixture.ts";
-import { countedEnvelopes } from "./peer-view.ts";
 import { Home, heard, showing } from "./space.fixture.ts";
 import { SpaceMembers } from "./space-members.ts";
 
@@ -181,37 +176,6 @@ describe("records in the log", () => {
     expect(members.membership.records.has(second.id)).toBe(true);
     expect(decodeMembershipAct(hash, run[0]!.payload).record).toEqual(first);
   });
-});
-
-test("[MEM-8] peers are given what counts, up to where its author signed", async () => {
-  const ada = new Home("ada");
-  homes.push(await ada.open(await ada.createSpace()));
-  const { members } = ada;
-  const forger = await new Forger().open(members);
-  const run = [1, 2, 3, 4].map(() => forger.seal(members, Uint8Array.of(0)));
-  const signed = [
-    ...(await signRun(run.slice(0, 2), forger.signer)),
-    ...(await signRun(run.slice(2), forger.signer)),
-  ];
-  expect(await verifyRun(signed, forger.lane.devicePublicKey, nodeVerifier)).toBe(true);
-  members.noteLane(forger.lane);
-  const document = documentIdOf(hash, members.genesis.space, parseDocumentName("plan"));
-  expect(countedEnvelopes(members, document, signed)).toEqual([]);
-  await ada.acts.grant(keyOf(forger), write);
-  expect(countedEnvelopes(members, document, signed)).toBe(signed);
-  const cut = new Map([[forger.lane.id, new Map([[document, 3]])]]);
-  const record = await createAct({
-    hash,
-    signer: ada.signer,
-    space: members.genesis.space,
-    seen: members.log.heads,
-    device: keyOf(forger),
-    madeAt: { wallMs: 3, counter: 0 },
-    act: { revoke: hashCut(hash, encodeCut(cut)) },
-  });
-  if (record.kind !== "revoke") throw new Error("it is a removal");
-  members.add({ record, cut });
-  expect(countedEnvelopes(members, document, signed).map(({ seq }) => seq)).toEqual([1, 2]);
 });
 
 function keyOf({ signer }: Forger): DeviceKey {

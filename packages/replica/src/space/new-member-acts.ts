@@ -21,3 +21,5 @@ export function newMemberActs(
     withControl: (work) => replica.using(members.control.name, work),
   });
 }
+
+export type { MemberActs };

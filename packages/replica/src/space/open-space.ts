@@ -61,3 +61,5 @@ async function assertOfSpace(
 function invalid(message: string): HeddleError {
   return new HeddleError(HeddleErrorCode.configInvalid, message);
 }
+
+export type { SpaceMembers };

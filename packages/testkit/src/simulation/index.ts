@@ -1,4 +1,15 @@
 export { lightEngine } from "./light-engine.ts";
+export type {
+  MemberDocument,
+  MemberParts,
+  MemberReplica,
+  OpenMember,
+} from "./members/member-replica.ts";
+export {
+  simulateMembers,
+  type MembersReport,
+  type MembersSimulationOptions,
+} from "./members/simulate-members.ts";
 export { BrokenPromise } from "./sim-checker.ts";
 export type { SimEngine, SimEngineFactory } from "./sim-engine.ts";
 export type { NetworkCounts, NetworkFaults } from "./sim-network.ts";
