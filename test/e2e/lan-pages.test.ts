@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { HeddlePeer, pairFolders } from "../processes/heddle-peer.ts";
 import { launchBrowser, noBrowserReason } from "./browser.ts";
+import { bundlePage } from "./bundle-page.ts";
 import { PageSite } from "./page-site.ts";
 import type { ProviderPage } from "./pages/provider-page.ts";
 import { eventually, type, view } from "./provider-pages.ts";
@@ -29,10 +30,9 @@ describe.skipIf(noBrowserReason !== undefined)("pages at heddle peer", () => {
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "heddle-lan-pages-"));
     const [atAda, atBo] = [path.join(folder, "ada"), path.join(folder, "bo")];
-    [site, foreign] = [
-      await PageSite.start("provider-page"),
-      await PageSite.start("provider-page"),
-    ];
+    // One page, of two origins.
+    const scripts = new Map([["/page.js", await bundlePage("provider-page")]]);
+    [site, foreign] = [await PageSite.serve(scripts), await PageSite.serve(scripts)];
     await pairFolders(atAda, atBo);
     const flags = ["--pages", "0", "--allow-origin", site.origin];
     ada = await HeddlePeer.start(atAda, ...flags);
