@@ -32,3 +32,5 @@ export * from "./built-in/notifications.ts";
 export * from "./built-in/rollups.ts";
 export * from "./built-in/search-documents.ts";
 export type { BuiltInOptions, SharedTypes } from "./built-in/shared-types.ts";
+export * from "./define-sink.ts";
+export * from "./sink-records.ts";

@@ -69,6 +69,13 @@ export { DocumentAccess } from "./document-access.ts";
 export { LogSource, type LogSourceOptions } from "./projections/log-source.ts";
 export * from "./projections/projection-host.ts";
 export {
+  SinkRunner,
+  type SinkCounters,
+  type SinkParts,
+  type SinkTurn,
+} from "./projections/sink-runner.ts";
+export { webhook, type WebhookOptions } from "./projections/webhook.ts";
+export {
   type CheckpointTools,
   readCheckpoint,
   type VerifiedCheckpoint,
