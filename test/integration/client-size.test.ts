@@ -1,6 +1,7 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 
+import { build as buildWithEsbuild } from "esbuild";
 import { build, type Rolldown } from "vite";
 import { expect, test } from "vitest";
 
@@ -11,6 +12,7 @@ import { repositoryFolder } from "../processes/relay-process.ts";
 
 const virtual = "virtual:application";
 const aimBytes = 45_000;
+const application = 'export { HeddleProvider } from "@heddle/client";';
 
 async function chunks(): Promise<Rolldown.OutputChunk[]> {
   const built = await build({
@@ -22,8 +24,7 @@ async function chunks(): Promise<Rolldown.OutputChunk[]> {
         name: "application",
         resolveId: (id) =>
           id === virtual ? join(repositoryFolder, "packages/react/app.js") : null,
-        load: (id) =>
-          id.endsWith("/react/app.js") ? 'export { HeddleProvider } from "@heddle/client";' : null,
+        load: (id) => (id.endsWith("/react/app.js") ? application : null),
       },
     ],
     build: {
@@ -76,4 +77,34 @@ test("[CLT-10] what a page loads before it shows a document is at most 45 kB bes
   const told = Object.entries(sizes).map(([part, bytes]) => `${part} ${(bytes / 1000).toFixed(1)}`);
   process.stdout.write(`@heddle/client, min+gzip kB beside yjs: ${told.join(", ")}\n`);
   expect(sizes.first).toBeLessThan(aimBytes);
+});
+
+test("[CLT-10] the same built by esbuild, which does not look through what packages export", async () => {
+  const { metafile, outputFiles } = await buildWithEsbuild({
+    stdin: { contents: application, resolveDir: join(repositoryFolder, "packages/react") },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    minify: true,
+    metafile: true,
+    write: false,
+    outdir: repositoryFolder,
+    absWorkingDir: repositoryFolder,
+    external: ["yjs", "lib0/*", "y-protocols/*"],
+  });
+  const { outputs } = metafile;
+  const first = new Set<string>();
+  const add = (path: string): void => {
+    if (first.has(path) || outputs[path] === undefined) return;
+    first.add(path);
+    for (const { path: next, kind } of outputs[path].imports) {
+      if (kind === "import-statement") add(next);
+    }
+  };
+  add(Object.keys(outputs).find((path) => outputs[path]!.entryPoint === "<stdin>")!);
+  const texts = outputFiles.filter(({ path }) => first.has(relative(repositoryFolder, path)));
+  const bytes = texts.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0);
+  process.stdout.write(`@heddle/client by esbuild, first: ${(bytes / 1000).toFixed(1)} kB\n`);
+  expect(texts).toHaveLength(first.size);
+  expect(bytes).toBeLessThan(aimBytes);
 });

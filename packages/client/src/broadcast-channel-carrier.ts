@@ -1,4 +1,4 @@
-import { HeddleErrorCode, type Scheduler } from "@heddle/core";
+import { HeddleErrorCode, type Scheduler } from "@heddle/core/base";
 import {
   FrameConnection,
   SignsOfLife,

@@ -1,4 +1,10 @@
-import { HeddleError, HeddleErrorCode, toHex, type Random, type Scheduler } from "@heddle/core";
+import {
+  HeddleError,
+  HeddleErrorCode,
+  toHex,
+  type Random,
+  type Scheduler,
+} from "@heddle/core/base";
 import {
   attemptDial,
   transportLimits,

@@ -1,4 +1,4 @@
-import { HeddleErrorCode, isHeddleError } from "@heddle/core";
+import { HeddleErrorCode, isHeddleError } from "@heddle/core/base";
 import {
   decodeHttpWords,
   encodeHttpWords,

@@ -4,7 +4,7 @@ import {
   HeddleErrorCode,
   isHeddleError,
   type Scheduler,
-} from "@heddle/core";
+} from "@heddle/core/base";
 import { httpWire } from "@heddle/sync/connection";
 
 /** The part of `fetch` that is used. */

@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, isHeddleError, type Scheduler } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, isHeddleError, type Scheduler } from "@heddle/core/base";
 import {
   attemptDial,
   codeOfStatus,

@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core/base";
 
 import { pauseMs } from "./engine/pause.ts";
 import { timerScheduler } from "./timer-scheduler.ts";

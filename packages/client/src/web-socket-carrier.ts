@@ -1,4 +1,4 @@
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode } from "@heddle/core/base";
 import type { CloseWords, FrameCarrier, FrameConnection } from "@heddle/sync/connection";
 
 import type { WebSocketLike } from "./web-socket-like.ts";

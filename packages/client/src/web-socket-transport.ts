@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core/base";
 import {
   attemptDial,
   closeWordsOf,

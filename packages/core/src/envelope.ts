@@ -25,9 +25,6 @@ import { limits } from "./limits.ts";
 export const EnvelopeKind = { update: 1, laneClose: 2, documentControl: 3 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 
-/** Bits of `flags`. */
-export const EnvelopeFlag = { encrypted: 1, compressed: 2, viaGateway: 4, imported: 8 } as const;
-
 /** How the payload is written. */
 export const PayloadCodec = { none: 0, yjsV1: 1 } as const;
 export type PayloadCodec = (typeof PayloadCodec)[keyof typeof PayloadCodec];

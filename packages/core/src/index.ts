@@ -7,6 +7,7 @@ export * from "./bytes.ts";
 export * from "./checkpoint.ts";
 export * from "./checkpoint-vector.ts";
 export * from "./envelope.ts";
+export * from "./envelope-flag.ts";
 export * from "./environment.ts";
 export * from "./errors.ts";
 export * from "./field-sets.ts";

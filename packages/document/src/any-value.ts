@@ -1,4 +1,4 @@
-import { limits } from "@heddle/core";
+import { limits } from "@heddle/core/base";
 
 import { type ByteCursor, malformed } from "./byte-cursor.ts";
 import { isProtoKey, notUtf8, utf16LengthOf } from "./utf8.ts";

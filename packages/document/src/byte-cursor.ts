@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core/base";
 
 /** The one error for bytes that are not an update: `HEDDLE_UPDATE_MALFORMED`. */
 export function malformed(why: string): HeddleError {

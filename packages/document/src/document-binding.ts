@@ -1,4 +1,10 @@
-import { assert, HeddleError, HeddleErrorCode, type Random, type Scheduler } from "@heddle/core";
+import {
+  assert,
+  HeddleError,
+  HeddleErrorCode,
+  type Random,
+  type Scheduler,
+} from "@heddle/core/base";
 import * as Y from "yjs";
 
 import { DeleteSet } from "./delete-set.ts";

@@ -1,4 +1,4 @@
-import { assert } from "@heddle/core";
+import { assert } from "@heddle/core/base";
 
 import { DeleteSet } from "./delete-set.ts";
 import type { KnownClocks } from "./known-clocks.ts";

@@ -1,4 +1,4 @@
-import { equalBytes } from "@heddle/core";
+import { equalBytes } from "@heddle/core/base";
 import type * as Y from "yjs";
 
 import { DeleteSet } from "./delete-set.ts";

@@ -1,4 +1,4 @@
-import { concatBytes, limits } from "@heddle/core";
+import { concatBytes, limits } from "@heddle/core/base";
 import * as encoding from "lib0/encoding";
 import * as Y from "yjs";
 

@@ -1,4 +1,4 @@
-import { limits } from "@heddle/core";
+import { limits } from "@heddle/core/base";
 import { decodeUtf8 } from "lib0/string";
 
 import { ByteCursor, malformed } from "./byte-cursor.ts";

@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, limits } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, limits } from "@heddle/core/base";
 
 import { ByteCursor, malformed } from "./byte-cursor.ts";
 import type { ClientDeletes, ParsedUpdate, StructRun } from "./parsed-update.ts";

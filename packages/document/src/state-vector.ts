@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core/base";
 
 import { ByteCursor } from "./byte-cursor.ts";
 import { ByteWriter } from "./byte-writer.ts";

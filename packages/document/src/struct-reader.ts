@@ -1,4 +1,4 @@
-import { limits } from "@heddle/core";
+import { limits } from "@heddle/core/base";
 
 import { anyObject, skipAny, skipKey, skipText } from "./any-value.ts";
 import { type ByteCursor, malformed } from "./byte-cursor.ts";

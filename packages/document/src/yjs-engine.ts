@@ -1,4 +1,4 @@
-import { assert, type Hash, HeddleError, HeddleErrorCode } from "@heddle/core";
+import { assert, type Hash, HeddleError, HeddleErrorCode } from "@heddle/core/base";
 import * as Y from "yjs";
 
 import { ClockRanges } from "./clock-ranges.ts";

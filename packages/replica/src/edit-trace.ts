@@ -6,7 +6,7 @@ import {
   type LogFields,
   type RefusalNote,
   type StoreId,
-} from "@heddle/core";
+} from "@heddle/core/base";
 
 /**
  * Something that happened to edits that an application gave a correlation id. The same id appears at

@@ -1,4 +1,4 @@
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode } from "@heddle/core/base";
 
 /**
  * What BYE and the close of a transport say. From 4400 to 4499 trying again changes nothing; the others

@@ -1,4 +1,4 @@
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode } from "@heddle/core/base";
 import { encodeUtf8 } from "lib0/string";
 
 import { byeCodeOf } from "./bye-code.ts";

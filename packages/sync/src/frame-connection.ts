@@ -1,4 +1,4 @@
-import { assert, HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
+import { assert, HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core/base";
 
 import { closeWordsOf, readCloseWords, type CloseWords } from "./close-words.ts";
 import {

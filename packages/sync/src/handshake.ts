@@ -7,8 +7,6 @@ import { wireLimits } from "./wire-limits.ts";
 
 /** Versions of the wire that this code speaks. The floor rises when an old one is given up. */
 export const protocolVersion = { floor: 1, newest: 1 } as const;
-/** What a WebSocket agrees to. The number is that of HELLO, which never changes its meaning. */
-export const subprotocol = "heddle.1";
 
 export type Side = "initiator" | "acceptor";
 

@@ -20,6 +20,7 @@ export * from "./library-trie.ts";
 export type { ReplicatedBy } from "./outbox.ts";
 export type { OutboxSize, OwnRun } from "./own-envelopes.ts";
 export * from "./packed-envelope.ts";
+export * from "./subprotocol.ts";
 export * from "./wire-limits.ts";
 export * from "./bye-code.ts";
 export * from "./nak-code.ts";

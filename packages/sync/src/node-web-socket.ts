@@ -2,7 +2,7 @@ import { HeddleErrorCode, type Scheduler } from "@heddle/core";
 
 import type { CloseWords } from "./close-words.ts";
 import { FrameConnection, type FrameCarrier } from "./frame-connection.ts";
-import { subprotocol } from "./handshake.ts";
+import { subprotocol } from "./subprotocol.ts";
 import { SignsOfLife } from "./signs-of-life.ts";
 import type { Connection, TransportLimits } from "./transport.ts";
 import { wireLimits } from "./wire-limits.ts";

@@ -4,7 +4,7 @@ import {
   type DocumentId,
   type DocumentName,
   type Environment,
-} from "@heddle/core";
+} from "@heddle/core/base";
 import type { YDoc } from "@heddle/document";
 import type { LiveHome } from "@heddle/replica";
 import { connectPresence, LiveDocument } from "@heddle/replica/live";

@@ -1,4 +1,4 @@
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode } from "@heddle/core/base";
 import type {
   AbortSignalLike,
   Connection,

@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type Scheduler } from "@heddle/core/base";
 import type { AbortSignalLike, Connection, ConnectionEnd, Transport } from "@heddle/sync";
 
 import { webSocketTransport, type WebSocketConstructor } from "../web-socket-transport.ts";

@@ -6,12 +6,13 @@ import {
   type DocumentName,
   type Environment,
   type Logger,
-} from "@heddle/core";
+} from "@heddle/core/base";
 import type { LiveReplica } from "@heddle/replica";
 import type { LiveDocument } from "@heddle/replica/live";
 import type { ConnectionEnd } from "@heddle/sync";
 import { encodeQueryParams } from "lib0/url";
 
+import { memoryStore } from "../platform/memory-store.ts";
 import type { ReplicaStore } from "../platform/platform.ts";
 import type { WebSocketConstructor } from "../web-socket-transport.ts";
 import { DeviceOutbox, type DeviceWaiting } from "./device-outbox.ts";
@@ -225,7 +226,7 @@ export class SharedEngine {
     const onChange = (): void => this.#changed();
     const names = (): string[] => [...this.#users].map(({ documentName }) => documentName);
     const keeping = { environment, store, link, names, onChange };
-    const { Keeper, memoryStore, Standby, TabReplica } = await loadSides();
+    const { Keeper, Standby, TabReplica } = await loadSides();
     try {
       return this.#watched(await Keeper.open({ ...keeping, tabs }));
     } catch (error) {

@@ -1,12 +1,15 @@
-import { MemoryDisk, MemoryLogStore } from "@heddle/core";
+import type { MemoryDisk } from "@heddle/core";
 
+import { loadSides } from "../engine/load-sides.ts";
 import type { ReplicaStore } from "./platform.ts";
 
 /** Keeps documents for as long as the page or the process lives, and says so: `saved` is `memory`. */
 export function memoryStore(): ReplicaStore {
-  const disk = new MemoryDisk();
+  let disk: MemoryDisk | undefined;
   return {
     async open({ random }) {
+      const { MemoryDisk, MemoryLogStore } = await loadSides();
+      disk ??= new MemoryDisk();
       const store = await MemoryLogStore.open(disk, random);
       return Object.assign(store, { durability: "memory" } as const);
     },

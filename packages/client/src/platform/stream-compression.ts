@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, type Compression } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type Compression } from "@heddle/core/base";
 
 /** Raw deflate of the platform's compression streams. */
 export const streamCompression: Compression = {

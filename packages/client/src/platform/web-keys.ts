@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, type Signer, type Verifier } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type Signer, type Verifier } from "@heddle/core/base";
 
 import { loadPart } from "../load-part.ts";
 import { platformRandom } from "../platform-random.ts";

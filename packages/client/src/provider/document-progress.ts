@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode, type DocumentId } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type DocumentId } from "@heddle/core/base";
 import type { LiveDocument } from "@heddle/replica";
 import { waitUntil, type WaitOptions } from "@heddle/replica/live";
 

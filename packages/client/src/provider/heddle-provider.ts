@@ -4,7 +4,7 @@ import {
   type DocumentId,
   type DocumentName,
   type HeddleError,
-} from "@heddle/core";
+} from "@heddle/core/base";
 import type { YDoc } from "@heddle/document";
 import type { LiveDocument, LiveReplica, LiveStatus } from "@heddle/replica";
 import type { WaitOptions } from "@heddle/replica/live";

@@ -1,4 +1,9 @@
-import { HeddleError, HeddleErrorCode, parseDocumentName, type DocumentName } from "@heddle/core";
+import {
+  HeddleError,
+  HeddleErrorCode,
+  parseDocumentName,
+  type DocumentName,
+} from "@heddle/core/base";
 
 /**
  * The address of a server as browsers read it where a WebSocket is made: `http` means `ws`, and what is relative is

@@ -1,5 +1,5 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
-import { parseStored } from "@heddle/document";
+import { HeddleError, HeddleErrorCode } from "@heddle/core/base";
+import { parseStored } from "@heddle/document/live";
 import * as Y from "yjs";
 
 import type { HeddleProvider } from "../provider/heddle-provider.ts";

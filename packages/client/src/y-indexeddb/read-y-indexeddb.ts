@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core/base";
 
 /** Where y-indexeddb keeps updates, in the order of their making. */
 const storeName = "updates";

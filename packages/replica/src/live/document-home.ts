@@ -4,7 +4,7 @@ import {
   isHeddleError,
   type DocumentName,
   type Scheduler,
-} from "@heddle/core";
+} from "@heddle/core/base";
 
 import type { LivePeers } from "../peers/live-peers.ts";
 import type { Copies } from "../peers/replication-waits.ts";

@@ -5,7 +5,7 @@ import {
   limits,
   type Clock,
   type DocumentId,
-} from "@heddle/core";
+} from "@heddle/core/base";
 import type { DocumentBinding, EditContext } from "@heddle/document";
 
 import { visibleReason } from "../edit-trace.ts";

@@ -1,10 +1,10 @@
-import { isHeddleError, type HeddleError } from "@heddle/core";
+import { isHeddleError, type HeddleError } from "@heddle/core/base";
 import {
   parseStored,
   type EditContext,
   type ParsedUpdate,
   type SealedEdits,
-} from "@heddle/document";
+} from "@heddle/document/live";
 
 /** One update on its way to the disk. */
 export interface QueuedEdits {

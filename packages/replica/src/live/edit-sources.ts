@@ -1,4 +1,4 @@
-import { EnvelopeFlag } from "@heddle/core";
+import { EnvelopeFlag } from "@heddle/core/base";
 import type { EditContext } from "@heddle/document";
 
 import type { UpdateSource } from "../pending-updates.ts";

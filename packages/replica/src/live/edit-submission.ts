@@ -1,4 +1,9 @@
-import { HeddleErrorCode, isHeddleError, type HeddleError, type Scheduler } from "@heddle/core";
+import {
+  HeddleErrorCode,
+  isHeddleError,
+  type HeddleError,
+  type Scheduler,
+} from "@heddle/core/base";
 
 import type { UpdateSource } from "../pending-updates.ts";
 import type { ReplicaDocument } from "../replica-document.ts";

@@ -5,8 +5,8 @@ import {
   parseDocumentName,
   type DocumentName,
   type Environment,
-} from "@heddle/core";
-import { digestsOf, type YDoc } from "@heddle/document";
+} from "@heddle/core/base";
+import type { YDoc } from "@heddle/document";
 import type { Awareness } from "y-protocols/awareness";
 
 import type { Copies } from "../peers/replication-waits.ts";
@@ -281,11 +281,7 @@ export class LiveDocument implements AsyncDisposable {
       onCommit: (commit) => this.#onCommit(commit),
       onReset: (reset) => this.#onReset(reset),
       onLaneEnded: () => this.#shown.renewClient(),
-      shown: (withContent) => {
-        // An edit that is not in the log yet is nobody's drift.
-        if (this.#progress.unsaved > 0) return undefined;
-        return digestsOf(this.#environment.hash, this.ydoc, withContent);
-      },
+      shown: (withContent) => this.#shown.digests(withContent),
     });
     this.#hasLoaded = true;
     this.#error = undefined;

@@ -1,5 +1,5 @@
 import type { HeddleError } from "@heddle/core";
-import { admitUpdate, DocumentKnowledge, parseStored } from "@heddle/document";
+import { admitUpdate, DocumentKnowledge, parseStored } from "@heddle/document/live";
 
 import type { EditQueue, QueuedEdits } from "./edit-queue.ts";
 

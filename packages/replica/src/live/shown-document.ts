@@ -1,11 +1,13 @@
 import type { Environment } from "@heddle/core";
 import {
   DocumentBinding,
+  digestsOf,
   type AppliedUpdate,
   type ParsedUpdate,
   type SealedEdits,
+  type ShownDigests,
   YDoc,
-} from "@heddle/document";
+} from "@heddle/document/live";
 import { Awareness } from "y-protocols/awareness";
 
 import type { ReplicaDocument } from "../replica-document.ts";
@@ -61,6 +63,13 @@ export class ShownDocument {
 
   get binding(): DocumentBinding {
     return this.#binding;
+  }
+
+  /** Of what is shown; `undefined` while an edit is not in the log yet, which is nobody's drift. */
+  digests(withContent: boolean): ShownDigests | undefined {
+    const { environment, progress } = this.#options;
+    if (progress.unsaved > 0) return undefined;
+    return digestsOf(environment.hash, this.#ydoc, withContent);
   }
 
   /** Takes in what a peer says about who is there. */

@@ -1,4 +1,4 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core/base";
 
 type Code = HeddleError["code"];
 

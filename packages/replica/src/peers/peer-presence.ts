@@ -1,4 +1,4 @@
-import { assert, type DocumentId } from "@heddle/core";
+import { assert, type DocumentId } from "@heddle/core/base";
 import type { PeerChoice, PeerKey, SyncEvent } from "@heddle/sync";
 import { wireLimits } from "@heddle/sync/connection";
 
