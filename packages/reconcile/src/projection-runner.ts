@@ -126,7 +126,8 @@ export class ProjectionRunner<Content = unknown> {
     this.#building = isLive ? undefined : this.#follow(wanted, this.#building);
     this.#isOpen = true;
     this.#hasDropped = true;
-    this.#rebuildAsked = false;
+    // One that was asked for while this was read comes with the next turn.
+    if (isRebuild) this.#rebuildAsked = false;
   }
 
   async #switch(generation: NumberedGeneration): Promise<void> {

@@ -181,6 +181,8 @@ test("[REC-1] 1,000 likes, 997 on the disk: found, corrected by one audited corr
   }
   const last = await reconcile("--projections", module, "--thorough", "--partition", "post-1");
   expect(last).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
+  const again = await heddle("rebuild", data, "--projections", module);
+  expect(again).toMatchObject({ status: 0, out: ["likes: generation 3"] });
 });
 
 test("[REC-11] who cannot be asked is named, and wrong usage is status 2", async () => {

@@ -29,6 +29,21 @@ export async function withDesk(
   io: CommandIo,
   task: (desk: Desk) => Promise<number>,
 ): Promise<number> {
+  // Timers of the environment, and so the pauses of a job, let a process end that nothing else keeps.
+  const keepAlive = setInterval(() => undefined, 60_000);
+  try {
+    return await atDesk(data, options, io, task);
+  } finally {
+    clearInterval(keepAlive);
+  }
+}
+
+async function atDesk(
+  data: string,
+  options: DeskOptions,
+  io: CommandIo,
+  task: (desk: Desk) => Promise<number>,
+): Promise<number> {
   const folder = path.resolve(data);
   assertDataFolder(folder);
   // A slip in the module is found before anything is opened.

@@ -1,3 +1,5 @@
+import { isHeddleError } from "@heddle/core";
+
 import type { AuditCause } from "../audit-entry.ts";
 import type { Projection, Row } from "../define-projection.ts";
 import { collectRows } from "../document-rows.ts";
@@ -44,7 +46,12 @@ export async function causeOfDrift(evidence: DriftEvidence): Promise<RowDriftCau
   if (marker.log !== log) return "missed";
   // The rows are right: only a hand parts them from shares and totals.
   if (rows.length === 0) return "tampered";
-  return (await isDoubled(target, document, rows)) ? "duplicated" : "unexplained";
+  try {
+    return (await isDoubled(target, document, rows)) ? "duplicated" : "unexplained";
+  } catch (error) {
+    if (isHeddleError(error)) throw error;
+    return "unexplained"; // The definition fails on what is there.
+  }
 }
 
 /** Why a total is not what its rows come to, while each row is what its source says. */

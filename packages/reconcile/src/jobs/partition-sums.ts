@@ -24,9 +24,18 @@ export class PartitionSums {
       if (sum === undefined) this.#byKey.set(key, { documents: 1, value });
       else {
         sum.documents++;
-        const isReadable = sum.value !== undefined && value !== undefined;
-        sum.value = isReadable ? this.#combine(sum.value!, value!) : undefined;
+        sum.value = this.#sumOf(sum.value, value);
       }
+    }
+  }
+
+  /** What somebody has written in the place of a value may be nothing that a definition can add up. */
+  #sumOf(sum: RowValue | undefined, value: RowValue | undefined): RowValue | undefined {
+    if (sum === undefined || value === undefined) return undefined;
+    try {
+      return this.#combine(sum, value);
+    } catch {
+      return undefined; // The key is suspicious then, and looked at by itself.
     }
   }
 

@@ -108,6 +108,10 @@ export class Settlement {
       const found = await confirmTotal(ground, partition, key);
       if (found.outcome === "agrees") return undefined;
       if (found.outcome === "switched") return "switched";
+      if (found.outcome === "undetermined") {
+        progress.counts.undetermined++;
+        return undefined;
+      }
       const { change, draft } = found;
       const place = { projection: ground.target.projection.name, partition, key };
       const decided = { place, cause: causeOfTotal(change), keys: [keyOfTotal(change)], draft };
