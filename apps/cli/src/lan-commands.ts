@@ -6,10 +6,35 @@ import type { DoctorOptions } from "./lan/doctor-command.ts";
 import type { PairOptions } from "./lan/pair-command.ts";
 import type { PeerOptions } from "./lan/peer-command.ts";
 import type { PeersOptions } from "./lan/peers-command.ts";
+import type { MembersOptions } from "./members-command.ts";
 
 type Done = (status: number) => void;
 
 const dataFolder = ["--data <folder>", "data folder of this device", "heddle-data"] as const;
+
+function addMembers(program: Command, io: CommandIo, done: Done): void {
+  const roles = ["relay", "read", "write", "admin"];
+  program
+    .command("members")
+    .description(
+      "list, grant and remove members of the space of a data folder; nothing may run on it",
+    )
+    .option(...dataFolder)
+    .option(
+      "--create",
+      "make a space, whose admin this device is; the folder must have no documents",
+    )
+    .option("--join <genesis>", "take part in the space that another device shows")
+    .option("--grant <device>", "by its key, as heddle members shows it there")
+    .addOption(new Option("--role <role>", "what to grant").choices(roles).default("write"))
+    .option("--revoke <device>", "by its key; for good: a key that was removed does not come back")
+    .option("--label <name>", "of the space that is made, or the device that is granted")
+    .option("--json", "print one JSON object")
+    .action(async (options: MembersOptions) => {
+      const { membersCommand } = await import("./members-command.ts");
+      done(await membersCommand(options, io));
+    });
+}
 
 /** Commands for devices on one local network. Each is loaded when it runs. */
 export function addLanCommands(
@@ -44,6 +69,7 @@ export function addLanCommands(
       const { peerCommand } = await import("./lan/peer-command.ts");
       done(await peerCommand(options, io, stop));
     });
+  addMembers(program, io, done);
   program
     .command("pair")
     .description(

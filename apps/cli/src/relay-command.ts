@@ -29,6 +29,7 @@ import {
   nodeVerifier,
   openDeviceKey,
   ProcessJudge,
+  readSpaceFile,
 } from "@heddle/replica/node";
 import type { Lan } from "@heddle/lan";
 import { PeerRole } from "@heddle/sync";
@@ -277,7 +278,8 @@ async function startRelay(
   const idleMs = limits.documentIdleMs ?? defaultRelayLimits.documentIdleMs;
   const { history } = options;
   const ports = { store, environment, signer, telemetry, judge, folder };
-  const parts = { ...ports, engine, idleMs, history };
+  const genesis = await readSpaceFile(options.data);
+  const parts = { ...ports, engine, idleMs, history, genesis, verifier: nodeVerifier };
   const onDamage = (document: DocumentId, error: Error): void => {
     scrub.met(damageOfDocument(document, error.message));
   };
@@ -285,8 +287,11 @@ async function startRelay(
   // Of documents that nobody has open the scrub reads the records, in a process of its own.
   const auditIntervalMs = hoursMs(options.scrubHours);
   const times = { auditIntervalMs, auditsRecords: auditIntervalMs <= 0 };
-  const drift = new DriftWatch({ ...parts, replica, times });
-  const hosting = { drift, replica, store, environment, signer, verifier: nodeVerifier, engine };
+  // As documents are read: without what does not count in a space.
+  const read = { ...parts, store: replica.store };
+  const drift = new DriftWatch({ ...read, replica, times });
+  const { store: readStore, verifier } = read;
+  const hosting = { drift, replica, store: readStore, environment, signer, verifier, engine };
   const host = await PeerHost.open({
     ...hosting,
     role: PeerRole.relay,

@@ -1,5 +1,6 @@
 export * from "./node-environment.ts";
 export { replaceFile } from "./node-replace-file.ts";
+export { readSpaceFile, writeSpaceFile } from "./node-space-file.ts";
 export {
   deviceKeyFileIn,
   openReplica,

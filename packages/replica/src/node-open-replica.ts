@@ -11,6 +11,7 @@ import {
   nodeVerifier,
   openDeviceKey,
 } from "./node-environment.ts";
+import { readSpaceFile } from "./node-space-file.ts";
 import { openLiveReplica } from "./open-live-replica.ts";
 import type { PeerTarget } from "./peers/peer-set.ts";
 import type { PeerSource } from "./peers/peer-source.ts";
@@ -62,7 +63,9 @@ export async function openReplica(options: OpenReplicaOptions): Promise<LiveRepl
     const signer = rest.signer ?? (await signerIn(directory));
     // A key that was made for this process is another one each time.
     if (!rest.signer && directory !== undefined) await noteDevice(store, signer);
-    const parts = { ...rest, environment, store, signer, verifier: nodeVerifier, release };
+    const genesis = rest.genesis ?? (directory && (await readSpaceFile(directory))) ?? undefined;
+    const own = { ...rest, ...(genesis && { genesis }) };
+    const parts = { ...own, environment, store, signer, verifier: nodeVerifier, release };
     // A key that was handed in is not ours to lend.
     const isKeyHere = rest.signer === undefined && directory !== undefined;
     const deviceKeyFile = isKeyHere ? deviceKeyFileIn(directory) : undefined;

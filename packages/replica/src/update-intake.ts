@@ -174,10 +174,7 @@ export class UpdateIntake {
 
   /** @throws HeddleError when it is known from the first bytes that a quota has no room for the update. */
   #askBeforeReading(source: UpdateSource, bytes: Uint8Array): void {
-    if (this.#log.entry.id === this.#host.members?.control.id) {
-      const message = "only records of members are written to this document";
-      throw new HeddleError(HeddleErrorCode.membershipRefused, message);
-    }
+    this.#host.members?.assertWelcome(this.#log.entry.id, source.isTrusted === true);
     source.assertAffordable?.({
       isFirst: bytes.length > emptyUpdateBytes && this.#sink.isUntouched(),
       clients: this.#log.knowledge.clientCount,

@@ -1,4 +1,4 @@
-import { MemberRole } from "@heddle/core";
+import { MemberRole, parseDocumentName } from "@heddle/core";
 import { NakCode } from "@heddle/sync";
 import { afterEach, expect, test } from "vitest";
 
@@ -35,6 +35,13 @@ test(
     bo!.live.peers!.retryNow();
     await bo!.write("plan", "from bo. ");
     await showing("plan", "from bo. ", [ada!, bo!, cy!]);
+
+    // What others would write through it is not taken: it would count for nobody.
+    const document = await cy!.live.replica.acquire(parseDocumentName("plan"));
+    const update = Uint8Array.of(1, 1, 7, 0, 4, 1, 1, 0x74, 1, 0x78, 0);
+    const refused = expect.objectContaining({ code: "HEDDLE_MEMBERSHIP_REFUSED" });
+    expect(() => document.submit(update, {})).toThrow(refused);
+    cy!.live.replica.release(document);
 
     await cy!.write("plan", "from cy. ");
     const refusedBy = () =>

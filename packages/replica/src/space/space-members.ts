@@ -2,8 +2,9 @@ import {
   deviceKey,
   EnvelopeKind,
   decodeMembershipAct,
-  isHeddleError,
+  HeddleError,
   HeddleErrorCode,
+  isHeddleError,
   MemberRole,
   membersDocumentId,
   membersDocumentName,
@@ -88,6 +89,22 @@ export class SpaceMembers {
     const member = this.membership.members.get(deviceKey(devicePublicKey));
     if (member && member.revokedBy.length > 0) return "removed";
     return member?.role === undefined ? "stranger" : "member";
+  }
+
+  /**
+   * Asked before an update is sealed into a lane of this device. What the application itself writes is taken
+   * all the same: it is on this device, and its author is told what peers refuse.
+   *
+   * @throws HeddleError `HEDDLE_MEMBERSHIP_REFUSED` for the control document, and for what others would have
+   * written by a device that may not write.
+   */
+  assertWelcome(document: DocumentId, isOwn: boolean): void {
+    const isRecord = document === this.control.id;
+    if (!isRecord && (isOwn || this.membership.may(this.own, MemberRole.write))) return;
+    const what = isRecord
+      ? "only records are written to this document"
+      : "this device may not write";
+    throw new HeddleError(HeddleErrorCode.membershipRefused, what);
   }
 
   /** Calls `listener` after every change; the returned function stops that. */

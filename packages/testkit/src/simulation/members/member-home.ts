@@ -124,7 +124,7 @@ export class MemberHome {
       const before = Y.encodeStateVector(ydoc);
       const text = ydoc.getText("text");
       text.insert(random.between(0, text.length), String.fromCodePoint(random.between(97, 122)));
-      document.submit(Y.encodeStateAsUpdate(ydoc, before), {});
+      document.submit(Y.encodeStateAsUpdate(ydoc, before), { isTrusted: true });
       await document.whenSettled();
     });
   }
