@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -133,7 +133,7 @@ async function until(what: () => Promise<boolean>): Promise<void> {
   while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-test("[REC-1] 1,000 likes, 997 on the disk: found, corrected by one audited correction, seen in the metrics, and gone", async () => {
+test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one audited correction, seen in the metrics, and gone", async () => {
   await writeLikes();
   const built = await reconcile("--projections", module);
   expect(built).toMatchObject({
@@ -164,7 +164,8 @@ test("[REC-1] 1,000 likes, 997 on the disk: found, corrected by one audited corr
     expect(metrics.get("capped likes")).toBe(0);
     expect(metrics.get("age_seconds likes")).toBeLessThan(60);
 
-    // The relay has the folder: it is asked through its socket.
+    // The relay has the folder: it is asked through its socket, by its own user alone.
+    expect((await stat(path.join(data, "control.sock"))).mode & 0o777).toBe(0o600);
     const second = await reconcile();
     expect(second).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
     const { out } = await heddle("audit", data, "--projection", "likes");

@@ -71,7 +71,7 @@ export function serveProjectionStore(store: ProjectionStore, channel: StoreChann
 
 /** A store that another process or thread has open, and serves with {@link serveProjectionStore}. */
 export class ServedProjectionStore implements ProjectionStore {
-  /** Nothing is counted here: the owner does. */
+  /** Of what was asked through this channel; what the owner's files went through is counted there. */
   readonly counters = newProjectionStoreCounters();
   readonly #channel: StoreChannel;
   readonly #stopListening: () => void;
@@ -84,16 +84,22 @@ export class ServedProjectionStore implements ProjectionStore {
     this.#stopListening = channel.onMessage((message) => this.#answered(message as Answer));
   }
 
-  get(paths: readonly RecordPath[]): Promise<readonly (RecordBytes | undefined)[]> {
-    return this.#ask("get", paths);
+  async get(paths: readonly RecordPath[]): Promise<readonly (RecordBytes | undefined)[]> {
+    const values = await this.#ask<readonly (RecordBytes | undefined)[]>("get", paths);
+    this.#countDamaged(values);
+    return values;
   }
 
-  readPage(range: RecordRange): Promise<readonly StoredRecord[]> {
-    return this.#ask("readPage", range);
+  async readPage(range: RecordRange): Promise<readonly StoredRecord[]> {
+    const page = await this.#ask<readonly StoredRecord[]>("readPage", range);
+    this.#countDamaged(page.map(({ value }) => value));
+    return page;
   }
 
-  apply(batch: ProjectionBatch, conditions?: ApplyConditions): Promise<ApplyOutcome> {
-    return this.#ask("apply", batch, conditions);
+  async apply(batch: ProjectionBatch, conditions?: ApplyConditions): Promise<ApplyOutcome> {
+    const outcome = await this.#ask<ApplyOutcome>("apply", batch, conditions);
+    this.counters[outcome === "applied" ? "batches" : outcome]++;
+    return outcome;
   }
 
   acquireLease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
@@ -108,8 +114,10 @@ export class ServedProjectionStore implements ProjectionStore {
     return this.#ask("releaseLease", lease);
   }
 
-  readAudit(after: number, limit: number): Promise<readonly StoredAuditEntry[]> {
-    return this.#ask("readAudit", after, limit);
+  async readAudit(after: number, limit: number): Promise<readonly StoredAuditEntry[]> {
+    const entries = await this.#ask<readonly StoredAuditEntry[]>("readAudit", after, limit);
+    this.#countDamaged(entries.map(({ value }) => value));
+    return entries;
   }
 
   /** Lets go of the channel; the store stays open at its owner's. What was asked is not answered any more. */
@@ -119,6 +127,10 @@ export class ServedProjectionStore implements ProjectionStore {
     this.#stopListening();
     for (const { reject } of this.#waiting.values()) reject(closed());
     this.#waiting.clear();
+  }
+
+  #countDamaged(values: readonly (RecordBytes | undefined)[]): void {
+    this.counters.damagedReads += values.filter((value) => value === "damaged").length;
   }
 
   #ask<Value>(method: ServedMethod, ...args: readonly unknown[]): Promise<Value> {
