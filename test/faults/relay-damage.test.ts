@@ -7,7 +7,7 @@ import { testDocument, testEnvironment } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
 import { until } from "../integration/stock-client.ts";
-import { connectStock } from "../interop/stock-providers.ts";
+import { connectStock, type StockClient } from "../interop/stock-providers.ts";
 import { runHeddle } from "../processes/heddle-command.ts";
 import { RelayProcess } from "../processes/relay-process.ts";
 import { StoreFolder } from "./store-survey.ts";
@@ -75,6 +75,42 @@ test("[STO-13][DRF-6] damage that somebody meets by opening a document is shown,
   expect(forPeople.out).toMatch(/notes \([0-9a-f]{32}\) is damaged: .*HEDDLE_STORAGE_CORRUPT/);
 });
 
+test("[DRF-7] a relay whose document is damaged gets it back from the relay that peers with it, and serves it", async () => {
+  await using place = await StoreFolder.make();
+  await using copy = await StoreFolder.make();
+  const typed = "typed once";
+  const shows = async (relay: RelayProcess): Promise<void> => {
+    using client = openNotes(relay);
+    const text = client.ydoc.getText("text");
+    await until(() => text.toString() === typed, "it is served", 60_000);
+  };
+  let relay = await RelayProcess.start({ data: place.folder });
+  const { port } = new URL(relay.url);
+  const peer = ["--peer", relay.url.replace("http", "ws")];
+  await using other = await RelayProcess.start({ data: copy.folder, flags: peer });
+  {
+    using writer = openNotes(relay);
+    await until(() => writer.provider.synced, "the writer is synced");
+    writer.ydoc.getText("text").insert(0, typed);
+    await shows(other);
+  }
+  await relay[Symbol.asyncDispose]();
+  await damageEnvelopeOf(place, "notes");
+  relay = await RelayProcess.start({ data: place.folder, port: Number(port), flags: withAdmin });
+  try {
+    await shows(relay);
+    const repaired = /heddle_drift_repaired_total\{cause="damaged-store"\} 1/;
+    let metrics = "";
+    for (let attempt = 0; attempt < 500 && !repaired.test(metrics); attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      metrics = await relay.metrics();
+    }
+    expect(metrics).toMatch(repaired);
+  } finally {
+    await relay[Symbol.asyncDispose]();
+  }
+});
+
 test("[STO-13] another device key, or none, is shown by verify and by the start", async () => {
   await using place = await served("device");
   const key = path.join(place.folder, deviceKeyName);
@@ -133,4 +169,8 @@ async function damageEnvelopeOf(place: StoreFolder, name: string): Promise<void>
   const damaged = Uint8Array.from(value);
   damaged[damaged.length - 3]! ^= 0x20;
   await place.raw((database) => database.write([{ type: "put", key, value: damaged }]));
+}
+
+function openNotes(relay: RelayProcess): StockClient {
+  return connectStock({ url: relay.url.replace("http", "ws"), name: "notes", version: "3.1.0" });
 }

@@ -1,3 +1,4 @@
+import type { DocumentId } from "@heddle/core";
 import { expect, test } from "vitest";
 
 import { FixtureLane } from "./environment.fixture.ts";
@@ -5,12 +6,13 @@ import { decodeFrame, encodeFrame } from "./frame.ts";
 import { countingBytes } from "./frames.fixture.ts";
 import { MemoryHost } from "./memory-host.fixture.ts";
 import { connect, exchange, pass } from "./memory-wire.fixture.ts";
+import type { SyncLimits } from "./sync-limits.ts";
 
 // Goal: two replicas with one log and two documents hear of it, and nobody else does.
 
-async function settledPair(): Promise<[MemoryHost, MemoryHost]> {
+async function settledPair(limits: Partial<SyncLimits> = {}): Promise<[MemoryHost, MemoryHost]> {
   const lane = await FixtureLane.open(1);
-  const [writer, reader] = [new MemoryHost(1), new MemoryHost(2)];
+  const [writer, reader] = [new MemoryHost(1, { limits }), new MemoryHost(2, { limits })];
   connect(writer, reader, 1);
   await writer.write(lane, 3);
   await exchange(writer, reader);
@@ -80,4 +82,48 @@ test("[WIR-17] a replica without the document at hand says nothing and compares 
   await pass(...pair, 10_000);
   expect(pair[1].replication.counters.digestsCompared).toBe(0);
   expect(driftsOf(pair)).toEqual([0, 0]);
+});
+
+test("[WIR-17] what lies still is compared again once in an audit interval, and so found when it is damaged later", async () => {
+  const pair = await settledPair({ digestAuditMs: 60_000 });
+  for (const host of pair) shows(host, 1, 5);
+  await pass(...pair, 10_000);
+  expect(driftsOf(pair)).toEqual([0, 0]);
+  shows(pair[1], 1, 6);
+  await pass(...pair, 40_000);
+  expect(driftsOf(pair)).toEqual([0, 0]);
+  await pass(...pair, 30_000);
+  expect(driftsOf(pair)).toEqual([1, 1]);
+});
+
+test("[WIR-17] who has repaired a document asks, and both sides hear that they agree, or that they still do not", async () => {
+  const pair = await settledPair();
+  shows(pair[0], 1, 5);
+  shows(pair[1], 1, 6);
+  await pass(...pair, 40_000);
+  expect(driftsOf(pair)).toEqual([1, 1]);
+  const [id] = [...pair[0].disk.documents.keys()] as [DocumentId];
+  pair[0].replication.compare(id, pair[0].nowMs);
+  await pass(...pair, 5_000);
+  expect(driftsOf(pair)[0]).toBe(2);
+  shows(pair[0], 1, 6);
+  pair[0].replication.compare(id, pair[0].nowMs);
+  await pass(...pair, 5_000);
+  const agreed = { name: "document.agreed", document: id };
+  for (const { events } of pair) expect(events).toContainEqual(expect.objectContaining(agreed));
+});
+
+test("[DRF-7] a document whose disk is other than it was told is exchanged on a session of its own", async () => {
+  const pair = await settledPair();
+  const [id] = [...pair[0].disk.documents.keys()] as [DocumentId];
+  pair[0].replication.want(pair[0].disk.documents.get(id)!.entry, pair[0].nowMs);
+  pair[0].replication.reload(id, pair[0].nowMs);
+  await pass(...pair, 1_000);
+  const ended = pair.map(({ events }) => events.some(({ name }) => name === "session.closed"));
+  expect(ended).toEqual([true, true]);
+  expect(pair[0].replication.counters.documentsUnreadable).toBe(0);
+  connect(...pair, 2);
+  await pass(...pair, 2_000);
+  const settled = pair[1].events.filter(({ name }) => name === "document.settled");
+  expect(settled).toHaveLength(2);
 });
