@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,17 +7,24 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BenchChild } from "../child-process.ts";
 import { runLoad } from "../run-load.ts";
 import { readCpuSeconds, readPeakMegabytes, readRssMegabytes } from "../process-usage.ts";
+import { seededName } from "../load/seeded-name.ts";
 import { heddleRelay } from "../servers/heddle-relay.ts";
+import { compareStores } from "./compare-stores.ts";
 
 /**
  * A first sync of a large library: two relays, each a process with a store of its own, of which the second
- * begins empty and dials the first. Halfway the second one is killed (-9) and started again.
+ * begins empty and dials the first. Halfway the second one is killed (-9) and started again. Then what it
+ * takes the two to find out what differs, when nobody knows any more that they met: 10 documents, and none.
  *
- *   node bench/dist/library-sync/library-sync.js [documents] [bytes of each]
+ *   node bench/dist/library-sync/library-sync.js [documents] [bytes of each] [folder]
+ *
+ * A folder that holds such a library already is copied, and not changed.
  */
-const [documents = 100_000, updateBytes = 100] = process.argv.slice(2).map(Number);
+const [documents = 100_000, updateBytes = 100] = process.argv.slice(2, 4).map(Number);
+const seeded = process.argv[4];
 const pollMs = 500;
 const stuckMs = 120_000;
+const oneWayMs = 50;
 
 interface Site {
   readonly child: BenchChild;
@@ -83,7 +90,8 @@ const root = await mkdtemp(path.join(tmpdir(), "heddle-library-sync-"));
 const [full, empty] = ["full", "empty"].map((name) => path.join(root, name)) as [string, string];
 try {
   const seed = { folder: full, documents, updates: 1, updateBytes, lanes: 1 };
-  await runLoad({ kind: "seed-store", ...seed }, { core: undefined, limitMs: 30 * 60_000 });
+  if (seeded) await cp(seeded, full, { recursive: true });
+  else await runLoad({ kind: "seed-store", ...seed }, { core: undefined, limitMs: 30 * 60_000 });
   const openedMs = performance.now();
   const source = await start(full);
   console.log(`open of ${documents} documents: ${Math.round(performance.now() - openedMs)} ms`);
@@ -117,6 +125,15 @@ try {
   const events = ["librariesAgreed", "librariesDiffered", "documentsRested", "duplicates"];
   console.log(`  ${events.map((name) => `${name} ${after.get(name) ?? "-"}`).join(", ")}`);
   for (const { child } of sites()) await child.stop();
+  for (const differing of [10, 0]) {
+    const step = Math.floor(documents / 11);
+    const names = Array.from({ length: differing }, (_, index) => seededName(index * step));
+    const found = await compareStores([full, empty], names, oneWayMs);
+    console.log(`${differing} of ${documents} documents differ, ${oneWayMs} ms one way:`);
+    console.log(`  ${found.frames} frames, ${found.roundTrips} round trips, ${found.bytes} bytes`);
+    const cpu = found.cpuSeconds.toFixed(2);
+    console.log(`  found after ${found.seconds.toFixed(2)} s, CPU ${cpu} s of both sides`);
+  }
 } finally {
   await rm(root, { recursive: true, force: true });
 }

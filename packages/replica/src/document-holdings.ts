@@ -2,6 +2,10 @@ import { assert, type DocumentId, type Environment } from "@heddle/core";
 
 import type { ReplicaDocument } from "./replica-document.ts";
 
+/** With more documents than this in memory, those that nobody uses stay for a shorter time. */
+const crowdedDocuments = 1_024;
+const crowdedIdleMs = 1_000;
+
 interface Holding {
   readonly document: Promise<ReplicaDocument>;
   /** The same, once it is there. */
@@ -18,7 +22,10 @@ export interface HoldingsOptions {
   readonly onLeft: (document: ReplicaDocument) => void;
 }
 
-/** The documents in memory, and who uses them: loaded once however many ask, kept a while after. */
+/**
+ * The documents in memory, and who uses them: loaded once however many ask, kept a while after. Where very
+ * many come and go, as in the first sync of a library, that while is short.
+ */
 export class DocumentHoldings {
   readonly #options: HoldingsOptions;
   readonly #holdings = new Map<DocumentId, Holding>();
@@ -112,7 +119,9 @@ export class DocumentHoldings {
 
   #scheduleUnload(document: ReplicaDocument, holding: Holding): void {
     const { environment, idleMs, onLeft } = this.#options;
-    holding.cancelUnload = environment.scheduler.after(idleMs, () => {
+    const isCrowded = this.#holdings.size > crowdedDocuments;
+    const delayMs = isCrowded ? Math.min(idleMs, crowdedIdleMs) : idleMs;
+    holding.cancelUnload = environment.scheduler.after(delayMs, () => {
       if (holding.holders > 0 || this.#holdings.get(document.entry.id) !== holding) return;
       if (!document.isQuiet) return this.#scheduleUnload(document, holding);
       this.#holdings.delete(document.entry.id);

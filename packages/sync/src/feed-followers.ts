@@ -150,13 +150,17 @@ export class FeedFollowers {
     this.#list(session, following, undefined);
   }
 
+  /** Either side has documents that it is still going to offer. */
+  isOffering(session: PeerSession): boolean {
+    return this.waitingFor(session) + session.offeredByPeer > 0;
+  }
+
   /** Nothing is on its way, as far as either side knows what the other one lacks. */
   isAtRest(session: PeerSession): boolean {
-    if (session.offeredByPeer > 0) return false;
+    if (this.isOffering(session)) return false;
     const following = this.#following.get(session);
     if (!following) return isSettledWith(session);
-    const { isListed, waiting, opening } = following;
-    return isListed && waiting.count === 0 && opening.size === 0 && isSettledWith(session);
+    return following.isListed && following.opening.size === 0 && isSettledWith(session);
   }
 
   /** The peer said something: what it was asked about may be settled, and makes room for more. */

@@ -13,6 +13,8 @@ import * as fc from "fast-check";
 import { FixtureLane, seededSigner, testEntry, testHash } from "./environment.fixture.ts";
 import type { Frame } from "./frame.ts";
 import { countingBytes, helloWith } from "./frames.fixture.ts";
+import { libraryFrame } from "./library-check.ts";
+import type { LibraryNode } from "./library-node.ts";
 import { nakCheck } from "./nak-code.ts";
 import { packEnvelope } from "./packed-envelope.ts";
 
@@ -79,7 +81,7 @@ export const frameDraw = fc.record({
     ...(["open", "open", "close", "lane", "lane", "have", "have", "pull", "push", "push"] as const),
     ...(["push", "ack", "nak", "fork", "offer", "get", "data", "digest", "credit"] as const),
     ...(["ping", "pong", "unknownRef", "ephemeral", "cursor", "mark", "hello", "auth"] as const),
-    ...(["bye", "parts", "garbage"] as const),
+    ...(["bye", "parts", "garbage", "library", "library", "offering"] as const),
   ),
   ref,
   laneRef,
@@ -92,7 +94,28 @@ export type FrameDraw = typeof frameDraw extends fc.Arbitrary<infer Drawn> ? Dra
 /** `undefined` for bytes that are no frame. */
 export function frameOf(arsenal: Arsenal, draw: FrameDraw, next: NextPlace): Frame | undefined {
   if (draw.name === "push" || draw.name === "parts") return pushDrawn(arsenal, draw, next);
+  if (draw.name === "library") return libraryDrawn(arsenal, draw);
   return aboutDocument(arsenal, draw) ?? aboutCheckpoint(arsenal, draw) ?? aboutSession(draw);
+}
+
+/** A library of a few documents, one of them that of the honest peer, or nothing but the beginning. */
+function libraryDrawn(
+  { entries }: Arsenal,
+  { index: drawn, flags: bits, seq: at }: FrameDraw,
+): Frame {
+  const leaf = entries.map(({ id }) => ({ document: id, digest: countingBytes(16, drawn) }));
+  const children = Array.from({ length: 16 }, (_, i) =>
+    i % 3 === 0 ? countingBytes(16, i) : undefined,
+  );
+  const places = ["", "a", "3f"].slice(0, bits);
+  const nodes = places.map((prefix, index): LibraryNode => {
+    if ((drawn + index) % 2 === 0) return { kind: "leaf", prefix, entries: leaf };
+    return { kind: "branch", prefix, children };
+  });
+  const wanted = bits % 2 === 0 ? entries.map(({ id }) => id) : [];
+  const step = at > 64 ? 0 : at;
+  const said = { comparison: 1, step, root: countingBytes(16), documents: at, flags: bits & 1 };
+  return libraryFrame(testHash, { ...said, nodes: step === 0 ? [] : nodes, wanted });
 }
 
 function aboutDocument(arsenal: Arsenal, draw: FrameDraw): Frame | undefined {
@@ -202,6 +225,8 @@ function aboutSession({ name, ref: documentRef, index: token, seq: at, flags: bi
       return helloWith({ space: openSpaceId(testHash) });
     case "auth":
       return { name, signature: countingBytes(64), proof: new Uint8Array() };
+    case "offering":
+      return { name, documents: at };
     case "bye":
       return { name, code: 1013, reason: "" };
     default:

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { FixtureLane } from "./environment.fixture.ts";
 import { arm, frameDraw, frameOf, hostileSeed, type Arsenal } from "./hostile-frames.fixture.ts";
 import type { FrameDraw } from "./hostile-frames.fixture.ts";
+import { HelloFeature } from "./frame-shapes.ts";
 import { countingBytes } from "./frames.fixture.ts";
 import { MemoryHost } from "./memory-host.fixture.ts";
 import { connect, exchange, pass } from "./memory-wire.fixture.ts";
@@ -94,7 +95,10 @@ class Scene {
   async #come(): Promise<void> {
     const nonce = countingBytes(32, ++this.#key);
     const { entries, lanes } = this.#arsenal;
-    this.#hostile = await RawPeer.greet(this.victim, this.#key, hostileSeed, { nonce });
+    this.#hostile = await RawPeer.greet(this.victim, this.#key, hostileSeed, {
+      nonce,
+      features: HelloFeature.library,
+    });
     this.#hostile.open(entries[0]!, 0);
     for (const [ref, lane] of lanes.entries()) this.#hostile.lane(lane, ref);
     await this.victim.drain();

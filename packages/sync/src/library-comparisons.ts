@@ -24,6 +24,8 @@ export interface ComparisonsHost {
   compared(session: PeerSession, tops: OwnTops, isEqual: (document: DocumentId) => boolean): void;
   /** It cannot be found by comparing. */
   failed(session: PeerSession): void;
+  /** Either side has documents that it is still going to offer. */
+  isOffering(session: PeerSession): boolean;
   /** Nothing that is known of is on its way between the two. */
   isAtRest(session: PeerSession): boolean;
 }
@@ -141,8 +143,10 @@ export class LibraryComparisons {
         if (nowMs - talk.heardMs >= limits.libraryAnswerMs) this.#lost(session, talk);
         continue;
       }
+      if (nowMs < talk.dueMs) continue;
+      // What is on its way anyhow would be found again.
+      if (!talk.isNeeded && this.#host.isOffering(session)) talk.dueMs = nowMs;
       const lateMs = nowMs - talk.dueMs;
-      if (lateMs < 0) continue;
       // Amid changes much would differ that is on its way.
       const isLate = talk.isNeeded || lateMs >= limits.libraryPatienceMs;
       if (isLate || this.#host.isAtRest(session)) this.#begin(session, talk);

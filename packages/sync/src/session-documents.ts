@@ -59,6 +59,8 @@ export class SessionDocuments {
   readonly #lanes: SessionLanes;
   /** By the peer's numbers; a list of frames while the document is being loaded. */
   readonly #peerLinks = new Map<number, DocumentLink | WaitingFrame[]>();
+  /** The other way round, of those that are loaded. */
+  readonly #peerRefs = new Map<DocumentLink, number>();
   readonly #freeRefs: number[] = [];
   #closed = 0;
   #received = 0;
@@ -86,7 +88,9 @@ export class SessionDocuments {
     if (link.hasReceived) this.#received++;
     this.#session.send({ name: "close", documentRef: link.ourRef });
     link.end();
-    for (const [ref, known] of this.#peerLinks) if (known === link) this.#peerLinks.delete(ref);
+    const ref = this.#peerRefs.get(link);
+    this.#peerRefs.delete(link);
+    if (ref !== undefined) this.#peerLinks.delete(ref);
   }
 
   /** Documents that were given up, and those of which something came, since the session began. */
@@ -128,7 +132,10 @@ export class SessionDocuments {
     const entry = { id: document, name, createdAt: decodeHlc(frame.createdAt) };
     const opened = (link: DocumentLink): void => {
       if (!this.#session.isLive) return;
+      const before = this.#peerRefs.get(link);
+      if (before !== undefined && before !== documentRef) this.#peerLinks.delete(before);
       this.#peerLinks.set(documentRef, link);
+      this.#peerRefs.set(link, documentRef);
       link.isOpenedByPeer = true;
       link.changed();
       link.presence.opened();
@@ -208,6 +215,7 @@ export class SessionDocuments {
         return link.exchange.show(link, frame.payload, release);
       case "close":
         link.isOpenedByPeer = false;
+        this.#peerRefs.delete(link);
         this.#peerLinks.delete(frame.documentRef);
         return this.#session.documentClosed(link);
       default:

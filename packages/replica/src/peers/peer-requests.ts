@@ -175,6 +175,9 @@ async function changedEntries(store: LogStore, after: number): Promise<readonly 
  * lower than these.
  */
 async function load(tools: PeerRequestTools, id: DocumentId): Promise<LoadedDocument | undefined> {
+  // Most documents of a first sync: nothing more is looked for.
+  const isKnown = tools.replica.loaded(id) !== undefined || (await tools.store.readDocument(id));
+  if (!isKnown) return undefined;
   // First: a fork that is found meanwhile is told to the machine as well.
   const forks = await tools.notes.readForks(id);
   const offerable = await tools.checkpoints.held(id);

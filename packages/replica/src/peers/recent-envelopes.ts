@@ -2,8 +2,10 @@ import type { DocumentId, Envelope, LaneId } from "@heddle/core";
 
 import type { StoredRound } from "../committer.ts";
 
-/** Bounds of what is kept for peers: of all documents, encoded, and of one. */
+/** Bounds of what is kept for peers: of all documents, and of one. */
 export const recentLimits = { bytesMax: 8 * 1024 * 1024, perDocumentMax: 256 } as const;
+/** What an envelope takes beside its encoding: small ones of very many documents are bounded as well. */
+const overheadBytes = 1_024;
 
 /** What a peer lacks. */
 export interface LackingRange {
@@ -68,7 +70,7 @@ export class RecentEnvelopes {
     this.#documents.delete(document);
     let log = known ?? logOf([]);
     for (const envelope of envelopes) {
-      const { lane, seq, bytes } = envelope;
+      const { lane, seq } = envelope;
       const held = log.lanes.get(lane);
       const isFull = log.envelopes.length >= recentLimits.perDocumentMax;
       const isGap = held !== undefined && held.toSeq + 1 !== seq;
@@ -79,7 +81,7 @@ export class RecentEnvelopes {
         this.#bytes += log.bytes;
       }
       append(log, envelope);
-      this.#bytes += bytes.length;
+      this.#bytes += sizeOf(envelope);
     }
     this.#documents.set(document, log);
   }
@@ -97,9 +99,13 @@ function logOf(envelopes: readonly Envelope[]): RecentLog {
 }
 
 function append(log: RecentLog, envelope: Envelope): void {
-  const { lane, seq, bytes } = envelope;
+  const { lane, seq } = envelope;
   const { fromSeq } = log.lanes.get(lane) ?? { fromSeq: seq };
   log.lanes.set(lane, { fromSeq, toSeq: seq });
   log.envelopes.push(envelope);
-  log.bytes += bytes.length;
+  log.bytes += sizeOf(envelope);
+}
+
+function sizeOf({ bytes }: Envelope): number {
+  return bytes.length + overheadBytes;
 }
