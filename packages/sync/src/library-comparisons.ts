@@ -96,6 +96,8 @@ export class LibraryComparisons {
       failures: 0,
       differed: 0,
     });
+    // On both sides at once: it takes a while where there is much, and one of them asks soon.
+    this.#library.read(() => {});
     const early = this.#early.get(session);
     this.#early.delete(session);
     if (early) this.receive(session, early);

@@ -1,7 +1,6 @@
 import {
   assert,
   bytesOfId,
-  compareBytes,
   concatBytes,
   documentId,
   type DocumentId,
@@ -89,10 +88,26 @@ export class LibraryRecords {
 
   /** Where `key` is, or would be. */
   find(key: Uint8Array): { readonly index: number; readonly isThere: boolean } {
-    let index = 0;
-    while (index < this.count && compareBytes(this.keyAt(index), key) < 0) index++;
-    const isThere = index < this.count && compareBytes(this.keyAt(index), key) === 0;
-    return { index, isThere };
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const order = this.#compare(middle, key);
+      if (order === 0) return { index: middle, isThere: true };
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return { index: low, isThere: false };
+  }
+
+  /** Order of the record at `index` and `key`; placements are random, so the first bytes tell. */
+  #compare(index: number, key: Uint8Array): number {
+    const start = index * recordBytes;
+    for (let at = 0; at < keyBytes; at++) {
+      const difference = this.bytes[start + at]! - key[at]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
   }
 
   with(key: Uint8Array, digest: Uint8Array): LibraryRecords {

@@ -70,7 +70,7 @@ export const syncLimits = {
   /** Places that wait to be said to a peer; of more the next comparison tells. */
   libraryPlacesMax: 16_384,
   /** A comparison of libraries to which no answer comes begins anew. */
-  libraryAnswerMs: 10_000,
+  libraryAnswerMs: 30_000,
   /** Libraries are compared so long after a session began; after they differed, this and then longer. */
   libraryRestMs: 2_000,
   /** Libraries that agreed are compared again, as proof of it. */
