@@ -19,6 +19,8 @@ export interface StoreChannel {
   post(message: unknown): void;
   /** The returned function stops it. */
   onMessage(listener: (message: unknown) => void): () => void;
+  /** Calls `listener` once nothing more can come, where the channel can tell. */
+  onClose?(listener: () => void): () => void;
 }
 
 /** What can be asked of a store that is served. */
@@ -56,17 +58,29 @@ export function serveProjectionStore(store: ProjectionStore, channel: StoreChann
   const methods = store as unknown as Readonly<
     Record<ServedMethod, (...args: readonly unknown[]) => Promise<unknown>>
   >;
+  const answer = async ({ id, method, args }: Call): Promise<void> => {
+    let said: Answer;
+    try {
+      said = { id, value: await methods[method](...args) };
+    } catch (error) {
+      const code = isHeddleError(error) ? error.code : undefined;
+      said = { id, error: { code, message: String(error) } };
+    }
+    try {
+      channel.post(said);
+    } catch {
+      // Whoever asked is gone; what was written stays written.
+    }
+  };
   return channel.onMessage((message) => {
-    const { id, method, args } = message as Call;
-    if (!servedMethods.includes(method) || !Array.isArray(args)) return;
-    methods[method](...(args as readonly unknown[])).then(
-      (value) => channel.post({ id, value } satisfies Answer),
-      (error: unknown) => {
-        const code = isHeddleError(error) ? error.code : undefined;
-        channel.post({ id, error: { code, message: String(error) } } satisfies Answer);
-      },
-    );
+    if (isCall(message)) void answer(message);
   });
+}
+
+/** Whether it is a question to a store; anything else on the channel is somebody else's. */
+function isCall(message: unknown): message is Call {
+  const { id, method, args } = (message ?? {}) as Partial<Call>;
+  return typeof id === "number" && servedMethods.includes(method!) && Array.isArray(args);
 }
 
 /** A store that another process or thread has open, and serves with {@link serveProjectionStore}. */
@@ -74,14 +88,17 @@ export class ServedProjectionStore implements ProjectionStore {
   /** Of what was asked through this channel; what the owner's files went through is counted there. */
   readonly counters = newProjectionStoreCounters();
   readonly #channel: StoreChannel;
-  readonly #stopListening: () => void;
+  readonly #stopListening: readonly (() => void)[];
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #isOpen = true;
 
   constructor(channel: StoreChannel) {
     this.#channel = channel;
-    this.#stopListening = channel.onMessage((message) => this.#answered(message as Answer));
+    this.#stopListening = [
+      channel.onMessage((message) => this.#answered(message)),
+      channel.onClose?.(() => void this.close()) ?? (() => undefined),
+    ];
   }
 
   async get(paths: readonly RecordPath[]): Promise<readonly (RecordBytes | undefined)[]> {
@@ -120,11 +137,14 @@ export class ServedProjectionStore implements ProjectionStore {
     return entries;
   }
 
-  /** Lets go of the channel; the store stays open at its owner's. What was asked is not answered any more. */
+  /**
+   * Lets go of the channel; the store stays open at its owner's. What was asked is not answered any more: nobody
+   * knows then whether a batch was written.
+   */
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#stopListening();
+    for (const stop of this.#stopListening) stop();
     for (const { reject } of this.#waiting.values()) reject(closed());
     this.#waiting.clear();
   }
@@ -138,11 +158,18 @@ export class ServedProjectionStore implements ProjectionStore {
     const id = ++this.#lastId;
     return new Promise<Value>((resolve, reject) => {
       this.#waiting.set(id, { resolve: (value) => resolve(value as Value), reject });
-      this.#channel.post({ id, method, args });
+      try {
+        this.#channel.post({ id, method, args });
+      } catch (cause) {
+        this.#waiting.delete(id);
+        const message = "the store of projections cannot be reached";
+        reject(new HeddleError(HeddleErrorCode.storageIo, message, { cause }));
+      }
     });
   }
 
-  #answered(answer: Answer): void {
+  #answered(message: unknown): void {
+    const answer = (message ?? {}) as Answer;
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (waiting === undefined) return;
