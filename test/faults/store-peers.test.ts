@@ -38,6 +38,7 @@ async function kept(store: LogStore) {
     acks: (await collectChunks(store.readAcks(peer))).length,
     forks: (await store.readForks(notes.id)).length,
     refused: (await collectChunks(store.readRefused())).length,
+    audit: (await collectChunks(store.readAudit())).length,
   };
 }
 
@@ -50,8 +51,8 @@ async function keptIn(folder: string): Promise<Awaited<ReturnType<typeof kept>>>
   }
 }
 
-const all = { cursors: 1, acks: 1, forks: 1, refused: 1 };
-const ownOnly = { cursors: 0, acks: 0, forks: 1, refused: 1 };
+const all = { cursors: 1, acks: 1, forks: 1, refused: 1, audit: 1 };
+const ownOnly = { cursors: 0, acks: 0, forks: 1, refused: 1, audit: 1 };
 
 test("[STO-16] cursors and acknowledgements survive a restart, and no copy of the folder", async () => {
   await using place = await StoreFolder.makeQuick();
@@ -65,7 +66,7 @@ test("[STO-16] cursors and acknowledgements survive a restart, and no copy of th
   expect(await keptIn(place.folder)).toEqual(all);
 });
 
-test("[STO-16][STO-17] a repair keeps forks and refusals, and what was heard from others not", async () => {
+test("[STO-16][STO-17][DRF-4] a repair keeps forks, refusals and the audit journal, and what was heard from others not", async () => {
   await using place = await StoreFolder.makeQuick();
   const data = path.join(place.folder, "data");
   await fill(data);
@@ -82,7 +83,8 @@ test("[STO-10] verify finds a flipped bit in each of them, and an acknowledged l
     return findings.filter(({ severity }) => severity === "damage").map(({ what }) => what);
   };
   expect(await damages()).toEqual([]);
-  const kinds = { P: "peer cursor", O: "acknowledgement", F: "fork", N: "refused envelope" };
+  const ofPeers = { P: "peer cursor", O: "acknowledgement", F: "fork", N: "refused envelope" };
+  const kinds = { ...ofPeers, j: "audit entry" };
   const entries = await place.entries();
   for (const [prefix, kind] of Object.entries(kinds)) {
     const [key, value] = entries.find(([bytes]) => bytes[0] === prefix.charCodeAt(0))!;

@@ -141,7 +141,9 @@ async function rebuild(
   for await (const batch of salvage.notes()) {
     const { park = [], quarantine = [], recall = [], forks = [], refused = [] } = batch;
     const [note] = [...park, ...quarantine, ...recall, ...forks, ...refused];
-    if (note && known.has(note.document)) await store.append(batch);
+    // The audit journal is of all documents, those that are lost included.
+    const isKept = batch.audit ? true : note !== undefined && known.has(note.document);
+    if (isKept) await store.append(batch);
   }
   const { records, damages, findings, history } = salvage;
   return { documents, groupsLost: history.groupsLost, records, damages, findings };

@@ -261,7 +261,8 @@ export class DriftCases {
     const { tools, waiting } = this.#parts;
     const loaded = tools.replica.loaded(document);
     if (loaded === undefined) return;
-    await loaded.whenSettled();
+    // A store that fails meanwhile settles nothing any more: then there is nothing to put together either.
+    await Promise.race([loaded.whenSettled(), waiting.sleep(shownMsMax)]);
     const untilMs = this.#nowMs + shownMsMax;
     tools.replica.reopen(document, "what was shown is not what the log adds up to; open it again");
     // What is shown next is what is looked at.

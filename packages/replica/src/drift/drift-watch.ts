@@ -28,6 +28,7 @@ import { hasBase, type MendingHere } from "./mend-here.ts";
 import { Waiting } from "./waiting.ts";
 
 const inThreadBytesMax = 2 * 1024 * 1024;
+const stopMsMax = 5_000;
 
 /**
  * Finds documents that are not what their log adds up to, or not what peers show of the same log, and has
@@ -191,13 +192,18 @@ export class DriftWatch {
     return answer;
   }
 
-  /** Lets go of timers. What is being looked at comes to its end. */
+  /** Lets go of timers. What is being looked at comes to its end, unless it waits for a store that failed. */
   async stop(): Promise<void> {
     this.#cancelAudit?.();
     this.#waiting.stop();
     this.digests.stop();
-    await this.#auditing?.catch((error: unknown) => this.#failed("audit", error));
-    await this.settled();
+    const audited = this.#auditing?.catch((error: unknown) => this.#failed("audit", error));
+    let cancel: (() => void) | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      cancel = this.#options.environment.scheduler.after(stopMsMax, resolve);
+    });
+    await Promise.race([Promise.all([audited, this.settled()]), timeUp]);
+    cancel?.();
   }
 
   #allowedIn(document: DocumentId): Allowed | undefined {
