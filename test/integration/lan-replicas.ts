@@ -5,7 +5,7 @@ import path from "node:path";
 
 import { webSocketTransport } from "@heddle/client";
 import type { Environment } from "@heddle/core";
-import { lan, type Lan } from "@heddle/lan";
+import { lan, type Lan, type LanPairOptions } from "@heddle/lan";
 import { openLiveReplica, type LiveReplica } from "@heddle/replica";
 import {
   deviceKeyFileIn,
@@ -29,6 +29,8 @@ export interface LanReplicaOptions {
   readonly environment?: Environment;
   /** A file: the device is the one whose key this is, in a store of its own. */
   readonly keyFrom?: string;
+  /** Of the space that it is of; the open space otherwise. */
+  readonly genesis?: Uint8Array | undefined;
 }
 
 /** A replica of an application, and its LAN. */
@@ -63,7 +65,7 @@ export class LanReplicas implements AsyncDisposable {
 
   /** The replica of that name: opened again, it has what it had. */
   async open(name: string, options: LanReplicaOptions = {}): Promise<LanReplica> {
-    const { addresses = [], relay, environment = this.environment(), keyFrom } = options;
+    const { addresses = [], relay, environment = this.environment(), keyFrom, genesis } = options;
     const folder = this.folderOf(name);
     const neighbours = lan({ name, addresses, host: "127.0.0.1", discovery: false });
     const transport = relay && webSocketTransport({ url: relay, WebSocket });
@@ -79,6 +81,7 @@ export class LanReplicas implements AsyncDisposable {
       peers: transport ? [{ name: "relay", transport }] : [],
       sources: [neighbours],
       follow: true,
+      ...(genesis && { genesis }),
       release: () => store.close(),
     });
     this.#open.add(replica);
@@ -94,8 +97,12 @@ export class LanReplicas implements AsyncDisposable {
   }
 }
 
-export async function pair(host: LanReplica, guest: LanReplica): Promise<void> {
-  const { link, done } = await host.neighbours.pair({ hosts: ["127.0.0.1"] });
+export async function pair(
+  host: LanReplica,
+  guest: LanReplica,
+  role?: LanPairOptions["role"],
+): Promise<void> {
+  const { link, done } = await host.neighbours.pair({ hosts: ["127.0.0.1"], role });
   await Promise.all([guest.neighbours.join(link), done]);
 }
 

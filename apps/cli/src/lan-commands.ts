@@ -8,12 +8,13 @@ import type { PeerOptions } from "./lan/peer-command.ts";
 import type { PeersOptions } from "./lan/peers-command.ts";
 import type { MembersOptions } from "./members-command.ts";
 
+const roles = ["relay", "read", "write", "admin"];
+
 type Done = (status: number) => void;
 
 const dataFolder = ["--data <folder>", "data folder of this device", "heddle-data"] as const;
 
 function addMembers(program: Command, io: CommandIo, done: Done): void {
-  const roles = ["relay", "read", "write", "admin"];
   program
     .command("members")
     .description(
@@ -81,6 +82,11 @@ export function addLanCommands(
     .option(
       "--host <address...>",
       "of this machine, for the link; those of its interfaces otherwise",
+    )
+    .addOption(
+      new Option("--role <role>", "what an admin of a space grants; write otherwise").choices(
+        roles,
+      ),
     )
     .option("--minutes <n>", "how long the link is good, at most 10", minutes, 10)
     .option("--json", "print one JSON object a line")

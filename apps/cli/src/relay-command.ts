@@ -17,6 +17,7 @@ import {
   PeerHost,
   PeerSet,
   Replica,
+  spaceGroundOf,
   type PeerGround,
   type PeerTarget,
   type ApplyJudge,
@@ -131,7 +132,8 @@ export async function relayCommand(
       await store.openingTold();
       running.peers.set.start();
       running.drift.start();
-      const ground = groundOf(options, { host: running.peers.host, environment });
+      const space = spaceGroundOf(running.replica);
+      const ground = groundOf(options, { host: running.peers.host, environment, space });
       const joined = await neighbours?.start(ground);
       await aborted(stop);
       running.peers.set.stop();
@@ -179,7 +181,7 @@ async function newLan({ lan: isWanted = false }: RelayCommandOptions): Promise<L
 
 function groundOf(
   { data }: RelayCommandOptions,
-  parts: Pick<PeerGround, "host" | "environment">,
+  parts: Pick<PeerGround, "host" | "environment" | "space">,
 ): PeerGround {
   const places = { directory: path.resolve(data), deviceKeyFile: deviceKeyFileIn(data) };
   return { ...parts, ...places, onChange: () => undefined };

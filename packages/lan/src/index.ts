@@ -4,7 +4,7 @@ export * from "./lan-counters.ts";
 export * from "./lan-limits.ts";
 export { LanListener, type LanListenerOptions } from "./lan-listener.ts";
 export { lanTransport, type LanTransportOptions } from "./lan-transport.ts";
-export type { PairedDevice } from "./paired-device.ts";
+export type { PairedDevice, WantedStanding } from "./paired-device.ts";
 export { PairedDevices } from "./paired-devices.ts";
 export { joinPairing } from "./join-pairing.ts";
 export { parsePairingLink, type PairingLink } from "./pairing-link.ts";
@@ -27,6 +27,14 @@ export type {
 } from "@heddle/sync";
 export { KnownAddresses } from "./known-addresses.ts";
 export { hostsOf } from "./own-hosts.ts";
-export { lan, lanFolders, openParty, type Lan, type LanOptions } from "./lan.ts";
+export {
+  lan,
+  lanFolders,
+  openParty,
+  type Lan,
+  type LanOptions,
+  type LanPairOptions,
+} from "./lan.ts";
+export type { OwnSpace } from "./space-invitation.ts";
 export type { LanPeerView } from "./lan-peer.ts";
 export { nameOf } from "./lan-peers.ts";

@@ -10,13 +10,14 @@ import { readCard, writeCard } from "./pairing-card.ts";
 import { PairingChannel, pairingTls } from "./pairing-channel.ts";
 import { pairingFailed } from "./pairing-failed.ts";
 import { pairingIdentity, parsePairingLink, type PairingLink } from "./pairing-link.ts";
+import { answerInvitation } from "./space-invitation.ts";
 import type { PairingParty } from "./start-pairing.ts";
 
 /**
  * Pairs this device with the one that shows the link.
  *
- * @throws HeddleError `HEDDLE_PAIRING_FAILED` when the link is damaged, expired, used or wrong, or the
- * other device is not there: then nobody is trusted who was not trusted before.
+ * @throws HeddleError `HEDDLE_PAIRING_FAILED` when the link is damaged, expired, used or wrong, the other device
+ * is not there, or it is of another space; as `prepareSpace`: then nobody is trusted who was not trusted before.
  */
 export async function joinPairing(link: string, party: PairingParty): Promise<PairedDevice> {
   const parsed = parsePairingLink(link);
@@ -80,8 +81,9 @@ const refusal = "refused: the link is wrong, was used or has expired";
 async function exchange(
   channel: PairingChannel,
   link: PairingLink,
-  { identity, name, paired, environment }: PairingParty,
+  party: PairingParty,
 ): Promise<PairedDevice> {
+  const { identity, name, paired, environment } = party;
   let before: PairedDevice | undefined;
   let device: PairedDevice | undefined;
   try {
@@ -91,13 +93,16 @@ async function exchange(
     if (card?.fingerprint !== link.fingerprint) {
       throw pairingFailed("another device answered than the link is of");
     }
+    const takePart = await answerInvitation(card.genesis, party);
     before = paired.all.find(({ fingerprint }) => fingerprint === card.fingerprint);
     const tagKey = channel.secretFor("tags").toString("hex");
-    device = { ...card, tagKey, pairedMs: environment.clock.nowMs() };
+    const { fingerprint, key, name: shown } = card;
+    device = { fingerprint, key, name: shown, tagKey, pairedMs: environment.clock.nowMs() };
     await paired.add(device);
     channel.write("kept");
     if ((await channel.read()) !== "kept") throw pairingFailed("the other device refused");
     channel.end();
+    await takePart?.();
     return device;
   } catch (error) {
     channel.destroy();

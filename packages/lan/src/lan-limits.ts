@@ -51,6 +51,8 @@ export const lanLimits = {
   /** Handshakes that fail before a pairing is withdrawn. */
   pairingAttemptsMax: 10,
   pairingMessageBytesMax: 1_024,
+  /** Of a space that a card invites to; the longest that heddle makes has fewer than 300. */
+  genesisBytesMax: 384,
   /** Of a link, as it is read. */
   linkCharactersMax: 1_024,
 } as const;

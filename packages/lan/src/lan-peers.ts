@@ -7,6 +7,7 @@ import {
   type DialerState,
   type PeerHost,
   type RunningPeerSource,
+  type SpaceGround,
 } from "@heddle/replica";
 import type { Connection, Discovery, PeerKey, RunningDiscovery, Sighting } from "@heddle/sync";
 
@@ -24,6 +25,7 @@ import { lanTransport } from "./lan-transport.ts";
 import { localAddresses, plainAddress } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
+import { SpaceTrust } from "./space-trust.ts";
 
 export interface LanPeersOptions {
   readonly host: PeerHost;
@@ -37,6 +39,8 @@ export interface LanPeersOptions {
   readonly listenHost?: string | undefined;
   readonly port: number;
   readonly onChange: (peer: string, change: DialerChange) => void;
+  /** Undefined in the open space. */
+  readonly space: SpaceGround | undefined;
 }
 
 const silenceMs = 15_000;
@@ -55,6 +59,7 @@ export class LanPeers implements RunningPeerSource {
   #network = interfaceStamp();
   #searchedMs = 0;
   #cancelWatch: (() => void) | undefined;
+  #trust: SpaceTrust | undefined;
   #isOnline = true;
   #isStopped = false;
 
@@ -77,6 +82,11 @@ export class LanPeers implements RunningPeerSource {
       scheduler: environment.scheduler,
       onConnection: (connection, device) => peers.#accept(connection, device),
     });
+    const { space } = options;
+    if (space) {
+      const parts = { space, paired, environment };
+      peers.#trust = new SpaceTrust(parts, () => peers.pairedChanged());
+    }
     peers.#review();
     peers.#announce();
     peers.#watch();
@@ -134,6 +144,7 @@ export class LanPeers implements RunningPeerSource {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#cancelWatch?.();
+    await this.#trust?.stop();
     for (const peer of this.#peers.values()) this.#letGo(peer, HeddleErrorCode.sessionClosed);
     await this.#discovery?.stop();
     await this.#listener?.close();
@@ -144,6 +155,7 @@ export class LanPeers implements RunningPeerSource {
     const { environment, paired } = this.#options;
     this.#cancelWatch = environment.scheduler.after(lanLimits.watchMs, () => {
       this.#watch();
+      this.#trust?.review();
       const isNetworkNew = this.#network !== interfaceStamp();
       if (isNetworkNew) this.#networkChanged();
       if (paired.refresh()) this.#review();
@@ -184,6 +196,7 @@ export class LanPeers implements RunningPeerSource {
       this.#peers.delete(fingerprint);
     }
     for (const device of paired.allTrusted) this.#consider(this.#peerOf(device));
+    this.#trust?.review();
   }
 
   /** Another name and other tags each time: nobody can follow a device over days. */

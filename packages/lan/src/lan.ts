@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import path from "node:path";
 
-import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
-import type { PeerGround, PeerSource } from "@heddle/replica";
+import { HeddleError, HeddleErrorCode, MemberRole, type Environment } from "@heddle/core";
+import type { PeerGround, PeerSource, SpaceGround } from "@heddle/replica";
 import { openDevicePrivateKey } from "@heddle/replica/node";
 import type { Discovery } from "@heddle/sync";
 
@@ -46,13 +46,19 @@ export interface Lan extends PeerSource {
   /** Where this device listens; undefined before the replica is open. */
   readonly port: number | undefined;
   readonly identity: DeviceIdentity | undefined;
-  /** @throws HeddleError as `startPairing`. */
-  pair(options?: Pick<StartPairingOptions, "hosts" | "lifeMs">): Promise<Pairing>;
-  /** @throws HeddleError `HEDDLE_PAIRING_FAILED`. */
+  /**
+   * In a space the other device is granted `role`; by default write where this device is an admin.
+   *
+   * @throws HeddleError as `startPairing`; `HEDDLE_MEMBERSHIP_REFUSED` for a role when this device is no admin.
+   */
+  pair(options?: LanPairOptions): Promise<Pairing>;
+  /** @throws HeddleError `HEDDLE_PAIRING_FAILED`, also where the other device is of another space. */
   join(link: string): Promise<PairedDevice>;
-  /** From this moment on the device is a stranger, here. */
+  /** From this moment on the device is a stranger, here; where this device is an admin of a space, it is removed. */
   revoke(fingerprint: Fingerprint): Promise<void>;
 }
+
+export type LanPairOptions = Pick<StartPairingOptions, "hosts" | "lifeMs" | "role">;
 
 /** Folders of the LAN in a data folder. */
 export function lanFolders(directory: string) {
@@ -74,6 +80,7 @@ class LanSource implements Lan {
   readonly #fixed: readonly LanAddress[];
   #running: LanPeers | undefined;
   #party: PairingParty | undefined;
+  #space: SpaceGround | undefined;
 
   constructor(options: LanOptions) {
     this.#options = options;
@@ -97,13 +104,15 @@ class LanSource implements Lan {
   }
 
   async start(ground: PeerGround): Promise<LanPeers> {
-    const { host, environment, directory, deviceKeyFile, onChange } = ground;
+    const { host, environment, directory, deviceKeyFile, onChange, space } = ground;
     if (directory === undefined || deviceKeyFile === undefined) {
       const message = "the LAN needs a store with a folder, and the device key that is kept in it";
       throw new HeddleError(HeddleErrorCode.configInvalid, message);
     }
     const { name = hostname(), port = 0, discovery, host: listenHost } = this.#options;
-    this.#party = await openParty({ directory, deviceKeyFile, environment, name });
+    this.#space = space;
+    const party = await openParty({ directory, deviceKeyFile, environment, name });
+    this.#party = { ...party, genesis: space?.members.genesis.bytes };
     const { clock } = environment;
     const { counters } = this;
     this.#running = await LanPeers.start({
@@ -113,6 +122,7 @@ class LanSource implements Lan {
       listenHost,
       port,
       onChange,
+      space,
       identity: this.#party.identity,
       paired: this.#party.paired,
       addresses: new KnownAddresses(lanFolders(directory).addresses, this.#fixed),
@@ -122,8 +132,13 @@ class LanSource implements Lan {
     return this.#running;
   }
 
-  async pair(options: Pick<StartPairingOptions, "hosts" | "lifeMs"> = {}): Promise<Pairing> {
-    const pairing = await startPairing({ ...this.#open(), ...options });
+  async pair(options: LanPairOptions = {}): Promise<Pairing> {
+    if (options.role && this.#space && !this.#isAdmin) {
+      const message = "only an admin of the space may grant a role";
+      throw new HeddleError(HeddleErrorCode.membershipRefused, message);
+    }
+    const role = options.role ?? (this.#isAdmin ? "write" : undefined);
+    const pairing = await startPairing({ ...this.#open(), ...options, role });
     // Whoever waits for it is told of a failure; here only a new device matters.
     pairing.done.then(() => this.#running?.pairedChanged()).catch(() => undefined);
     return pairing;
@@ -137,8 +152,13 @@ class LanSource implements Lan {
 
   async revoke(fingerprint: Fingerprint): Promise<void> {
     const { paired, environment } = this.#open();
-    await paired.revoke(fingerprint, environment.clock.nowMs());
+    const wanted = this.#isAdmin ? "removed" : undefined;
+    await paired.revoke(fingerprint, environment.clock.nowMs(), wanted);
     this.#running?.pairedChanged();
+  }
+
+  get #isAdmin(): boolean {
+    return this.#space?.members.role === MemberRole.admin;
   }
 
   #open(): PairingParty {

@@ -1,5 +1,10 @@
-import { isFingerprint, type Fingerprint } from "./device-identity.ts";
+import { MemberRole, type DeviceKey } from "@heddle/core";
+
+import { fingerprintOfRaw, isFingerprint, type Fingerprint } from "./device-identity.ts";
 import { isName } from "./device-name.ts";
+
+/** What the owner of a list wants the records of the space to say of a device, too. */
+export type WantedStanding = keyof typeof MemberRole | "removed";
 
 /** A device that this one was paired with. */
 export interface PairedDevice {
@@ -12,15 +17,19 @@ export interface PairedDevice {
   readonly pairedMs: number;
   /** Since then it is not trusted. */
   readonly revokedMs?: number;
+  /** As records of a space name it; absent where an older heddle wrote the file. */
+  readonly key?: DeviceKey;
+  /** Absent in the open space, and where nothing was asked for. */
+  readonly wanted?: WantedStanding;
 }
 
 /** Of the file; a reader takes no other. */
 const format = "heddle-paired/1";
 
 export function writePairedDevice(device: PairedDevice): string {
-  const { fingerprint, name, tagKey, pairedMs, revokedMs } = device;
-  const revoked = revokedMs === undefined ? {} : { revokedMs };
-  const record = { format, fingerprint, name, tagKey, pairedMs, ...revoked };
+  const { fingerprint, name, tagKey, pairedMs, revokedMs, key, wanted } = device;
+  // What is undefined is left out.
+  const record = { format, fingerprint, name, tagKey, pairedMs, revokedMs, key, wanted };
   return `${JSON.stringify(record, undefined, 2)}\n`;
 }
 
@@ -28,10 +37,30 @@ export function writePairedDevice(device: PairedDevice): string {
 export function parsePairedDevice(text: string): PairedDevice | undefined {
   const record = parseJson(text);
   if (record === undefined || record["format"] !== format) return undefined;
-  const { fingerprint, name, tagKey, pairedMs, revokedMs } = record;
+  const { fingerprint, name, tagKey, pairedMs, revokedMs, key, wanted } = record;
   if (!isFingerprint(fingerprint) || !isName(name) || !isFingerprint(tagKey)) return undefined;
   if (!isTime(pairedMs) || (revokedMs !== undefined && !isTime(revokedMs))) return undefined;
-  return { fingerprint, name, tagKey, pairedMs, ...(revokedMs !== undefined && { revokedMs }) };
+  if (key !== undefined && !isKey(key, fingerprint)) return undefined;
+  if (wanted !== undefined && !isWanted(wanted)) return undefined;
+  return {
+    fingerprint,
+    name,
+    tagKey,
+    pairedMs,
+    ...(revokedMs !== undefined && { revokedMs }),
+    ...(key !== undefined && { key }),
+    ...(wanted !== undefined && { wanted }),
+  };
+}
+
+/** Whoever is granted something is whom the file trusts. */
+function isKey(value: unknown, fingerprint: Fingerprint): value is DeviceKey {
+  if (typeof value !== "string" || !/^[0-9a-f]{64}$/.test(value)) return false;
+  return fingerprintOfRaw(Buffer.from(value, "hex")) === fingerprint;
+}
+
+function isWanted(value: unknown): value is WantedStanding {
+  return typeof value === "string" && (value === "removed" || Object.hasOwn(MemberRole, value));
 }
 
 function parseJson(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -62,10 +62,14 @@ export class PairedDevices {
     await this.#write(device);
   }
 
-  /** From now on it is a stranger; the file stays and says since when. */
-  async revoke(fingerprint: Fingerprint, revokedMs: number): Promise<void> {
+  /**
+   * From now on it is a stranger; the file stays and says since when.
+   *
+   * @param wanted also what the records of the space are to say.
+   */
+  async revoke(fingerprint: Fingerprint, revokedMs: number, wanted?: "removed"): Promise<void> {
     const device = this.#devices.get(fingerprint);
-    if (device) await this.#write({ ...device, revokedMs });
+    if (device) await this.#write({ ...device, revokedMs, ...(wanted && { wanted }) });
   }
 
   /** As if it had never been there; for what is to be said later, {@link revoke}. */

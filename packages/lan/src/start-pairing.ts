@@ -9,14 +9,15 @@ import type { DeviceIdentity } from "./device-identity.ts";
 import { nameFrom } from "./device-name.ts";
 import { lanLimits } from "./lan-limits.ts";
 import { hostsOf } from "./own-hosts.ts";
-import type { PairedDevice } from "./paired-device.ts";
+import type { PairedDevice, WantedStanding } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 import { readCard, writeCard } from "./pairing-card.ts";
 import { PairingChannel, pairingTls } from "./pairing-channel.ts";
 import { pairingFailed } from "./pairing-failed.ts";
 import { pairingIdentity, writePairingLink } from "./pairing-link.ts";
+import { assertFits, type OwnSpace } from "./space-invitation.ts";
 
-export interface PairingParty {
+export interface PairingParty extends OwnSpace {
   readonly identity: DeviceIdentity;
   /** Where the other device is written down. */
   readonly paired: PairedDevices;
@@ -31,6 +32,11 @@ export interface StartPairingOptions extends PairingParty {
   /** Addresses of this machine for the link; default: those of its interfaces. */
   readonly hosts?: readonly string[];
   readonly lifeMs?: number;
+  /**
+   * In a space: what the other device is granted by the replica of this one, as soon as both it runs and this
+   * device is an admin. Default: nothing.
+   */
+  readonly role?: Exclude<WantedStanding, "removed"> | undefined;
 }
 
 /** A pairing that waits for the other device. It ends once: by success, by its time, or by too many tries. */
@@ -46,9 +52,14 @@ export interface Pairing {
  * Waits for one device that was given the link. The secret is the key of the connection itself (TLS 1.3
  * with an external PSK), so a neighbour who does not have it cannot stand in between, and learns nothing.
  *
- * @throws HeddleError `HEDDLE_CONFIG_INVALID` without an address or port to wait at.
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` without an address or port to wait at, or for a role in the open
+ * space; `HEDDLE_PAIRING_FAILED` for a genesis that no card can carry.
  */
 export async function startPairing(options: StartPairingOptions): Promise<Pairing> {
+  if (options.role && !options.genesis) {
+    throw new HeddleError(HeddleErrorCode.configInvalid, "in the open space there are no roles");
+  }
+  assertFits(options.genesis);
   const host = new PairingHost(options);
   await host.listen();
   return host;
@@ -138,16 +149,19 @@ class PairingHost implements Pairing {
 
   /** Their card, ours, their word that it is written down; then it is written down here, and said. */
   async #exchange(channel: PairingChannel): Promise<PairedDevice> {
-    const { identity, name, paired, environment } = this.#options;
+    const { identity, name, paired, environment, genesis, role } = this.#options;
     const binding = channel.secretFor("pair");
     const card = readCard(await channel.read(), { role: "guest", binding });
     if (card === undefined || card.fingerprint === identity.fingerprint) {
       throw pairingFailed("the other device does not say who it is");
     }
-    channel.write(writeCard(identity, nameFrom(name), { role: "host", binding }));
+    channel.write(writeCard(identity, nameFrom(name), { role: "host", binding, genesis }));
     if ((await channel.read()) !== "kept") throw pairingFailed("the other device refused");
     const tagKey = channel.secretFor("tags").toString("hex");
-    const device = { ...card, tagKey, pairedMs: environment.clock.nowMs() };
+    const { fingerprint, key, name: shown } = card;
+    const wanted = role && { wanted: role };
+    const pairedMs = environment.clock.nowMs();
+    const device = { fingerprint, key, name: shown, tagKey, pairedMs, ...wanted };
     await paired.add(device);
     channel.write("kept");
     return device;

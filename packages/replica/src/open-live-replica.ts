@@ -10,7 +10,12 @@ import type { PeerHostOptions } from "./peers/peer-host-options.ts";
 import { PeerHost } from "./peers/peer-host.ts";
 import type { DialerChange } from "./peers/dialer-state.ts";
 import { PeerSet, type PeerTarget } from "./peers/peer-set.ts";
-import type { PeerGround, PeerSource, RunningPeerSource } from "./peers/peer-source.ts";
+import {
+  spaceGroundOf,
+  type PeerGround,
+  type PeerSource,
+  type RunningPeerSource,
+} from "./peers/peer-source.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import { Replica } from "./replica.ts";
 
@@ -96,9 +101,11 @@ async function meet(
   };
   const set = new PeerSet({ host, environment, targets, onChange });
   const found: RunningPeerSource[] = [];
+  const { members } = replica;
+  const space = spaceGroundOf(replica);
   try {
     for (const source of sources) {
-      found.push(await source.start({ ...places, host, environment, onChange }));
+      found.push(await source.start({ ...places, host, environment, space, onChange }));
     }
   } catch (error) {
     host.stop();
@@ -108,8 +115,8 @@ async function meet(
     throw error;
   }
   const all = [set, ...found];
-  replica.members?.onChange(({ before, after }) => {
-    const { own } = replica.members!;
+  members?.onChange(({ before, after }) => {
+    const { own } = members;
     // Whoever refused this device may not any more.
     if (after.roleOf(own) !== before.roleOf(own)) for (const each of all) each.retryNow();
   });

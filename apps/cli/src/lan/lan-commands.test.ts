@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -69,6 +69,48 @@ test("[LAN-5, LAN-2] heddle pair shows a link, uses one, and heddle peers lists 
   expect(revoked).toMatchObject({ status: 0, out: expect.stringContaining("no, since") });
   expect(await run(...ada, "--revoke", "beef")).toMatchObject({ status: 2 });
 });
+
+test("[LAN-14, MEM-11] heddle pair takes a device into the space; heddle peers removes it from it", async () => {
+  const ada = ["--data", path.join(folder, "ada")];
+  await run("members", ...ada, "--create", "--label", "Atelier");
+  const shown = newIo();
+  const { signal } = new AbortController();
+  const flags = ["--host", "127.0.0.1", "--role", "read", "--json"];
+  const pairing = main(["pair", ...dataOf("ada"), ...flags], shown.io, signal);
+  await vi.waitFor(() => expect(shown.out).toHaveLength(1), { timeout: 30_000 });
+  const { link } = JSON.parse(shown.out[0]!) as { readonly link: string };
+  expect(await run("pair", link, ...dataOf("bo"))).toMatchObject({ status: 0 });
+  expect(await pairing).toBe(0);
+  expect(JSON.parse(shown.out[1]!)).toMatchObject({ event: "paired", role: "read" });
+  const genesisOf = (name: string) =>
+    readFileSync(path.join(folder, name, "space.genesis"), "utf8");
+  expect(genesisOf("bo")).toBe(genesisOf("ada"));
+
+  // Nothing ran on the folder: the next replica makes the records.
+  await runPeer(ada);
+  const asRead = await membersOf(ada);
+  expect(asRead).toMatchObject([{ role: "admin" }, { role: "read", label: "bo", revokedBy: [] }]);
+  const { fingerprint } = JSON.parse(shown.out[1]!) as { readonly fingerprint: string };
+  await run("peers", ...ada, "--revoke", fingerprint);
+  await runPeer(ada);
+  expect(await membersOf(ada)).toMatchObject([
+    { revokedBy: [] },
+    { revokedBy: [expect.any(String)] },
+  ]);
+});
+
+/** Until it shows something. */
+async function runPeer(data: readonly string[]): Promise<void> {
+  const stop = new AbortController();
+  const io = { out: () => stop.abort(), err: () => undefined, isTTY: false };
+  await main(["peer", ...data, "--no-discovery", "--json"], io, stop.signal);
+}
+
+async function membersOf(data: readonly string[]): Promise<readonly { readonly role: string }[]> {
+  const { out } = await run("members", ...data, "--json");
+  const { members } = JSON.parse(out) as { readonly members: readonly { readonly role: string }[] };
+  return members.toSorted((a, b) => a.role.localeCompare(b.role));
+}
 
 describe("the screen of heddle peer", () => {
   const device = { fingerprint: "ab".repeat(32), name: "Bo", tagKey: "", pairedMs: 0 };

@@ -4,14 +4,16 @@ import {
   startPairing,
   type PairedDevice,
   type PairingParty,
+  type StartPairingOptions,
 } from "@heddle/lan";
-import { nodeEnvironment } from "@heddle/replica/node";
+import { nodeEnvironment, readSpaceFile } from "@heddle/replica/node";
 import { renderUnicodeCompact } from "uqr";
 
 import type { CommandIo } from "../command-io.ts";
 import { openLogger } from "../logger.ts";
 import { visibleText } from "../visible-text.ts";
 import { openDevice } from "./open-device.ts";
+import { prepareSpace } from "./prepare-space.ts";
 
 export interface PairOptions {
   readonly data: string;
@@ -19,14 +21,16 @@ export interface PairOptions {
   readonly minutes: number;
   /** Addresses of this machine for the link, in place of those of its interfaces. */
   readonly host?: string[];
+  /** What the other device is granted, in a space; default: write. */
+  readonly role?: StartPairingOptions["role"];
   readonly json?: boolean;
 }
 
 /**
  * Pairs this device with another one. A replica that runs on the same folder sees what is written down
- * within a second.
+ * within a second, grants the role that stands there, and otherwise does so at its next start.
  *
- * @throws HeddleError `HEDDLE_PAIRING_FAILED`; as {@link openDevice}.
+ * @throws HeddleError `HEDDLE_PAIRING_FAILED`; as {@link openDevice} and {@link prepareSpace}.
  */
 export async function pairCommand(
   link: string | undefined,
@@ -35,26 +39,37 @@ export async function pairCommand(
   stop: AbortSignal,
 ): Promise<number> {
   const environment = nodeEnvironment(openLogger(io, { level: "warn" }));
-  const party = await openDevice({ data: options.data, environment, name: options.name });
+  const { data, name } = options;
+  const genesis = await readSpaceFile(data);
+  const party: PairingParty = {
+    ...(await openDevice({ data, environment, name })),
+    genesis,
+    prepareSpace: (shown) => prepareSpace(data, shown, environment),
+  };
   const device =
     link === undefined ? await showLink(party, options, io, stop) : await joinPairing(link, party);
   if (options.json) {
-    const { fingerprint, name } = device;
-    io.out(JSON.stringify({ event: "paired", fingerprint, name }));
+    const { fingerprint, name: shown, key, wanted } = device;
+    io.out(JSON.stringify({ event: "paired", fingerprint, name: shown, key, role: wanted }));
   } else {
     io.out(`paired with ${visibleText(device.name)} (${shortFingerprint(device.fingerprint)})`);
+    if (device.wanted) {
+      const { wanted } = device;
+      io.out(`${wanted} is granted by the replica of this folder, when this device is an admin`);
+    }
   }
   return 0;
 }
 
 async function showLink(
   party: PairingParty,
-  { minutes, json, host }: PairOptions,
+  { minutes, json, host, role = party.genesis && "write" }: PairOptions,
   io: CommandIo,
   stop: AbortSignal,
 ): Promise<PairedDevice> {
   const pairing = await startPairing({
     ...party,
+    role,
     lifeMs: minutes * 60_000,
     ...(host && { hosts: host }),
   });

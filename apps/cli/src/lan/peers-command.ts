@@ -1,6 +1,8 @@
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import { lanFolders, PairedDevices, shortFingerprint, type PairedDevice } from "@heddle/lan";
 
+import { readSpaceFile } from "@heddle/replica/node";
+
 import type { CommandIo } from "../command-io.ts";
 import { visibleText } from "../visible-text.ts";
 import { textTable } from "./text-table.ts";
@@ -19,7 +21,9 @@ export async function peersCommand(
   const paired = new PairedDevices(lanFolders(data).paired);
   if (revoke !== undefined) {
     const device = deviceOf(paired, revoke);
-    await paired.revoke(device.fingerprint, Date.now());
+    // The replica of the folder makes the record, when this device is an admin of its space.
+    const wanted = (await readSpaceFile(data)) ? "removed" : undefined;
+    await paired.revoke(device.fingerprint, Date.now(), wanted);
   }
   const { all, unreadable } = paired;
   if (json) io.out(JSON.stringify({ devices: all.map(shownDevice), unreadable }));
@@ -32,8 +36,8 @@ export async function peersCommand(
 }
 
 /** Without the key that is for the two devices alone. */
-function shownDevice({ fingerprint, name, pairedMs, revokedMs }: PairedDevice) {
-  return { fingerprint, name, pairedMs, revokedMs };
+function shownDevice({ fingerprint, name, pairedMs, revokedMs, key, wanted }: PairedDevice) {
+  return { fingerprint, name, pairedMs, revokedMs, key, wanted };
 }
 
 function rowOf({ fingerprint, name, pairedMs, revokedMs }: PairedDevice): readonly string[] {

@@ -1,6 +1,9 @@
 import type { Environment } from "@heddle/core";
 import type { PeerKey } from "@heddle/sync";
 
+import type { Replica } from "../replica.ts";
+import type { MemberActs } from "../space/new-member-acts.ts";
+import type { SpaceMembers } from "../space/space-members.ts";
 import type { DialerChange, DialerState } from "./dialer-state.ts";
 import type { PeerHost } from "./peer-host.ts";
 
@@ -15,6 +18,20 @@ export interface PeerSource {
   start(ground: PeerGround): Promise<RunningPeerSource>;
 }
 
+/** Who is a member, and what this device does about it as an admin. */
+export interface SpaceGround {
+  readonly members: SpaceMembers;
+  readonly acts: MemberActs;
+}
+
+/** That of a replica. */
+export function spaceGroundOf({
+  members,
+  acts,
+}: Pick<Replica, "members" | "acts">): SpaceGround | undefined {
+  return members && acts && { members, acts };
+}
+
 /** What a source stands on: it connects what it finds to the host, and to nothing else. */
 export interface PeerGround {
   readonly host: PeerHost;
@@ -23,6 +40,8 @@ export interface PeerGround {
   readonly directory: string | undefined;
   /** Of the key that signs for this device; undefined when somebody else holds that key. */
   readonly deviceKeyFile: string | undefined;
+  /** Undefined in the open space. */
+  readonly space?: SpaceGround | undefined;
   /** A step of the connection to a peer, by the name that it is shown with. */
   readonly onChange: (peer: string, change: DialerChange) => void;
 }

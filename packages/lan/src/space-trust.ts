@@ -1,0 +1,99 @@
+import {
+  isHeddleError,
+  MemberRole,
+  type Environment,
+  type HeddleErrorCode,
+  type Member,
+} from "@heddle/core";
+import type { SpaceGround } from "@heddle/replica";
+
+import type { PairedDevice } from "./paired-device.ts";
+import type { PairedDevices } from "./paired-devices.ts";
+
+export interface SpaceTrustOptions {
+  readonly space: SpaceGround;
+  readonly paired: PairedDevices;
+  readonly environment: Pick<Environment, "clock" | "logger">;
+}
+
+/**
+ * Keeps the list of paired devices and the records of the space in step, both ways. What is wanted for a
+ * device stands in its file, whoever wrote it and whenever; it is compared with the records, and where this
+ * device is an admin, the record that is missing is made:
+ *
+ *   file: wanted write ──► record: grant         record: removed ──► file: revokedMs
+ *   file: wanted removed ─► record: removal
+ *
+ * Nothing is ticked off, so it does not matter how often it is looked at, or what a crash left undone.
+ */
+export class SpaceTrust {
+  readonly #options: SpaceTrustOptions;
+  readonly #onRevoked: () => void;
+  readonly #stopListening: () => void;
+  #turn: Promise<void> | undefined;
+  #isDue = false;
+  #isStopped = false;
+  /** Said once, until it works again. */
+  #failure: HeddleErrorCode | undefined;
+
+  /** @param onRevoked the list says of another device that it is trusted no more. */
+  constructor(options: SpaceTrustOptions, onRevoked: () => void) {
+    this.#options = options;
+    this.#onRevoked = onRevoked;
+    this.#stopListening = options.space.members.onChange(() => this.review());
+  }
+
+  /** The list or the records may have changed. */
+  review(): void {
+    this.#isDue = true;
+    if (this.#isStopped || this.#turn) return;
+    this.#turn = this.#run().finally(() => (this.#turn = undefined));
+  }
+
+  /** Resolves when the last record is on disk. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#stopListening();
+    await this.#turn;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isDue && !this.#isStopped) {
+      this.#isDue = false;
+      try {
+        for (const device of this.#options.paired.all) await this.#settle(device);
+        this.#failure = undefined;
+      } catch (error) {
+        if (!isHeddleError(error)) throw error;
+        // It is looked at again every second.
+        const { code } = error;
+        if (code !== this.#failure)
+          this.#options.environment.logger.warn("lan.space_failed", { code });
+        this.#failure = code;
+      }
+    }
+  }
+
+  async #settle(device: PairedDevice): Promise<void> {
+    const { space, paired, environment } = this.#options;
+    const { fingerprint, name, key, wanted, revokedMs } = device;
+    if (key === undefined) return; // Of an older heddle: the list does not know its key.
+    const { members, acts } = space;
+    const member = members.membership.members.get(key);
+    if (isRemoved(member)) {
+      if (revokedMs !== undefined) return;
+      await paired.revoke(fingerprint, environment.clock.nowMs());
+      return this.#onRevoked();
+    }
+    if (wanted === undefined || members.role !== MemberRole.admin) return;
+    if (wanted === "removed") {
+      if (member?.role !== undefined) await acts.revoke(key);
+    } else if (revokedMs === undefined && !members.membership.may(key, MemberRole[wanted])) {
+      await acts.grant(key, MemberRole[wanted], name);
+    }
+  }
+}
+
+function isRemoved(member: Member | undefined): boolean {
+  return member !== undefined && member.revokedBy.length > 0;
+}
