@@ -92,9 +92,10 @@ test("[WIR-12, LAN-13] a device that shows two neighbours two histories of one l
   for (const { replica } of [ada, again]) {
     await until(() => replica.peers!.counters.forks > 0, "it is found out", 60_000);
     await until(() => replica.peers!.counters.forkEnvelopesKept > 0, "both are kept", 60_000);
-    const [fork] = await forksOf(replica, environment);
-    expect(fork!.branches).toHaveLength(2);
-    expect(fork!.branches.filter(({ isLogged }) => isLogged)).toHaveLength(1);
+    // Counted when it is seen, and on disk a moment later.
+    const branches = async () => (await forksOf(replica, environment))[0]?.branches ?? [];
+    await expect.poll(async () => (await branches()).length, { timeout: 60_000 }).toBe(2);
+    expect((await branches()).filter(({ isLogged }) => isLogged)).toHaveLength(1);
   }
   // Nobody else's lane is frozen.
   const [nowAda, nowBo] = [await listOf(ada), await listOf(again)];
