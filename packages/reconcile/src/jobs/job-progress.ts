@@ -58,14 +58,20 @@ export class JobProgress {
     return found;
   }
 
-  recordAs(state: JobRecordState): JobRecord {
-    const { run, plan, startedAtMs, phase, after, counts, provenAtMs } = this;
-    return { run, state, plan, startedAtMs, phase, after, counts: { ...counts }, provenAtMs };
+  /** `more` is what the batch that the record goes with will have done. */
+  recordAs(state: JobRecordState, more: Partial<JobCounts> = {}): JobRecord {
+    const { run, plan, startedAtMs, phase, after, provenAtMs } = this;
+    const counts = { ...this.counts };
+    addCounts(counts, more);
+    return { run, state, plan, startedAtMs, phase, after, counts, provenAtMs };
   }
 
+  count(more: Partial<JobCounts>): void {
+    addCounts(this.counts, more);
+  }
+
+  /** For the report; it is counted with the batch that settled it. */
   found(drift: FoundDrift, largestKey: string): void {
-    this.counts.drifts++;
-    if (drift.isRecurring) this.counts.recurring++;
     if (this.drifts.length < driftsKeptMax) this.drifts.push(drift);
     const { partition, size } = drift;
     if (this.largest === undefined || size > this.largest.size) {
@@ -86,6 +92,10 @@ export class JobProgress {
   takePostponed(): readonly PostponedPlace[] {
     return this.#postponed.splice(0);
   }
+}
+
+function addCounts(counts: JobCounts, more: Partial<JobCounts>): void {
+  for (const [name, count] of Object.entries(more)) counts[name as keyof JobCounts] += count;
 }
 
 export interface JobStart {

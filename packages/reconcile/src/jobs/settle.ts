@@ -13,7 +13,13 @@ import type { AuditedDrift, DriftJournal, DriftPlace } from "./drift-journal.ts"
 import type { JobGround } from "./job-ground.ts";
 import type { JobOptions } from "./job-options.ts";
 import type { JobProgress } from "./job-progress.ts";
-import { keysKeptMax, type DriftAction, type DriftedKey, type JobOutcome } from "./job-report.ts";
+import {
+  keysKeptMax,
+  type DriftAction,
+  type DriftedKey,
+  type JobCounts,
+  type JobOutcome,
+} from "./job-report.ts";
 import { isInRange } from "./job-scope.ts";
 import type { JobWriter } from "./job-writer.ts";
 
@@ -32,6 +38,16 @@ interface Decided {
   readonly cause: RowDriftCause;
   readonly keys: readonly DriftedKey[];
   readonly draft: RecordDraft;
+}
+
+type DriftCount = Pick<JobCounts, "drifts" | "recurring">;
+
+/** One batch about a difference. */
+interface Settled {
+  readonly draft: RecordDraft;
+  readonly entry: AuditEntry;
+  /** What is counted once it is written. */
+  readonly counts: Partial<JobCounts>;
 }
 
 /** `done`, the end of the run, or that it has to be looked at again. */
@@ -149,7 +165,7 @@ export class Settlement {
     if (writer === undefined) {
       // Nothing is written that would tell: what was read is looked at once more instead.
       if (!(await decided.draft.holds())) return "moved";
-      return this.#found(decided, "reported");
+      return this.#reported(decided);
     }
     if (repair === "never") return await this.#report(decided, writer);
     if (this.#isCapReached()) return "capped";
@@ -163,21 +179,17 @@ export class Settlement {
   }
 
   async #correct(decided: Decided, writer: JobWriter): Promise<Carried> {
-    const { progress, journal } = this.#parts;
+    const { journal } = this.#parts;
     const { cause, draft } = decided;
     const detail = `${cause}: the projection was not what its source says`;
     const entry = this.#entry(decided, { action: "corrected", result: "applied", detail });
-    // Counted in the record that goes with the batch: the cap holds over a job that is killed, too.
-    progress.counts.corrections++;
-    const written = await this.#write(draft, writer, entry);
-    if (written !== "done") {
-      progress.counts.corrections--;
-      return written;
-    }
-    const isRecurring = journal.hasSeen(decided.place, cause);
+    const counts = { ...this.#countOf(decided), corrections: 1 };
+    const written = await this.#write({ draft, entry, counts }, writer);
+    if (written !== "done") return written;
     journal.noted(entry);
-    if (await draft.isWritten()) return this.#found(decided, "corrected", isRecurring);
-    return await this.#fail(decided, writer, "what was written is not what is there");
+    if (await draft.isWritten()) return this.#found(decided, "corrected", counts);
+    const why = "what was written is not what is there";
+    return await this.#fail(decided, writer, { why, drift: counts, isCounted: true });
   }
 
   /** At least once: the application hears of it again when what it did could not be noted. */
@@ -185,23 +197,21 @@ export class Settlement {
     const { options, progress, journal, ground } = this.#parts;
     const { place, keys, cause, draft } = decided;
     if (!(await draft.holds())) return "moved";
+    const counted = this.#countOf(decided);
     try {
       await options.onCorrection?.({ ...place, cause, keys, run: progress.run });
     } catch (error) {
-      return await this.#fail(decided, writer, `the application: ${String(error)}`);
+      const why = `the application: ${String(error)}`;
+      return await this.#fail(decided, writer, { why, drift: counted, isCounted: false });
     }
     const detail = "handed to the application";
     const entry = this.#entry(decided, { action: "emitted", result: "reported", detail });
-    progress.counts.emitted++;
-    const written = await this.#write(draft.withoutChanges(), writer, entry);
-    if (written !== "done") {
-      progress.counts.emitted--;
-      return written;
-    }
-    const isRecurring = journal.hasSeen(place, cause);
+    const counts = { ...counted, emitted: 1 };
+    const written = await this.#write({ draft: draft.withoutChanges(), entry, counts }, writer);
+    if (written !== "done") return written;
     journal.noted(entry);
     ground.environment.logger.info("reconcile.emitted", this.#fields(decided));
-    return this.#found(decided, "emitted", isRecurring);
+    return this.#found(decided, "emitted", counts);
   }
 
   /** Of a projection that is never repaired: in every report, and in the journal until it changes. */
@@ -209,15 +219,27 @@ export class Settlement {
     const { journal } = this.#parts;
     const detail = "reported only: this projection is never repaired";
     const entry = this.#entry(decided, { action: "none", result: "reported", detail });
-    const isRecurring = journal.hasSeen(decided.place, decided.cause);
     if (journal.isSaid(entry)) {
       if (!(await decided.draft.holds())) return "moved";
-    } else {
-      const written = await this.#write(decided.draft.withoutChanges(), writer, entry);
-      if (written !== "done") return written;
-      journal.noted(entry);
+      return this.#reported(decided);
     }
-    return this.#found(decided, "reported", isRecurring);
+    const counts = this.#countOf(decided);
+    const draft = decided.draft.withoutChanges();
+    const written = await this.#write({ draft, entry, counts }, writer);
+    if (written !== "done") return written;
+    journal.noted(entry);
+    return this.#found(decided, "reported", counts);
+  }
+
+  /** Found, and nothing is written about it. */
+  #reported(decided: Decided): "done" {
+    const counts = this.#countOf(decided);
+    this.#parts.progress.count(counts);
+    return this.#found(decided, "reported", counts);
+  }
+
+  #countOf({ place, cause }: Decided): DriftCount {
+    return { drifts: 1, recurring: this.#parts.journal.hasSeen(place, cause) ? 1 : 0 };
   }
 
   #entry(
@@ -227,33 +249,45 @@ export class Settlement {
     return this.#parts.journal.entryOf({ place, cause, keys, ...done });
   }
 
-  async #write(draft: RecordDraft, writer: JobWriter, entry: AuditEntry): Promise<Carried> {
+  /** Counts are in the record of the same batch: they, and the cap, hold over a job that is killed, too. */
+  async #write({ draft, entry, counts }: Settled, writer: JobWriter): Promise<Carried> {
     const { progress } = this.#parts;
     const audit = [encodeAuditEntry(entry)];
-    const outcome = await writer.write(draft, audit, progress.recordAs("running"));
+    const outcome = await writer.write(draft, audit, progress.recordAs("running", counts));
+    if (outcome === "applied") progress.count(counts);
     if (outcome === "moved") progress.counts.moved++;
     return outcome === "applied" ? "done" : outcome;
   }
 
-  async #fail(decided: Decided, writer: JobWriter, why: string): Promise<Carried> {
-    const { ground, progress } = this.#parts;
-    progress.counts.failures++;
+  async #fail(
+    decided: Decided,
+    writer: JobWriter,
+    {
+      why,
+      drift,
+      isCounted,
+    }: { readonly why: string; readonly drift: DriftCount; readonly isCounted: boolean },
+  ): Promise<Carried> {
+    const { ground } = this.#parts;
     const entry = this.#entry(decided, { action: "corrected", result: "failed", detail: why });
     ground.environment.logger.error("reconcile.correction_failed", {
       ...this.#fields(decided),
       error: why,
     });
-    const written = await this.#write(new RecordDraft(ground.store), writer, entry);
-    this.#found(decided, "failed");
+    const counts = { ...(!isCounted && drift), failures: 1 };
+    const draft = new RecordDraft(ground.store);
+    const written = await this.#write({ draft, entry, counts }, writer);
+    if (written !== "done") this.#parts.progress.count(counts);
+    this.#found(decided, "failed", drift);
     return written === "fenced" ? written : "done";
   }
 
-  #found(decided: Decided, action: DriftAction, recurs?: boolean): "done" {
-    const { progress, journal, ground } = this.#parts;
+  #found(decided: Decided, action: DriftAction, { recurring }: DriftCount): "done" {
+    const { progress, ground } = this.#parts;
     const { place, cause, keys } = decided;
     const { key, size } = largestOf(keys);
     const { partition, document } = place;
-    const isRecurring = recurs ?? journal.hasSeen(place, cause);
+    const isRecurring = recurring > 0;
     const kept = keys.slice(0, keysKeptMax);
     const drift = { partition, document, keys: kept, keyCount: keys.length, cause, action, size };
     progress.found({ ...drift, isRecurring }, key);
