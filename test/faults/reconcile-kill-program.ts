@@ -1,21 +1,15 @@
-import path from "node:path";
-
 import { ReconcileJob } from "@heddle/reconcile";
 import { LogSource } from "@heddle/replica";
-import { nodeEnvironment } from "@heddle/replica/node";
 import { openLevelProjectionStore, openLevelStore } from "@heddle/storage-level";
 
+import { environment, projectionsIn } from "./built-projection.ts";
 import { likes } from "./likes-projection.ts";
 
 // One run of a job on its own two databases. Arguments: the folder; "before" or "after", to stand still for good
 // around the writing of a correction; of the how manieth. Prints "stands", or the report of a run that ended.
 const [, , folder = "", where = "", which = ""] = process.argv;
-const ignore = (): void => undefined;
-const environment = nodeEnvironment({ debug: ignore, info: ignore, warn: ignore, error: ignore });
 const log = await openLevelStore(folder, { environment });
-const { store, damages } = await openLevelProjectionStore(path.join(folder, "projections"), {
-  environment,
-});
+const { store, damages } = await openLevelProjectionStore(projectionsIn(folder), { environment });
 const standStill = async (): Promise<void> => {
   console.log("stands");
   await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));
@@ -34,7 +28,7 @@ const job = ReconcileJob.of(
   { projection: likes, source, store, environment },
   { name: "planned", holder: "killed", pace: { readsPerSecond: 1e9, loopShare: 1 } },
 );
-const keepAlive = setInterval(ignore, 60_000);
+const keepAlive = setInterval(() => undefined, 60_000);
 const { outcome, counts, found, isResumed } = await job.run();
 clearInterval(keepAlive);
 await store.close();

@@ -2,20 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { decodeAuditEntry, decodeRow, encodeRow, kindPath } from "@heddle/reconcile";
-import { LogSource, ProjectionHost } from "@heddle/replica";
-import { nodeEnvironment, openReplica } from "@heddle/replica/node";
-import { levelStore, openLevelProjectionStore, openLevelStore } from "@heddle/storage-level";
+import { decodeAuditEntry, decodeRow, encodeRow } from "@heddle/reconcile";
+import { openLevelProjectionStore } from "@heddle/storage-level";
 import { inconsistenciesIn, readTotals } from "@heddle/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { compileProgram, ProgramProcess, removePrograms } from "../processes/program.ts";
+import { environment, followPosts, projectionsIn, rowsOf, writePosts } from "./built-projection.ts";
 import { likes } from "./likes-projection.ts";
 
 const documents = 12;
 const generation = { projection: "likes", number: 1 };
-const ignore = (): void => undefined;
-const environment = nodeEnvironment({ debug: ignore, info: ignore, warn: ignore, error: ignore });
 
 let program: string;
 let folder: string;
@@ -29,34 +26,19 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const openProjections = () =>
-  openLevelProjectionStore(path.join(folder, "projections"), { environment });
+const openProjections = () => openLevelProjectionStore(projectionsIn(folder), { environment });
 
 /** Documents with two likes each, their projection, and a wrong number in each of its rows. */
 async function buildAndTamper(): Promise<void> {
-  const replica = await openReplica({ store: levelStore(folder) });
-  for (let index = 0; index < documents; index++) {
-    const document = await replica.open(`post ${index}`);
-    document.ydoc.getMap("likes").set("ada", true);
-    document.ydoc.getMap("likes").set("bo", true);
-    await document.whenSaved();
-  }
-  await replica.close();
-  const log = await openLevelStore(folder, { environment });
-  const { store } = await openProjections();
-  const source = new LogSource({ store: log, environment });
-  const host = new ProjectionHost({ store, source, environment, projections: [likes] });
-  host.start();
-  await host.whenCaughtUp();
-  await host.close();
-  const rows = await store.readPage({ under: kindPath("row", generation), limit: 100 });
-  expect(rows).toHaveLength(documents);
-  const put = rows.map(({ path: at, value }) => {
-    return { path: at, value: encodeRow({ ...decodeRow(value as Uint8Array), value: 9 }) };
+  await writePosts(folder, documents);
+  await followPosts(folder, async (store) => {
+    const rows = await rowsOf(store);
+    expect(rows).toHaveLength(documents);
+    const put = rows.map(({ path: at, value }) => {
+      return { path: at, value: encodeRow({ ...decodeRow(value as Uint8Array), value: 9 }) };
+    });
+    await store.apply({ put });
   });
-  await store.apply({ put });
-  await store.close();
-  await log.close();
 }
 
 // Goal: kill -9 at the worst moments of a job neither loses a correction nor makes one twice.

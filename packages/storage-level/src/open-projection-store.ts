@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 
 import { HeddleErrorCode, isHeddleError, type Environment } from "@heddle/core";
 
+import { carryProjections } from "./carry-projections.ts";
 import { checkLevelFolder } from "./check-level-folder.ts";
 import { exists } from "./files.ts";
 import type { Finding } from "./finding.ts";
@@ -29,8 +30,9 @@ export interface OpenedProjectionStore {
 
 /**
  * Opens the database of projections in `directory`, or makes one. What is in it is derived, so nothing about it
- * stops anybody: a database that LevelDB refuses, or would end the process at, is set aside, and an empty
- * one takes its place.
+ * stops anybody: a database that LevelDB refuses, that has a damaged table, or at which LevelDB would end the
+ * process, is set aside, and an empty one takes its place. The journal, and what sinks and jobs keep, is carried over as far as
+ * LevelDB can read it.
  *
  * @throws HeddleError `HEDDLE_STORAGE_LOCKED` while another store has the folder, `HEDDLE_STORAGE_FULL` or
  * `HEDDLE_STORAGE_IO` when the disk refuses.
@@ -45,10 +47,12 @@ export async function openLevelProjectionStore(
   try {
     const database = join(folder, databaseName);
     const { damages, isDangerous } = await look(database);
+    // Its records would be refused with each reading, now or once LevelDB merges it.
+    const isTableDamaged = damages.some(({ part }) => part === "table");
     for (const { what, file } of damages) {
       environment.logger.error("projections.damage_found", { file, error: what });
     }
-    let setAside = isDangerous ? await moveAside(database, environment) : undefined;
+    let setAside = isTableDamaged ? await moveAside(database, environment) : undefined;
     const open = (): Promise<LogDatabase> => openDatabase(database, { createIfMissing: true });
     let opened: LogDatabase;
     try {
@@ -58,6 +62,12 @@ export async function openLevelProjectionStore(
         throw error;
       setAside = await moveAside(database, environment);
       opened = await open();
+    }
+    const { logger } = environment;
+    if (setAside !== undefined && isDangerous) {
+      logger.error("projections.journal_lost", { error: "LevelDB would end the process at it" });
+    } else if (setAside !== undefined) {
+      await carryProjections(setAside, opened, { openDatabase, logger });
     }
     const store = new LevelProjectionStore(opened, {
       environment,

@@ -49,6 +49,11 @@ export function tokenKey(lease: string): Uint8Array {
   return under(kind.token, encodeUtf8(lease));
 }
 
+/** Tokens of all leases. */
+export function tokenRange(): KeyRange {
+  return { gte: Uint8Array.of(prefix, kind.token), lt: Uint8Array.of(prefix, kind.token + 1) };
+}
+
 /** A token is written as text: it is never ordered, and read by people when something is wrong. */
 export function encodeToken(token: number): Uint8Array {
   return encodeUtf8(String(token));

@@ -3,6 +3,7 @@ import {
   isHeddleError,
   isReleased,
   logDigest,
+  parseDocumentId,
   toHex,
   type DocumentId,
   type Environment,
@@ -111,7 +112,7 @@ export class LogSource implements ProjectionSource<Doc> {
 
   async describe(id: DocumentId): Promise<SourceDocument | undefined> {
     const known = this.#names.get(id);
-    if (known) return known;
+    if (known || !isId(id)) return known;
     const stored = await this.#options.store.readDocument(id);
     if (!stored) return undefined;
     const document = { id, name: stored.name };
@@ -172,7 +173,7 @@ export class LogSource implements ProjectionSource<Doc> {
   ): Promise<Reading | Undetermined | Absent> {
     const work = async (): Promise<Reading | Undetermined | Absent> => {
       const { store } = this.#options;
-      const stored = await store.readDocument(id);
+      const stored = isId(id) ? await store.readDocument(id) : undefined;
       if (!stored) return { outcome: "absent" };
       const recalls = await recallsInForce(store, id);
       const reason = await this.#doubtAbout(id, recalls, accept);
@@ -244,4 +245,9 @@ export class LogSource implements ProjectionSource<Doc> {
     await listing?.rest.return?.();
     return this.#options.store.readDocuments()[Symbol.asyncIterator]();
   }
+}
+
+/** What damage made of a key of projections may be none: of that the log has never heard. */
+function isId(id: DocumentId): boolean {
+  return parseDocumentId(id) !== undefined;
 }
