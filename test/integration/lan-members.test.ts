@@ -1,4 +1,4 @@
-import { createSpace } from "@heddle/core";
+import { createSpace, HeddleErrorCode } from "@heddle/core";
 import { lanFolders, PairedDevices } from "@heddle/lan";
 import { openDeviceKey } from "@heddle/replica/node";
 import { NakCode } from "@heddle/sync";
@@ -44,6 +44,8 @@ test("[LAN-14, MEM-11] pairing grants the role, and a removal anywhere ends trus
   const bo = await site.open("bo", { genesis, addresses: [ada.address, cy.address] });
   await pair(ada, bo);
   await pair(ada, cy, "read");
+  const refusal = { code: HeddleErrorCode.membershipRefused };
+  await expect(cy.neighbours.pair({ role: "read" })).rejects.toMatchObject(refusal);
   await pair(cy, bo); // Cy is no admin: trust, and no role.
   await connected(bo, 2);
   await connected(ada, 2);
