@@ -41,6 +41,8 @@ interface Turn {
 interface Talk {
   /** Comparisons that this side began. */
   begun: number;
+  /** Number of the last one that the peer began. */
+  heard: number;
   current: LibraryComparison | undefined;
   isOurs: boolean;
   /** What of this replica's own was here when it began. */
@@ -86,6 +88,7 @@ export class LibraryComparisons {
     const dueMs = session.isDialed ? nowMs + limits.libraryRestMs : Infinity;
     this.#talks.set(session, {
       begun: 0,
+      heard: 0,
       current: undefined,
       isOurs: false,
       tops: new Map(),
@@ -169,11 +172,15 @@ export class LibraryComparisons {
 
   #receiveFirst(session: PeerSession, talk: Talk, frame: FrameOf<"library">): void {
     const isOursGoing = talk.current !== undefined && talk.isOurs;
+    // First words that come twice begin nothing: what was said to them before would be taken for what is said to
+    // them now, of a library that has changed. Numbers only rise.
+    const isRepeated = frame.comparison <= talk.heard;
     // While the store is read it is not begun to be read again, however often somebody asks.
-    if (talk.isReading || (isOursGoing && session.isDialed)) {
+    if (isRepeated || talk.isReading || (isOursGoing && session.isDialed)) {
       this.#context.counters.framesIgnored++;
       return;
     }
+    talk.heard = frame.comparison;
     talk.current = undefined;
     const current = this.#make(session, frame.comparison);
     this.#reading(session, talk, (trie) => {
