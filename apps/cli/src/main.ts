@@ -105,6 +105,11 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
       "compare projections with documents: continuous, off, or a cron pattern",
       "continuous",
     )
+    .option(
+      "--reconcile-thorough <when>",
+      "make every document anew, too: off, or a cron pattern",
+      "off",
+    )
     .option("--reconcile-hours <from-to>", "only in these hours, as in 22:00-06:00")
     .option("--reconcile-zone <name>", "time zone of pattern and hours, as in Europe/Berlin")
     .addOption(logLevelOption())

@@ -86,6 +86,7 @@ export interface RelayCommandOptions {
   readonly reconcile: string;
   readonly reconcileHours?: string;
   readonly reconcileZone?: string;
+  readonly reconcileThorough: string;
 }
 
 /** Runs a relay until `stop` fires, then drains it. Resolves with the exit status. */
@@ -165,11 +166,13 @@ async function readProjections(options: RelayCommandOptions): Promise<
 > {
   const { projections: file, data } = options;
   if (file === undefined) return undefined;
-  const { RelayProjections, reconcilePlanOf } = await import("./projections/relay-projections.ts");
+  const { RelayProjections, reconcilePlanOf, thoroughPlanOf } =
+    await import("./projections/relay-projections.ts");
   const { loadProjections } = await import("./projections/load-projections.ts");
   const plan = reconcilePlanOf(options);
+  const thoroughPlan = thoroughPlanOf(options);
   const loaded = await loadProjections(file);
-  return { start: (parts) => RelayProjections.start({ data, plan, loaded }, parts) };
+  return { start: (parts) => RelayProjections.start({ data, plan, thoroughPlan, loaded }, parts) };
 }
 
 /** Paired devices are peers like others; who they are, is what `heddle pair` wrote into the data folder. */

@@ -1,4 +1,4 @@
-import type { JobReport } from "@heddle/reconcile";
+import type { JobReport, JobScope } from "@heddle/reconcile";
 
 import type { AuditLine } from "./audit-lines.ts";
 
@@ -19,7 +19,8 @@ export interface Desk {
 
 export interface ReconcileRequest {
   readonly projection?: string | undefined;
-  readonly partition?: string | undefined;
+  /** What of it; everything without. */
+  readonly scope?: JobScope | undefined;
   readonly isDryRun?: boolean | undefined;
   readonly isThorough?: boolean | undefined;
   readonly acceptsCap?: boolean | undefined;

@@ -2,7 +2,7 @@ import os from "node:os";
 import path from "node:path";
 
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
-import { only, type JobOptions, type JobReport, type ProjectionStore } from "@heddle/reconcile";
+import type { JobOptions, JobReport, ProjectionStore } from "@heddle/reconcile";
 import { LogSource, ProjectionHost, type DocumentAccess } from "@heddle/replica";
 import { Reconciler, type RunPlan } from "@heddle/replica/node";
 import {
@@ -34,6 +34,8 @@ export interface LocalDeskOptions {
   readonly access?: DocumentAccess | undefined;
   /** When jobs run by themselves; without one they run when they are asked for. */
   readonly plan?: RunPlan | undefined;
+  /** When those run that make every document anew. */
+  readonly thoroughPlan?: RunPlan | undefined;
   /** Of the time that following the feed may take; all of it without. */
   readonly shareMax?: number;
 }
@@ -54,7 +56,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
   private constructor(options: LocalDeskOptions, { store }: OpenedProjectionStore) {
     this.#options = options;
     this.#store = store;
-    const { environment, log, loaded, access, plan, shareMax = 1 } = options;
+    const { environment, log, loaded, access, plan, thoroughPlan, shareMax = 1 } = options;
     if (loaded === undefined) return;
     const { projections, onCorrection } = loaded;
     const source = new LogSource({ store: log, environment, access });
@@ -68,6 +70,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
       projections,
       holder,
       plan,
+      thoroughPlan,
       job,
     });
   }
@@ -141,9 +144,9 @@ export class LocalDesk implements Desk, AsyncDisposable {
 }
 
 function jobOptionsOf(request: ReconcileRequest): Partial<JobOptions> {
-  const { partition, isDryRun, isThorough, acceptsCap, correctionsMax, isGentle } = request;
+  const { scope, isDryRun, isThorough, acceptsCap, correctionsMax, isGentle } = request;
   return {
-    ...(partition !== undefined && { scope: { partitions: only(partition) } }),
+    ...(scope !== undefined && { scope }),
     ...(isDryRun !== undefined && { isDryRun }),
     ...(isThorough !== undefined && { isThorough }),
     ...(acceptsCap !== undefined && { acceptsCap }),

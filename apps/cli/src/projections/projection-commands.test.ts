@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { documentIdOf, openSpaceId, parseDocumentName } from "@heddle/core";
 import {
   decodeTotal,
   encodeTotal,
@@ -33,6 +34,8 @@ const moduleText = `export const projections = [{
   repair: "overwrite",
 }];
 `;
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 let folder: string;
 let data: string;
@@ -87,7 +90,7 @@ async function writeLikes(): Promise<void> {
 
 /** A hand on the database. */
 async function tamper(): Promise<void> {
-  const environment = nodeEnvironment({ debug() {}, info() {}, warn() {}, error() {} });
+  const environment = nodeEnvironment(silent);
   const { store } = await openLevelProjectionStore(path.join(data, "projections"), { environment });
   const { live } = await readGenerations(store, "likes");
   const at = totalPath(live!.id, "post-1", "likes");
@@ -202,6 +205,42 @@ test("[REC-11] who cannot be asked is named, and wrong usage is status 2", async
   expect(locked.status).toBe(1);
   expect(locked.err.join()).toContain("--projections");
   expect(locked.err.join()).toContain("HEDDLE_STORAGE_LOCKED");
+});
+
+test("[REC-10] [REC-11] a run is narrowed as it was asked for, and its report says to what", async () => {
+  await writeLikes();
+  await heddle("reconcile", data, "--projections", module);
+  await tamper();
+  const counted = async (...flags: string[]) => {
+    const { report } = await reconcile("--projections", module, "--dry-run", ...flags);
+    return { ...report.counts, scope: report.scope };
+  };
+  expect(await counted("--partition-prefix", "post-")).toMatchObject({ drifts: 1, documents: 10 });
+  expect(await counted("--partition-prefix", "tenant/")).toMatchObject({ drifts: 0, documents: 0 });
+  expect(await counted("--key-from", "like", "--key-to", "likf")).toMatchObject({ drifts: 1 });
+  expect(await counted("--key-from", "likf")).toMatchObject({ drifts: 0, documents: 10 });
+  const { hash } = nodeEnvironment(silent);
+  const id = documentIdOf(hash, openSpaceId(hash), parseDocumentName("post-1/3"));
+  expect(await counted("--document", id)).toMatchObject({ drifts: 1, documents: 1 });
+  expect(await counted("--document", "0".repeat(32))).toMatchObject({ drifts: 0, documents: 0 });
+  const sampled = await counted("--sample", "0.000001", "--sample-seed", "none of them");
+  expect(sampled).toMatchObject({
+    drifts: 0,
+    partitionsSkipped: 1,
+    scope: { sample: { ratio: 0.000_001, seed: "none of them" } },
+  });
+  const all = ["reconcile", data, "--projections", module];
+  const { out } = await heddle(...all, "--sample", "0.000001", "--sample-seed", "none of them");
+  expect(out.join()).toContain("nothing is said about the rest");
+  expect(out.join()).toContain("1 partitions not looked at");
+  for (const wrong of [
+    ["--sample", "2"],
+    ["--document", "post-1/1"],
+    ["--partition", "a", "--partition-prefix", "a"],
+    ["--sample-seed", "a"],
+  ]) {
+    expect((await heddle(...all, ...wrong)).status, wrong.join(" ")).toBe(2);
+  }
 });
 
 test("text for people says what differed and what to do", async () => {

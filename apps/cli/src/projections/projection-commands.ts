@@ -21,6 +21,12 @@ export function addProjectionCommands(
     .addOption(projectionsOption())
     .option("--projection <name>", "only this one")
     .option("--partition <name>", "only this partition of each")
+    .option("--partition-prefix <text>", "only partitions that begin so, as those of a tenant")
+    .option("--document <id...>", "only these documents, by their ids in hex")
+    .option("--key-from <key>", "only keys from this one on")
+    .option("--key-to <key>", "only keys below this one")
+    .option("--sample <ratio>", "only so many of all partitions, above 0 and below 1", ratio)
+    .option("--sample-seed <text>", "which ones; without it others with each run")
     .option("--dry-run", "say what differs, and write nothing")
     .option("--thorough", "make every document anew, and not only those whose digests differ")
     .option("--corrections-max <n>", "stop after so many", count)
@@ -60,6 +66,12 @@ export function projectionsOption(): Option {
     "--projections <file>",
     "JavaScript module that exports `projections`, a list of what defineProjection gives",
   );
+}
+
+function ratio(text: string): number {
+  const number = Number(text);
+  if (number > 0 && number < 1) return number;
+  throw new InvalidArgumentError("it is no number above 0 and below 1.");
 }
 
 function count(text: string): number {

@@ -3,11 +3,11 @@ import { isClean, type FoundDrift, type JobReport } from "@heddle/reconcile";
 import type { CommandIo } from "../command-io.ts";
 import { visibleText } from "../visible-text.ts";
 import type { AuditLine } from "./audit-lines.ts";
+import { jobScopeOf, scopeText, type ScopeOptions } from "./scope-options.ts";
 import { withDesk, type DeskOptions } from "./with-desk.ts";
 
-export interface ReconcileOptions extends DeskOptions {
+export interface ReconcileOptions extends DeskOptions, ScopeOptions {
   readonly projection?: string;
-  readonly partition?: string;
   readonly dryRun?: boolean;
   readonly thorough?: boolean;
   readonly acceptCap?: boolean;
@@ -27,12 +27,13 @@ export async function reconcileCommand(
   io: CommandIo,
   stop: AbortSignal,
 ): Promise<number> {
+  const scope = jobScopeOf(options);
   return await withDesk(data, options, io, async (desk) => {
-    const { projection, partition, correctionsMax } = options;
+    const { projection, correctionsMax } = options;
     const reports = await desk.reconcile(
       {
         projection,
-        partition,
+        scope,
         correctionsMax,
         isDryRun: options.dryRun,
         isThorough: options.thorough,
@@ -51,13 +52,15 @@ function foundNothing(report: JobReport): boolean {
 }
 
 function printReport(report: JobReport, io: CommandIo): void {
-  const { projection, outcome, counts, drifts, undetermined, tookMs, isDryRun } = report;
+  const { projection, outcome, counts, drifts, undetermined, tookMs, isDryRun, scope } = report;
   const seconds = (tookMs / 1_000).toFixed(1);
   const { documents, totals, partitions } = counts;
   const kind = isDryRun ? " (dry run)" : "";
   io.out(
     `${projection}${kind}: ${outcome}, ${documents} documents and ${totals} totals in ${partitions} partitions, ${seconds} s`,
   );
+  const narrowed = scopeText(scope);
+  if (narrowed !== undefined) io.out(visibleText(`  ${narrowed}`));
   const found = Object.entries({
     drifted: counts.drifts,
     corrected: counts.corrections,

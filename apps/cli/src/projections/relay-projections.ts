@@ -15,6 +15,15 @@ export interface RelayProjectionsOptions {
   /** `22:00-06:00`. */
   readonly reconcileHours?: string;
   readonly reconcileZone?: string;
+  /** `off`, or a cron pattern. */
+  readonly reconcileThorough: string;
+}
+
+export interface RelayProjectionsParts {
+  readonly data: string;
+  readonly loaded: LoadedProjections;
+  readonly plan: RunPlan | undefined;
+  readonly thoroughPlan: RunPlan | undefined;
 }
 
 /** Of the time of the relay's event loop, for following the feed. */
@@ -28,7 +37,7 @@ export function reconcilePlanOf({
   reconcile,
   reconcileHours,
   reconcileZone: timeZone,
-}: Omit<RelayProjectionsOptions, "data">): RunPlan | undefined {
+}: Omit<RelayProjectionsOptions, "data" | "reconcileThorough">): RunPlan | undefined {
   if (reconcile === "off") return undefined;
   const when: RunPlan["when"] =
     reconcile === "continuous"
@@ -39,6 +48,18 @@ export function reconcilePlanOf({
   if (to !== undefined && rest.length === 0) return { when, timeZone, offPeak: { from, to } };
   const message = `${JSON.stringify(reconcileHours)} are no hours, as in 22:00-06:00`;
   throw new HeddleError(HeddleErrorCode.configInvalid, message);
+}
+
+/** When those jobs run that make every document anew, in the same hours. */
+export function thoroughPlanOf({
+  reconcileThorough,
+  ...hours
+}: Omit<RelayProjectionsOptions, "data">): RunPlan | undefined {
+  if (reconcileThorough === "continuous") {
+    const message = "a thorough run reads every document: it is planned by a cron pattern";
+    throw new HeddleError(HeddleErrorCode.configInvalid, message);
+  }
+  return reconcilePlanOf({ ...hours, reconcile: reconcileThorough });
 }
 
 /** Projections beside a relay: followed, reconciled by a plan, and open to whoever may write into the folder. */
@@ -53,10 +74,10 @@ export class RelayProjections {
 
   /** @throws HeddleError `HEDDLE_STORAGE_*`, `HEDDLE_CONFIG_INVALID`. */
   static async start(
-    { data, plan, loaded }: { data: string; plan: RunPlan | undefined; loaded: LoadedProjections },
+    { data, loaded, ...plans }: RelayProjectionsParts,
     parts: { log: LevelLogStore; environment: Environment; access: DocumentAccess },
   ): Promise<RelayProjections> {
-    const desk = await LocalDesk.open({ data, loaded, plan, shareMax: feedShareMax, ...parts });
+    const desk = await LocalDesk.open({ data, loaded, ...plans, shareMax: feedShareMax, ...parts });
     try {
       const socket = controlSocketOf(data);
       const { logger } = parts.environment;

@@ -22,8 +22,13 @@ export interface ReconcilerOptions<Content = unknown> {
   readonly holder: string;
   /** Without one, runs come only when they are asked for. */
   readonly plan?: RunPlan | undefined;
+  /** Of runs that make every document anew. They are jobs of their own, beside those of `plan`. */
+  readonly thoroughPlan?: RunPlan | undefined;
   readonly job?: Partial<JobOptions> | undefined;
 }
+
+/** Name of a job: runs of one kind go on where the one before was interrupted. */
+type JobKind = "planned" | "thorough" | "asked";
 
 /**
  * Reconciles the projections of one store: each by its plan, and when somebody asks. A run that is asked
@@ -39,18 +44,14 @@ export class Reconciler<Content = unknown> implements AsyncDisposable {
   /** @throws HeddleError `HEDDLE_CONFIG_INVALID` for a plan or options that cannot be meant. */
   constructor(options: ReconcilerOptions<Content>) {
     this.#options = options;
-    const { environment, projections, plan } = options;
+    const { environment, projections, plan, thoroughPlan } = options;
     for (const { name } of projections) {
       this.#figures.set(name, new ReconcileFigures(environment.clock));
     }
-    const runs = plan && new PlannedRuns(plan);
-    this.#planned = projections.flatMap(({ name }) => {
-      if (runs === undefined) return [];
-      // What cannot be meant is found now, and not in the night.
-      this.#job(name, "planned", {});
-      const run = (signal: AbortSignal): Promise<void> => this.#runPlanned(name, signal);
-      return [new PlannedJob({ environment, runs, name, run })];
-    });
+    this.#planned = [
+      ...this.#plan("planned", {}, plan),
+      ...this.#plan("thorough", { isThorough: true }, thoroughPlan),
+    ];
   }
 
   /** By projection; live. */
@@ -95,15 +96,32 @@ export class Reconciler<Content = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  async #runPlanned(name: string, signal: AbortSignal): Promise<void> {
-    const { outcome } = await this.#run(name, "planned", {}, signal);
+  #plan(kind: JobKind, job: Partial<JobOptions>, plan: RunPlan | undefined): PlannedJob[] {
+    const { environment, projections } = this.#options;
+    if (plan === undefined) return [];
+    const runs = new PlannedRuns(plan);
+    return projections.map(({ name }) => {
+      // What cannot be meant is found now, and not in the night.
+      this.#job(name, kind, job);
+      const run = (signal: AbortSignal): Promise<void> => this.#runPlanned(name, kind, job, signal);
+      return new PlannedJob({ environment, runs, name, run });
+    });
+  }
+
+  async #runPlanned(
+    name: string,
+    kind: JobKind,
+    job: Partial<JobOptions>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { outcome } = await this.#run(name, kind, job, signal);
     // The plan counts it as cut short; while it is being built there is nothing to try again.
     if (outcome === "stopped") signal.throwIfAborted();
   }
 
   async #run(
     name: string,
-    kind: "planned" | "asked",
+    kind: JobKind,
     options: Partial<JobOptions>,
     signal: AbortSignal,
   ): Promise<JobReport> {
@@ -120,7 +138,7 @@ export class Reconciler<Content = unknown> implements AsyncDisposable {
     }
   }
 
-  #job(name: string, kind: string, options: Partial<JobOptions>): ReconcileJob {
+  #job(name: string, kind: JobKind, options: Partial<JobOptions>): ReconcileJob {
     const { store, source, environment, projections, holder, job } = this.#options;
     const projection = projections.find((one) => one.name === name);
     if (projection === undefined) {
