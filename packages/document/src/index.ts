@@ -25,6 +25,7 @@ export {
 } from "./parsed-update.ts";
 export { digestState } from "./state-digest.ts";
 export { decodeStateVector, encodeStateVector } from "./state-vector.ts";
+export { ComparedRun } from "./struct-conflict.ts";
 export { UpdateFold } from "./update-fold.ts";
 export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";
 export { digestsOf, suppressRemoteCleanup, yjsEngine, type ShownDigests } from "./yjs-engine.ts";

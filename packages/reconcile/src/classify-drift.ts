@@ -25,6 +25,8 @@ export interface DriftEvidence {
   readonly damages: number;
   /** Lanes that were written twice, and clients that two lanes wrote. */
   readonly forks: number;
+  /** Envelopes of a client that two lanes wrote, which are not left out yet: the log alone says so. */
+  readonly shared?: number;
   /** Of what is shown here. */
   readonly shown?: ContentDigests | undefined;
   /** Of the checkpoint and the log on the disk here, put together anew. */
@@ -86,7 +88,8 @@ function ofTheLogs({ logs, hasGap, forks }: DriftEvidence): DriftFinding | undef
 }
 
 function ofWhatIsHere(evidence: DriftEvidence): DriftFinding | undefined {
-  const { lacksDependency, shown, rebuilt, refolded } = evidence;
+  const { lacksDependency, shared = 0, shown, rebuilt, refolded } = evidence;
+  if (shared > 0) return found("fork", "both", "two lanes have written as one Yjs client");
   if (lacksDependency) {
     return found("missing-dependency", "here", "what is shown refers to what is not here");
   }

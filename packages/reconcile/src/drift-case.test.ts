@@ -140,6 +140,7 @@ describe("why copies differ", () => {
     ["what is shown is wrong", { shown: digests(1, 7) }, "damaged-state here"],
     ["another engine", { theirs: { ...digests(3), engine: "yjs 14" } }, "engine unknown"],
     ["one client of two lanes", { theirs: digests(1, 3), forks: 1 }, "fork both"],
+    ["one client of two lanes, by the log alone", { shared: 1 }, "fork both"],
     ["a lane with two histories", { logs: "apart", forks: 1 }, "fork both"],
     ["the whole log speaks against the peer", { theirs: digests(1, 3) }, "unexplained there"],
     ["nobody can tell", { theirs: digests(1, 3), refolded: undefined }, "unexplained unknown"],

@@ -113,6 +113,28 @@ test("[WIR-17] who has repaired a document asks, and both sides hear that they a
   for (const { events } of pair) expect(events).toContainEqual(expect.objectContaining(agreed));
 });
 
+test("[DRF-8][WIR-17] who leaves something else out of one log is heard of on both sides, and accused on neither", async () => {
+  const pair = await settledPair();
+  shows(pair[0], 1, 5, "test without 00ff");
+  shows(pair[1], 1, 6);
+  let digests = 0;
+  const counted = (bytes: Uint8Array): boolean => {
+    if (decodeFrame(bytes)?.name === "digest") digests++;
+    return true;
+  };
+  await pass(...pair, 10_000, counted);
+  const toldOf = () =>
+    pair.map(({ events }) => events.filter(({ name }) => name === "document.incomparable").length);
+  expect(toldOf()).toEqual([1, 1]);
+  const [id] = [...pair[0].disk.documents.keys()] as [DocumentId];
+  pair[0].replication.compare(id, pair[0].nowMs);
+  await pass(...pair, 5_000, counted);
+  // Who is asked is told again; the answer asks nothing back.
+  expect(toldOf()).toEqual([1, 2]);
+  expect(digests).toBeLessThan(8);
+  expect(driftsOf(pair)).toEqual([0, 0]);
+});
+
 test("[DRF-7] a document whose disk is other than it was told is exchanged on a session of its own", async () => {
   const pair = await settledPair();
   const [id] = [...pair[0].disk.documents.keys()] as [DocumentId];

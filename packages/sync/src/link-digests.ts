@@ -28,6 +28,8 @@ export class LinkDigests {
   #suspected: Digests | undefined;
   /** Digest L of what was reported last. */
   #reported: Uint8Array | undefined;
+  /** The engines that could not be compared last. */
+  #incomparable: string | undefined;
   /** Somebody here wants to know, whatever was said before: to be said, and to be told. */
   #asks = false;
   #awaits = false;
@@ -88,14 +90,29 @@ export class LinkDigests {
     };
     const isThorough = content !== undefined;
     this.#context.request("digest", { document, log: said.log, isThorough }, (ours) => {
-      const isComparable =
-        ours.outcome === "digests" && ours.engine === engine && equalBytes(ours.log, said.log);
-      if (!isComparable) return;
+      if (ours.outcome !== "digests" || !equalBytes(ours.log, said.log)) return;
+      if (ours.engine !== engine) return this.#cannotCompare(ours, said, theirs.flags);
       this.#context.counters.digestsCompared++;
       if ((theirs.flags & DigestFlag.ask) !== 0) this.#say(ours, 0);
       if (isEqual(ours, said)) this.#agrees();
       else this.#differs(ours, said);
     });
+  }
+
+  /**
+   * Once for each pair of engines, and each time that somebody over there asks: what only one side leaves out may have
+   * to be left out by both. So both sides hear of it; the answer asks nothing back.
+   */
+  #cannotCompare(ours: Digests, theirs: Digests, flags: number): void {
+    const engines = JSON.stringify([ours.engine, theirs.engine]);
+    const isAsked = (flags & DigestFlag.ask) !== 0;
+    if (!isAsked && engines === this.#incomparable) return;
+    this.#incomparable = engines;
+    this.#say(ours, 0);
+    const { session, document } = this.#link;
+    const { store } = session.peer;
+    const event = { name: "document.incomparable", document, store, ours, theirs } as const;
+    this.#context.emit({ type: "event", event });
   }
 
   #agrees(): void {

@@ -78,6 +78,14 @@ export type SyncEvent =
       readonly ours: DigestAnswer;
       readonly theirs: DigestAnswer;
     }
+  /** Equal logs, and each side leaves something else out of them, or works with another engine. */
+  | {
+      readonly name: "document.incomparable";
+      readonly document: DocumentId;
+      readonly store: StoreId;
+      readonly ours: DigestAnswer;
+      readonly theirs: DigestAnswer;
+    }
   /** Documents that differed, or that somebody asked about, are equal on both sides. */
   | {
       readonly name: "document.agreed";

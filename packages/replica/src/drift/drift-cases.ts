@@ -1,11 +1,4 @@
-import {
-  equalBytes,
-  isHeddleError,
-  type DocumentId,
-  type RecalledEnvelope,
-  type StoreId,
-} from "@heddle/core";
-import { validatorVersion } from "@heddle/document";
+import { equalBytes, isHeddleError, type DocumentId, type StoreId } from "@heddle/core";
 import {
   nextDriftCase,
   openDriftCase,
@@ -18,7 +11,6 @@ import {
   type DriftStep,
 } from "@heddle/reconcile";
 
-import { recallable } from "../recallable.ts";
 import type { AuditJournal, AuditNote } from "./audit-journal.ts";
 import type { DegradedDocuments } from "./degraded-documents.ts";
 import type { DocumentDigests } from "./document-digests.ts";
@@ -30,8 +22,8 @@ import {
   type HeardDigests,
   type LookTools,
 } from "./look-at-document.ts";
+import { findToLeaveOut, leaveOut } from "./leave-out.ts";
 import { mendHere, type MendingHere } from "./mend-here.ts";
-import { findSharedClients } from "./shared-clients.ts";
 import type { Waiting } from "./waiting.ts";
 
 export interface DriftCasesParts {
@@ -81,6 +73,9 @@ export class DriftCases {
   readonly #parts: DriftCasesParts;
   readonly #cases = new Map<DocumentId, OpenCase>();
   readonly #looking = new Set<DocumentId>();
+  readonly #rechecking = new Set<DocumentId>();
+  /** To be checked once more after the look, or the case, that goes on: what that saw may be too old. */
+  readonly #suspectedAgain = new Set<DocumentId>();
   readonly #running = new Set<Promise<void>>();
   #peers: DriftPeers | undefined;
 
@@ -111,8 +106,30 @@ export class DriftCases {
         if (look?.finding) this.found(document, look, heard);
       } finally {
         this.#looking.delete(document);
+        this.#lookAgain(document);
       }
     });
+  }
+
+  /** A peer leaves something else out of the same log: is anything in it that has to be left out here? */
+  recheck(document: DocumentId): void {
+    if (this.#rechecking.has(document)) return;
+    this.#rechecking.add(document);
+    this.#start(async () => {
+      const { tools } = this.#parts;
+      const reading = tools.replica.access.reading(document, () => findToLeaveOut(tools, document));
+      const left = await reading.finally(() => this.#rechecking.delete(document));
+      if (left.length === 0) return;
+      const open = this.#cases.get(document);
+      if (open?.state.name === "degraded" && !open.isRunning) this.retry(document);
+      else if (open || this.#looking.has(document)) this.#suspectedAgain.add(document);
+      else this.suspect(document);
+    });
+  }
+
+  #lookAgain(document: DocumentId): void {
+    if (this.#cases.has(document) || !this.#suspectedAgain.delete(document)) return;
+    if (!this.#parts.waiting.isStopped) this.recheck(document);
   }
 
   found(document: DocumentId, look: DriftLook, heard?: Heard): void {
@@ -251,7 +268,11 @@ export class DriftCases {
     if (step === "waited") return waiting.sleep(times.waitMs);
     if (step === "reloaded") return this.#reload(open);
     if (step === "refetched") return this.#refetch(open);
-    if (step === "exchanged") return this.#leaveOut(open);
+    if (step === "exchanged") {
+      await leaveOut({ ...tools, journal: this.#parts.journal }, document, correlationId);
+      // The others find the same by themselves, sooner when they hear that something is left out.
+      return this.#peers?.compare(document);
+    }
     const look = await lookAtDocument(tools, document);
     if (look) await mendHere(mending, look, correlationId);
   }
@@ -296,36 +317,6 @@ export class DriftCases {
       // What lay behind the hole counts again: others may lack just that.
       this.#peers.reload(document);
     }
-  }
-
-  /** Both sides leave out what came second under a client that two lanes wrote. */
-  async #leaveOut({ document, correlationId }: OpenCase): Promise<void> {
-    const { tools, journal } = this.#parts;
-    const { replica, store, environment } = tools;
-    const atMs = environment.clock.nowMs();
-    const isDone = await replica.access.reading(document, async () => {
-      const shared = await findSharedClients(tools, document);
-      const recalls = shared.map(({ id, lane, seq, client }): RecalledEnvelope => {
-        const reason = `client ${client} was written by another lane before`;
-        return { id, lane, seq, reason, validatorVersion, atMs };
-      });
-      const left = await recallable({ store, environment }, document, recalls);
-      if (left.length === 0) return false;
-      const recall = left.map((envelope) => ({ document, envelope }));
-      await journal.correct(
-        { recall },
-        {
-          subject: { of: "document", document },
-          cause: "fork",
-          action: "exchanged",
-          result: "applied",
-          correlationId,
-          detail: `${left.length} envelopes of a client that two lanes wrote are left out`,
-        },
-      );
-      return true;
-    });
-    if (isDone) replica.reopen(document, "a part of it was written twice; open it again");
   }
 
   /** What is wrong with it now, here and, where a peer said so, there. */
@@ -384,6 +375,7 @@ export class DriftCases {
     const stage = isRepaired ? "repaired" : "degraded";
     const digests = { before, after };
     report({ document, stage, cause, side, why, ...outcome, peer: heard?.peer, ...digests });
+    this.#lookAgain(document);
   }
 }
 

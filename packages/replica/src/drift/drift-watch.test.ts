@@ -2,13 +2,11 @@ import { checkpointDocument } from "../checkpointer.ts";
 import { yjsEngine } from "@heddle/document";
 import { HeddleError, HeddleErrorCode, HybridClock, type DocumentId } from "@heddle/core";
 import { afterEach, expect, test } from "vitest";
-import * as Y from "yjs";
 
 import { EngineFolder } from "../engine-folder.ts";
 import type { LiveDocument } from "../live/live-document.ts";
-import { environment, notes, signer } from "../replica.fixture.ts";
+import { environment, signer } from "../replica.fixture.ts";
 import { until, WatchedReplica } from "./drift.fixture.ts";
-import { findSharedClients } from "./shared-clients.ts";
 
 // Goal: a document that is not what its log adds up to, or not what a peer shows of the same log, is found
 // within an audit, repaired, and written down; what nobody can repair is said to be so.
@@ -89,20 +87,6 @@ test("[DRF-5] two replicas at rest find by their digests that one of them shows 
   await ofB.close();
 });
 
-test("[DRF-5] which of two lanes wrote under a Yjs client first is decided alike, in whatever order they came", async () => {
-  const [a, b] = [await open({ firstAuditMs: 1e9 }), await open({ firstAuditMs: 1e9 })];
-  await write(a, "one");
-  await write(b, "two");
-  a.meet(b);
-  await until(
-    async () => (await sharedIn(a)).length > 0 && (await sharedIn(b)).length > 0,
-    "they meet",
-  );
-  const [ofA, ofB] = [await sharedIn(a), await sharedIn(b)];
-  expect(ofA).toEqual(ofB);
-  expect(ofA).toEqual([expect.objectContaining({ client: 77, seq: 1 })]);
-});
-
 test("[DRF-6] a checkpoint that is whole and wrong is built anew from a log that is whole", async () => {
   const a = await open({ firstAuditMs: 1e9 });
   const live = a.live();
@@ -170,18 +154,3 @@ test("[DRF-6] missing audit: what cannot be written down is kept, counted, and w
   expect(await a.journal()).toHaveLength(2);
   await live.close();
 });
-
-/** As somebody does whose profile was cloned: the same Yjs client, and another word. */
-async function write(replica: WatchedReplica, word: string): Promise<void> {
-  const cloned = new Y.Doc();
-  cloned.clientID = 77;
-  cloned.getText("text").insert(0, word);
-  const document = await replica.replica.acquire(notes);
-  document.submit(Y.encodeStateAsUpdate(cloned), {});
-  await document.whenSettled();
-}
-
-async function sharedIn({ store }: WatchedReplica): ReturnType<typeof findSharedClients> {
-  const [id] = (await store.readDocumentIds()) as [DocumentId];
-  return findSharedClients({ store, environment }, id);
-}

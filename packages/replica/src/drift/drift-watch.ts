@@ -23,6 +23,7 @@ import {
   type DriftWatchOptions,
 } from "./drift-options.ts";
 import { newDriftCounters, type DriftCounters, type DriftReport } from "./drift-report.ts";
+import { engineAlone } from "./fold-document.ts";
 import { lookAtDocument, type HeardDigests, type LookTools } from "./look-at-document.ts";
 import { hasBase, type MendingHere } from "./mend-here.ts";
 import { Waiting } from "./waiting.ts";
@@ -130,6 +131,7 @@ export class DriftWatch {
 
   onSyncEvent(event: SyncEvent): void {
     if (event.name === "document.agreed") this.#cases.agreed(event.document, event.store);
+    if (event.name === "document.incomparable") return this.#incomparable(event);
     if (event.name !== "document.drifted" || event.theirs.outcome !== "digests") return;
     const { document, store: peer, theirs } = event;
     if (!this.#cases.heard(document, { peer, theirs })) this.suspect(document, { peer, theirs });
@@ -204,6 +206,16 @@ export class DriftWatch {
     });
     await Promise.race([Promise.all([audited, this.settled()]), timeUp]);
     cancel?.();
+  }
+
+  /** Another engine says nothing; the same one that leaves something else out may know what is to be left out. */
+  #incomparable({
+    document,
+    ours,
+    theirs,
+  }: Extract<SyncEvent, { name: "document.incomparable" }>): void {
+    if (ours.outcome !== "digests" || theirs.outcome !== "digests") return;
+    if (engineAlone(ours.engine) === engineAlone(theirs.engine)) this.#cases.recheck(document);
   }
 
   #allowedIn(document: DocumentId): Allowed | undefined {

@@ -88,6 +88,8 @@ export async function foldDocument(
   };
 }
 
+const withoutMark = " without ";
+
 /**
  * What is left out makes another document, as another engine does: only those who leave the same out
  * can be compared.
@@ -95,5 +97,10 @@ export async function foldDocument(
 export function engineWithout(engine: string, recalls: Uint8Array | undefined): string {
   if (recalls === undefined) return engine;
   const name = Array.from(recalls.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0"));
-  return `${engine} without ${name.join("")}`;
+  return `${engine}${withoutMark}${name.join("")}`;
+}
+
+/** The name of the engine, whatever is left out. */
+export function engineAlone(engine: string): string {
+  return engine.split(withoutMark)[0]!;
 }

@@ -17,6 +17,7 @@ import { verifyCheckpoint } from "../read-checkpoint.ts";
 import type { Replica } from "../replica.ts";
 import { isDamage } from "./audit-journal.ts";
 import { foldDocument, type FoldedDocument, type FoldTools } from "./fold-document.ts";
+import { findToLeaveOut } from "./leave-out.ts";
 import { findSharedClients } from "./shared-clients.ts";
 
 export interface LookTools extends FoldTools {
@@ -129,7 +130,9 @@ async function compare(
       const refolded = hasCheckpoint ? await fold(false) : undefined;
       const isSame = refolded === undefined || equalBytes(refolded.log, rebuilt.log);
       const isHeard = theirs !== undefined && equalBytes(theirs.log, rebuilt.log);
+      const left = await replica.access.reading(id, () => findToLeaveOut(tools, id));
       return {
+        shared: left.length,
         rebuilt: rebuilt.digests,
         ...(shown && { shown }),
         ...(refolded && isSame && { refolded: refolded.digests }),
