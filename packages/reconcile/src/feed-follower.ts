@@ -1,4 +1,4 @@
-import { HeddleErrorCode, isHeddleError, type DocumentId } from "@heddle/core";
+import { HeddleErrorCode, isHeddleError, type DocumentId, type DocumentName } from "@heddle/core";
 
 import {
   projectDocument,
@@ -14,7 +14,7 @@ import {
   encodeStalled,
   type FeedCursor,
 } from "./projection-records.ts";
-import type { AcceptedDoubts, FeedDescription, SourceDocument } from "./projection-source.ts";
+import type { AcceptedDoubts, FeedDescription, ListedDocument } from "./projection-source.ts";
 import type { ProjectionStore } from "./projection-store.ts";
 import { RecordDraft } from "./record-draft.ts";
 import { FollowerCounters } from "./follower-counters.ts";
@@ -48,6 +48,9 @@ export type FollowStep =
   | { readonly name: "moved" }
   /** The generation is read and written no more. */
   | { readonly name: "dropped" };
+
+/** Of a document whose record could not be read. */
+const noName = "" as DocumentName;
 
 /** A follower shows what everybody sees of a document, and is told when that changes. */
 const accept: AcceptedDoubts = ["pending", "quarantine", "degraded"];
@@ -111,7 +114,7 @@ export class FeedFollower<Content = unknown> {
     for (const { path, value } of page) {
       const id = path.at(-1) as DocumentId;
       const stalled = value instanceof Uint8Array ? stalledIn(value) : undefined;
-      if (stalled) await this.#project(draft, { id, name: stalled.name }, false);
+      if (stalled) await this.#project(draft, await this.#named(id, stalled.name), false);
       else draft.remove(path);
       looked++;
       if (this.#isFull(draft)) break;
@@ -119,6 +122,12 @@ export class FeedFollower<Content = unknown> {
     const outcome = await draft.commit();
     const isMore = looked < page.length || page.length === limit;
     return { outcome, last: isMore ? (page[looked - 1]?.path.at(-1) as DocumentId) : undefined };
+  }
+
+  /** Its record may have been mended since. */
+  async #named(id: DocumentId, name: string): Promise<ListedDocument> {
+    if (name !== "") return { id, name: name as DocumentName };
+    return (await this.#target.source.describe(id)) ?? { id, name: undefined };
   }
 
   #isGood(cursor: FeedCursor, { incarnations, lastArrival }: FeedDescription): boolean {
@@ -177,7 +186,7 @@ export class FeedFollower<Content = unknown> {
 
   async #project(
     draft: RecordDraft,
-    document: SourceDocument,
+    document: ListedDocument,
     isFollowing: boolean,
   ): Promise<void> {
     const path = stalledPath(this.#target.generation, document.id);
@@ -185,17 +194,19 @@ export class FeedFollower<Content = unknown> {
     this.counters.note(outcome);
     const reason = stallOf(outcome);
     const [stored] = await draft.get([path]);
-    if (reason !== undefined) draft.put(path, encodeStalled({ name: document.name, reason }));
+    if (reason !== undefined)
+      draft.put(path, encodeStalled({ name: document.name ?? noName, reason }));
     else if (stored !== undefined) draft.remove(path);
   }
 
   async #projectOne(
     draft: RecordDraft,
-    document: SourceDocument,
+    { id, name }: ListedDocument,
     isFollowing: boolean,
   ): Promise<DocumentOutcome> {
+    if (name === undefined) return { outcome: "undetermined", reason: "damaged" };
     try {
-      return await projectDocument(this.#target, draft, document, { accept, isFollowing });
+      return await projectDocument(this.#target, draft, { id, name }, { accept, isFollowing });
     } catch (error) {
       // Of `partition`: one document that it cannot place must not stop all others.
       if (isHeddleError(error, HeddleErrorCode.projectionInvalid))

@@ -19,10 +19,10 @@ export interface ProjectionSource<Content = unknown> {
   readFeed(after: number, limit: number): Promise<FeedPage>;
 
   /** Documents in the order of their ids, from behind `after` on; at most `limit`. */
-  readDocuments(after: DocumentId | undefined, limit: number): Promise<readonly SourceDocument[]>;
+  readDocuments(after: DocumentId | undefined, limit: number): Promise<readonly ListedDocument[]>;
 
   /** Id and name of a document; `undefined` when the source has never heard of it. For reconciliation jobs. */
-  describe(document: DocumentId): Promise<SourceDocument | undefined>;
+  describe(document: DocumentId): Promise<ListedDocument | undefined>;
 
   /** Digest L of a document, at the least cost there is. No content is read. */
   look(document: DocumentId, accept?: AcceptedDoubts): Promise<SourceLook>;
@@ -54,11 +54,20 @@ export interface FeedPage {
 export interface FeedGroup {
   readonly number: number;
   /** Each once, in the order in which the group names them. */
-  readonly documents: readonly SourceDocument[];
+  readonly documents: readonly ListedDocument[];
 }
 
-export interface SourceDocument {
+/** A document whose own record is damaged has no name; it hides none of the others. */
+export interface ListedDocument {
   readonly id: DocumentId;
+  readonly name: DocumentName | undefined;
+}
+
+export function isNamed(document: ListedDocument | undefined): document is SourceDocument {
+  return document?.name !== undefined;
+}
+
+export interface SourceDocument extends ListedDocument {
   readonly name: DocumentName;
 }
 

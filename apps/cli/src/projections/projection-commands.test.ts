@@ -5,13 +5,14 @@ import path from "node:path";
 import { documentIdOf, openSpaceId, parseDocumentName } from "@heddle/core";
 import {
   decodeTotal,
+  encodeAuditEntry,
   encodeTotal,
   readGenerations,
   totalPath,
   type JobReport,
 } from "@heddle/reconcile";
 import { nodeEnvironment, openReplica } from "@heddle/replica/node";
-import { levelStore, openLevelProjectionStore } from "@heddle/storage-level";
+import { levelStore, openLevelProjectionStore, openLevelStore } from "@heddle/storage-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { main } from "../main.ts";
@@ -241,6 +242,45 @@ test("[REC-10] [REC-11] a run is narrowed as it was asked for, and its report sa
   ]) {
     expect((await heddle(...all, ...wrong)).status, wrong.join(" ")).toBe(2);
   }
+});
+
+test("[REC-11] heddle audit shows what drift of the replica itself was found, beside what jobs did", async () => {
+  await writeLikes();
+  const environment = nodeEnvironment(silent);
+  const { hash } = environment;
+  const document = documentIdOf(hash, openSpaceId(hash), parseDocumentName("post-1/3"));
+  const digest = { digest: new Uint8Array(32).fill(7), size: 0, bytes: new Uint8Array() };
+  const entry = encodeAuditEntry({
+    id: new Uint8Array(16),
+    atMs: 5,
+    by: "a device",
+    subject: { of: "document", document },
+    cause: "damaged-store",
+    action: "refetched",
+    result: "verified",
+    before: digest,
+    detail: "this side was wrong",
+  });
+  const log = await openLevelStore(data, { environment });
+  await log.append({ audit: [entry] });
+  await log.close();
+  const { out } = await heddle("audit", data, "--json");
+  expect(out.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    {
+      journal: "replica",
+      at: "1970-01-01T00:00:00.005Z",
+      by: "a device",
+      subject: { document },
+      cause: "damaged-store",
+      action: "refetched",
+      result: "verified",
+      before: { digest: "07".repeat(32) },
+    },
+  ]);
+  const forPeople = (await heddle("audit", data)).out.join();
+  expect(forPeople).toContain("refetched (damaged-store, verified)");
+  expect(forPeople).toContain("this side was wrong");
+  expect((await heddle("audit", data, "--projection", "likes", "--json")).out).toEqual([]);
 });
 
 test("text for people says what differed and what to do", async () => {

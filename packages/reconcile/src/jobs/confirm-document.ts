@@ -4,7 +4,7 @@ import { partitionOf } from "../define-projection.ts";
 import { markerIn, projectDocument, removeDocument, type Projected } from "../project-document.ts";
 import { isAsExpected } from "../projection-batch.ts";
 import { markerPath, sharePath } from "../projection-layout.ts";
-import type { SourceDocument } from "../projection-source.ts";
+import { isNamed } from "../projection-source.ts";
 import type { RecordBytes } from "../projection-store.ts";
 import type { RecordDraft } from "../record-draft.ts";
 import { causeOfDrift, type RowDriftCause } from "./drift-cause.ts";
@@ -56,7 +56,10 @@ export async function confirmDocument(
   const { partition, document: id } = suspect;
   const draft = await draftOn(ground);
   if (draft === undefined) return { outcome: "switched" };
-  const document = await documentIn(ground, suspect);
+  const described = await target.source.describe(id);
+  if (described && !isNamed(described)) return { outcome: "undetermined", reason: "damaged" };
+  const isHere = described && partitionOf(target.projection, described.name) === partition;
+  const document = isHere ? described : undefined;
   const path = markerPath(target.generation, partition, id);
   const [before] = await draft.get([path]);
   const shares = await readShares(ground, draft, suspect);
@@ -84,15 +87,6 @@ export async function confirmDocument(
   if (standing !== "passed") return { outcome: standing };
   const [now] = await store.get([path]);
   return isAsExpected(now, before) ? differing : { outcome: "moved" };
-}
-
-async function documentIn(
-  { target }: JobGround,
-  { partition, document: id }: SuspectDocument,
-): Promise<SourceDocument | undefined> {
-  const document = await target.source.describe(id);
-  const isHere = document && partitionOf(target.projection, document.name) === partition;
-  return isHere ? document : undefined;
 }
 
 function logIn(marker: RecordBytes | undefined): string | undefined {

@@ -3,7 +3,7 @@ import type { DocumentId } from "@heddle/core";
 import { partitionOf } from "../define-projection.ts";
 import { projectionLimits } from "../projection-limits.ts";
 import { markerPath } from "../projection-layout.ts";
-import type { SourceDocument } from "../projection-source.ts";
+import type { ListedDocument } from "../projection-source.ts";
 import { feedStanding } from "./feed-standing.ts";
 import type { JobGround } from "./job-ground.ts";
 import type { JobOptions } from "./job-options.ts";
@@ -101,8 +101,16 @@ export class JobWalk {
     }
   }
 
-  #placeOf({ id, name }: SourceDocument): { partition: string; id: DocumentId }[] {
+  /** Nowhere, when it is not looked at or cannot be read. */
+  #placeOf({ id, name }: ListedDocument): { partition: string; id: DocumentId }[] {
     const { target, scope, environment } = this.#parts.ground;
+    if (name === undefined) {
+      const { progress } = this.#parts;
+      // Where it has rows, they were looked at, and said so.
+      const isSaid = progress.undetermined.some(({ document }) => document === id);
+      if (!isSaid) progress.couldNotTell(id, "damaged");
+      return [];
+    }
     const partition = partitionOf(target.projection, name);
     if (partition === undefined || !isInRange(partition, scope.partitions)) return [];
     return isSampled(environment.hash, partition, scope.sample) ? [{ partition, id }] : [];

@@ -11,6 +11,7 @@ import type { JobGround } from "./job-ground.ts";
 import { compareNames, isInRange } from "./job-scope.ts";
 import { PartitionSums, ShareLedger } from "./partition-sums.ts";
 import { RecordCursor } from "./record-cursor.ts";
+import { isNamed } from "../projection-source.ts";
 import { readOr } from "./read-or.ts";
 
 /** What a first look at a partition came to. Nothing of it is certain: people write meanwhile. */
@@ -159,7 +160,7 @@ export class PartitionScan {
   async #isMadeSo(id: DocumentId, marker: Marker): Promise<boolean> {
     const { projection, source, hash } = this.#ground.target;
     const document = await source.describe(id);
-    if (document === undefined) return false;
+    if (!isNamed(document)) return false;
     try {
       const next = await nextRows(projection, source, document, {});
       if (next.outcome !== "whole" || next.log !== marker.log) return false;

@@ -21,6 +21,7 @@ import type {
   FeedDescription,
   FeedGroup,
   FeedPage,
+  ListedDocument,
   ProjectionSource,
   SourceChanges,
   SourceDocument,
@@ -56,7 +57,8 @@ type Held = { readonly stored: StoredDocument; readonly recalls: readonly Recall
  * log above it, proved on the way. Documents that people have open are neither used nor touched.
  *
  * Digest L says which envelopes there are; recalls keep some of them out of the document without changing
- * it. So with recalls in force the `log` of a document names them as well.
+ * it. So with recalls in force the `log` of a document names them as well, and a job finds the rows of before: the feed
+ * says nothing of a recall.
  */
 export class LogSource implements ProjectionSource<Doc> {
   readonly storeId: StoreId;
@@ -64,6 +66,8 @@ export class LogSource implements ProjectionSource<Doc> {
   readonly #names = new RecentEntries<DocumentId, SourceDocument>(rememberedMax);
   /** Where the chains of a document were proved to. */
   readonly #positions = new RecentEntries<DocumentId, VersionVector>(rememberedMax);
+  /** Of all documents, while they cannot be listed with what their records say. */
+  #ids: readonly DocumentId[] | undefined;
   #listing: { last: DocumentId; rest: AsyncIterator<StoredDocument> } | undefined;
 
   constructor(options: LogSourceOptions) {
@@ -98,7 +102,24 @@ export class LogSource implements ProjectionSource<Doc> {
   async readDocuments(
     after: DocumentId | undefined,
     limit: number,
-  ): Promise<readonly SourceDocument[]> {
+  ): Promise<readonly ListedDocument[]> {
+    if (after === undefined) this.#ids = undefined;
+    if (this.#ids === undefined) {
+      try {
+        return await this.#listed(after, limit);
+      } catch (error) {
+        this.#assertDamage(error);
+        this.#listing = undefined;
+        this.#ids = await this.#options.store.readDocumentIds();
+      }
+    }
+    const ids = this.#ids.filter((id) => after === undefined || id > after).slice(0, limit);
+    const page: ListedDocument[] = [];
+    for (const id of ids) page.push((await this.describe(id)) ?? { id, name: undefined });
+    return page;
+  }
+
+  async #listed(after: DocumentId | undefined, limit: number): Promise<readonly SourceDocument[]> {
     const rest = await this.#listFrom(after);
     const page: SourceDocument[] = [];
     while (page.length < limit) {
@@ -110,10 +131,16 @@ export class LogSource implements ProjectionSource<Doc> {
     return page;
   }
 
-  async describe(id: DocumentId): Promise<SourceDocument | undefined> {
+  async describe(id: DocumentId): Promise<ListedDocument | undefined> {
     const known = this.#names.get(id);
     if (known || !isId(id)) return known;
-    const stored = await this.#options.store.readDocument(id);
+    let stored: StoredDocument | undefined;
+    try {
+      stored = await this.#options.store.readDocument(id);
+    } catch (error) {
+      this.#assertDamage(error, id);
+      return { id, name: undefined };
+    }
     if (!stored) return undefined;
     const document = { id, name: stored.name };
     this.#names.set(id, document);
@@ -176,26 +203,27 @@ export class LogSource implements ProjectionSource<Doc> {
       const stored = isId(id) ? await store.readDocument(id) : undefined;
       if (!stored) return { outcome: "absent" };
       const recalls = await recallsInForce(store, id);
-      const reason = await this.#doubtAbout(id, recalls, accept);
+      const reason = await this.#doubtAbout(id, accept);
       if (reason) return { outcome: "undetermined", reason };
       return read({ stored, recalls });
     };
     try {
       return await (this.#options.access?.reading(id, work) ?? work());
     } catch (error) {
-      // A store that fails fails for all; a record that is damaged is one document's trouble.
-      if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
-      this.#options.environment.logger.warn("projections.source_damaged", {
-        document: id,
-        error: error.message,
-      });
+      this.#assertDamage(error, id);
       return { outcome: "undetermined", reason: "damaged" };
     }
   }
 
+  /** A store that fails fails for all; a record that is damaged is one document's trouble. */
+  #assertDamage(error: unknown, document?: DocumentId): void {
+    if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+    const { logger } = this.#options.environment;
+    logger.warn("projections.source_damaged", { document, error: error.message });
+  }
+
   async #doubtAbout(
     id: DocumentId,
-    recalls: readonly RecalledEnvelope[],
     accept: AcceptedDoubts,
   ): Promise<UndeterminedReason | undefined> {
     const { store } = this.#options;
@@ -203,7 +231,7 @@ export class LogSource implements ProjectionSource<Doc> {
     if (isPending) return "pending";
     if (accept.includes("quarantine")) return undefined;
     const refused = (await store.readQuarantine(id)).filter((update) => !isReleased(update));
-    return refused.length + recalls.length > 0 ? "quarantine" : undefined;
+    return refused.length > 0 ? "quarantine" : undefined;
   }
 
   /** How far the log of a document goes, each lane proved from where that was known last. */

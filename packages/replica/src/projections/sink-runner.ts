@@ -7,6 +7,7 @@ import {
   encodeCursor,
   encodeDeadChange,
   encodeSent,
+  isNamed,
   RecordDraft,
   readRecords,
   sinkFeedPath,
@@ -15,6 +16,7 @@ import {
   type Delivery,
   type FeedCursor,
   type FeedDescription,
+  type ListedDocument,
   type ProjectionSource,
   type ProjectionStore,
   type Sink,
@@ -159,8 +161,9 @@ export class SinkRunner {
     return { name: "busy" };
   }
 
-  async #send(document: SourceDocument): Promise<void> {
+  async #send(document: ListedDocument): Promise<void> {
     const { sink, store, source } = this.#parts;
+    if (!isNamed(document)) return await this.#passOver(document, "damaged");
     if (!sink.accepts(document)) return;
     const path = sinkSentPath(sink.name, document.id);
     const [stored] = await store.get([path]);
@@ -232,7 +235,7 @@ export class SinkRunner {
   }
 
   /** Until it changes again; where changes are gone for good, that is kept like a dead one of the document's id. */
-  async #passOver({ id }: SourceDocument, reason: string): Promise<void> {
+  async #passOver({ id }: ListedDocument, reason: string): Promise<void> {
     this.counters.undetermined++;
     const { sink, store, environment } = this.#parts;
     environment.logger.warn("sink.document_passed_over", { sink: sink.name, document: id, reason });

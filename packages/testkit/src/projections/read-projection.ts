@@ -142,7 +142,7 @@ async function* allDocuments(source: ProjectionSource): AsyncIterable<SourceDocu
   for (let after: DocumentId | undefined; ;) {
     const page = await source.readDocuments(after, projectionLimits.pageEntriesMax);
     if (page.length === 0) return;
-    yield* page;
+    for (const { id, name } of page) if (name !== undefined) yield { id, name };
     after = page.at(-1)!.id;
   }
 }
