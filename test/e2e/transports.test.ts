@@ -23,6 +23,7 @@ import { launchBrowser, noBrowserReason } from "./browser.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const imports = {
   "@heddle/core": "/packages/core/dist/index.js",
+  "@heddle/core/base": "/packages/core/dist/base-index.js",
   "@heddle/sync/connection": "/packages/sync/dist/connection-index.js",
   ...Object.fromEntries(
     Object.entries({
