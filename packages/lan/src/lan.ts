@@ -139,8 +139,11 @@ class LanSource implements Lan {
     }
     const role = options.role ?? (this.#isAdmin ? "write" : undefined);
     const pairing = await startPairing({ ...this.#open(), ...options, role });
-    // Whoever waits for it is told of a failure; here only a new device matters.
-    pairing.done.then(() => this.#running?.pairedChanged()).catch(() => undefined);
+    // Whoever waits for it is told of a failure; here only a new device matters, and what follows from it is not caught.
+    void pairing.done.then(
+      () => this.#running?.pairedChanged(),
+      () => undefined,
+    );
     return pairing;
   }
 
