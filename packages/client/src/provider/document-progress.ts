@@ -35,11 +35,14 @@ export class DocumentProgress {
     return outboxOf(sent, this.unsaved);
   }
 
-  /** @throws HeddleError when it cannot be. */
+  /** @throws HeddleError when it cannot be; `HEDDLE_STORAGE_CLOSED` at the end. */
   async whenSaved(options: WaitOptions): Promise<void> {
     await this.#live.whenSaved(options);
-    // In a tab beside the one that stores, it has to get there.
-    while (this.#live.status.state === "saved" && this.saved === false) {
+    // In a tab beside the one that stores, it has to get there, whatever is typed meanwhile.
+    while (this.#engine.side?.durabilityOf(this.#document) === undefined) {
+      const { state, error } = this.#live.status;
+      if (state === "failed" && error) throw error;
+      if (this.#isEnded) throw destroyedBefore("it was saved");
       await this.#whenChanged(options);
     }
   }
@@ -49,7 +52,7 @@ export class DocumentProgress {
     await this.#live.whenSaved(options);
     this.#hurry(options);
     while (this.outbox.pending > 0) {
-      if (this.#isEnded) throw destroyedBefore();
+      if (this.#isEnded) throw destroyedBefore("a relay had everything");
       await this.#whenChanged(options);
     }
   }
@@ -86,7 +89,7 @@ export function outboxOf({ count, bytes, oldestMs }: Waiting, unsaved: number): 
   return { pending: unsaved + count, bytes, oldestMs };
 }
 
-function destroyedBefore(): HeddleError {
-  const message = "the provider was destroyed before a relay had everything";
+function destroyedBefore(what: string): HeddleError {
+  const message = `the provider was destroyed before ${what}`;
   return new HeddleError(HeddleErrorCode.storageClosed, message);
 }
