@@ -60,17 +60,23 @@ export class SpaceTrust {
   async #run(): Promise<void> {
     while (this.#isDue && !this.#isStopped) {
       this.#isDue = false;
-      try {
-        for (const device of this.#options.paired.all) await this.#settle(device);
-        this.#failure = undefined;
-      } catch (error) {
-        if (!isHeddleError(error)) throw error;
-        // It is looked at again every second.
-        const { code } = error;
-        if (code !== this.#failure)
-          this.#options.environment.logger.warn("lan.space_failed", { code });
-        this.#failure = code;
-      }
+      let failure: HeddleErrorCode | undefined;
+      for (const device of this.#options.paired.all) failure = (await this.#try(device)) ?? failure;
+      this.#failure = failure;
+    }
+  }
+
+  /** With which code it failed, if it did: it is looked at again every second, and the others do not wait for it. */
+  async #try(device: PairedDevice): Promise<HeddleErrorCode | undefined> {
+    try {
+      await this.#settle(device);
+      return undefined;
+    } catch (error) {
+      if (!isHeddleError(error)) throw error;
+      const { code } = error;
+      if (code !== this.#failure)
+        this.#options.environment.logger.warn("lan.space_failed", { code });
+      return code;
     }
   }
 
