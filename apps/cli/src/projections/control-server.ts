@@ -68,25 +68,28 @@ export class ControlServer {
     });
     socket.on("data", (chunk: string) => {
       text += chunk;
-      if (text.length > requestBytesMax) socket.destroy();
+      if (text.length > requestBytesMax) return void socket.destroy();
       const end = text.indexOf("\n");
       if (end < 0 || isAsked) return;
       isAsked = true;
       // The answer may take as long as a run does.
       socket.setTimeout(0);
       void this.#answer(text.slice(0, end), gone.signal).then((answer) => {
-        socket.end(`${JSON.stringify(answer)}\n`);
+        socket.end(`${answer}\n`);
       });
     });
   }
 
-  async #answer(line: string, signal: AbortSignal): Promise<ControlAnswer> {
+  /** The answer as JSON. One that is too long for a string is an error like others, and no end of the process. */
+  async #answer(line: string, signal: AbortSignal): Promise<string> {
     try {
-      return { result: await this.#carryOut(parseRequest(line), signal) };
+      return inWords({ result: await this.#carryOut(parseRequest(line), signal) });
     } catch (error) {
       this.#logger.warn("projections.control_refused", { error: String(error) });
       const code = isHeddleError(error) ? error.code : undefined;
-      return { error: { code, message: error instanceof Error ? error.message : String(error) } };
+      return inWords({
+        error: { code, message: error instanceof Error ? error.message : String(error) },
+      });
     }
   }
 
@@ -111,4 +114,8 @@ function parseRequest(line: string): ControlRequest {
     throw new Error("that is no request");
   }
   return { command: command as ControlCommand, request };
+}
+
+function inWords(answer: ControlAnswer): string {
+  return JSON.stringify(answer);
 }
