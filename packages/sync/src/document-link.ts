@@ -15,12 +15,12 @@ import { LinkDigests } from "./link-digests.ts";
 import { LinkPresence } from "./link-presence.ts";
 import { LinkPusher } from "./link-pusher.ts";
 import { isPermanentNak, nakCheck, NakCode } from "./nak-code.ts";
-import { headBytes, PeerPositions, type SuspectLane } from "./peer-positions.ts";
+import { PeerPositions, type SuspectLane } from "./peer-positions.ts";
+import { ackFrames, haveFrames, type PositionsReader } from "./position-frames.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { RunPlacing } from "./run-placing.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { PeerKey } from "./sync-effects.ts";
-import { positionsPerFrame } from "./wire-limits.ts";
 
 /** What a link needs of its session. */
 export interface LinkSession {
@@ -149,25 +149,9 @@ export class DocumentLink {
 
   /** States our positions; all of them unless only the digest is wanted. */
   sendHave(flags: number): void {
-    const { digest, durable } = this.exchange.ledger;
-    const isShort = (flags & HaveFlag.digestOnly) !== 0;
-    const positions = isShort ? [] : [...durable];
-    const countMax = positionsPerFrame(this.session.peer.frameBytesMax);
-    let start = 0;
-    do {
-      const piece = positions.slice(start, start + countMax);
-      start += piece.length;
-      this.session.send({
-        name: "have",
-        documentRef: this.ourRef,
-        digest,
-        flags: start < positions.length ? flags | HaveFlag.more : flags,
-        positions: piece.map(([lane, { seq, head }]) => {
-          return { lane, seq, head: head.subarray(0, headBytes) };
-        }),
-        checkpoint: undefined,
-      });
-    } while (start < positions.length);
+    for (const frame of haveFrames(this.exchange.ledger, this.#reader, flags)) {
+      this.session.send(frame);
+    }
   }
 
   receiveHave(have: FrameOf<"have">): void {
@@ -268,18 +252,14 @@ export class DocumentLink {
 
   /** Says how far lanes that the peer pushed are on our disk. */
   #sendAcks(lanes: Iterable<LaneId>): void {
-    const positions: AckedPosition[] = [];
-    for (const lane of lanes) {
-      const durable = this.exchange.ledger.durable.get(lane);
-      const laneRef = this.session.refOfPeerLane(lane);
-      if (durable === undefined || laneRef === undefined) continue;
-      positions.push({ laneRef, seq: durable.seq, head: durable.head.subarray(0, headBytes) });
+    const refOf = (lane: LaneId) => this.session.refOfPeerLane(lane);
+    for (const frame of ackFrames(this.exchange.ledger, this.#reader, lanes, refOf)) {
+      this.session.send(frame);
     }
-    const countMax = positionsPerFrame(this.session.peer.frameBytesMax);
-    for (let start = 0; start < positions.length; start += countMax) {
-      const piece = positions.slice(start, start + countMax);
-      this.session.send({ name: "ack", documentRef: this.ourRef, positions: piece });
-    }
+  }
+
+  get #reader(): PositionsReader {
+    return { documentRef: this.ourRef, frameBytesMax: this.session.peer.frameBytesMax };
   }
 
   /** A run of the lane from `seq` on was not taken. */

@@ -9,15 +9,13 @@ import {
   type StoreId,
 } from "@heddle/core";
 
-import type { DocumentLink } from "./document-link.ts";
-import type { FrameOf } from "./frame.ts";
 import type { Side } from "./handshake.ts";
 import { OpenDocuments } from "./open-documents.ts";
+import { LiveSessions } from "./live-sessions.ts";
 import { MachineContext } from "./machine-context.ts";
 import type { Outbox, ReplicatedBy } from "./outbox.ts";
 import type { OutboxSize } from "./own-envelopes.ts";
 import { PeerFeeds } from "./peer-feeds.ts";
-import { PeerSession } from "./peer-session.ts";
 import type { ReplicationOptions } from "./sync-context.ts";
 import { newSyncCounters } from "./sync-counters.ts";
 import type {
@@ -33,8 +31,6 @@ import type {
   SyncRequests,
 } from "./sync-effects.ts";
 import { SessionGate } from "./session-gate.ts";
-import type { SessionHost } from "./session-host.ts";
-import { StoreSessions } from "./store-sessions.ts";
 import { UnwantedDocuments } from "./unwanted-documents.ts";
 import { wireLimits } from "./wire-limits.ts";
 
@@ -50,16 +46,15 @@ import { wireLimits } from "./wire-limits.ts";
  * The host carries effects out, answers requests with {@link complete}, and calls {@link tick} a few
  * times a second. After a failed `store` it makes a new one from the log.
  */
-export class Replication implements SessionHost {
+export class Replication {
   readonly counters = newSyncCounters();
   readonly #options: ReplicationOptions;
   readonly #context: MachineContext;
-  readonly #sessions = new Map<PeerKey, PeerSession>();
   readonly #documents: OpenDocuments;
   readonly #unwanted: UnwantedDocuments;
   readonly #feeds: PeerFeeds;
   readonly #outbox: Outbox;
-  readonly #stores: StoreSessions;
+  readonly #sessions: LiveSessions;
   readonly #awaited = new Set<DocumentId>();
   readonly #wanted = new Map<DocumentId, DocumentEntry>();
   readonly #gate: SessionGate;
@@ -79,7 +74,6 @@ export class Replication implements SessionHost {
       linksOf: (document) => this.#documents.linksOf(document),
     });
     this.#outbox = this.#context.outbox;
-    this.#stores = new StoreSessions(this.#outbox);
     this.#documents = new OpenDocuments(this.#context, {
       onFailure: () => this.#fail(),
       onLeaving: (document) => this.#feeds.library.leaving(document),
@@ -88,6 +82,12 @@ export class Replication implements SessionHost {
     this.#gate = new SessionGate(this.#context, this.#documents);
     const isWanted = (id: DocumentId) => this.#wanted.has(id) || this.#gate.isFirst(id);
     this.#feeds = new PeerFeeds(this.#context, this.#documents, { cursors, isWanted });
+    this.#sessions = new LiveSessions(this.#context, {
+      documents: this.#documents,
+      gate: this.#gate,
+      feeds: this.#feeds,
+      wanted: this.#wanted,
+    });
   }
 
   /** True after the store failed: nothing more comes of this machine. */
@@ -107,15 +107,12 @@ export class Replication implements SessionHost {
 
   /** What all peers together make this replica hold. */
   get heldBytes(): number {
-    let bytes = this.#context.heldBytes;
-    for (const session of this.#sessions.values()) bytes += session.heldBytes;
-    return bytes;
+    return this.#context.heldBytes + this.#sessions.heldBytes;
   }
 
   /** Every live session has all that this replica has, and the other way round. */
   get isSettled(): boolean {
-    const { areIdle } = this.#documents;
-    return areIdle && [...this.#sessions.values()].every((session) => session.isSettled);
+    return this.#documents.areIdle && this.#sessions.areSettled;
   }
 
   /** Nothing that came in is on its way to disk. */
@@ -125,9 +122,8 @@ export class Replication implements SessionHost {
 
   connect(peer: PeerKey, side: Side, nowMs: number): void {
     this.#input(nowMs, () => {
-      assert(!this.#sessions.has(peer), "a connection has a key of its own");
-      const place = { key: peer, connection: ++this.#connections, side };
-      this.#sessions.set(peer, new PeerSession(this.#context, this, place));
+      assert(!this.#sessions.get(peer), "a connection has a key of its own");
+      this.#sessions.begin({ key: peer, connection: ++this.#connections, side });
     });
   }
 
@@ -157,7 +153,7 @@ export class Replication implements SessionHost {
     this.#input(nowMs, () => {
       this.#wanted.set(entry.id, entry);
       this.#unwanted.delete(entry.id);
-      for (const session of this.#sessions.values()) {
+      for (const session of this.#sessions.all) {
         if (this.#gate.isOpen(session)) this.#documents.link(session, entry);
       }
     });
@@ -240,12 +236,12 @@ export class Replication implements SessionHost {
 
   tick(nowMs: number): void {
     this.#input(nowMs, () => {
-      for (const session of this.#sessions.values()) session.tick();
+      for (const session of this.#sessions.all) session.tick();
       this.#documents.tick();
       this.#gate.tick();
       this.#unwanted.tick();
       this.#context.checkpoints.tick();
-      this.#feeds.tick([...this.#sessions.values()]);
+      this.#feeds.tick([...this.#sessions.all]);
       this.#outbox.tick();
       this.#documents.forgetUnused();
     });
@@ -254,7 +250,7 @@ export class Replication implements SessionHost {
   /** Ends all sessions. */
   stop(code: HeddleErrorCode, nowMs: number): void {
     this.#input(nowMs, () => {
-      for (const session of this.#sessions.values()) session.close(code);
+      for (const session of this.#sessions.all) session.close(code);
       this.#outbox.keepAll();
     });
   }
@@ -334,74 +330,16 @@ export class Replication implements SessionHost {
     });
   }
 
-  onLive(session: PeerSession): void {
-    const { store } = session.peer;
-    const event = { name: "session.live", peer: session.key, store } as const;
-    this.#context.emit({ type: "event", event });
-    this.#stores.began(session);
-    this.#gate.begin(session, () => {
-      this.#feeds.began(session);
-      for (const entry of this.#wanted.values()) this.#documents.link(session, entry);
-    });
-  }
-
-  onClosed(session: PeerSession, code: HeddleErrorCode): void {
-    this.#sessions.delete(session.key);
-    this.#gate.end(session);
-    this.#feeds.ended(session);
-    this.#context.reorderBuffer.forget(({ origin }) => origin.session === session);
-    this.#context.emit({ type: "close", peer: session.key, code });
-    const event = { name: "session.closed", peer: session.key, code } as const;
-    this.#context.emit({ type: "event", event });
-    this.#documents.unlink(session);
-    this.#stores.ended(session);
-    this.#outbox.keepAll();
-  }
-
-  onOpen(
-    session: PeerSession,
-    entry: DocumentEntry,
-    then: (link: DocumentLink) => void,
-    failed: () => void,
-  ): void {
-    const isFirst = this.#gate.isFirst(entry.id);
-    const link = (): void => {
-      const isOpenedByPeer = !isFirst && !this.#wanted.has(entry.id);
-      this.#documents.link(session, entry, then, failed, isOpenedByPeer);
-    };
-    if (isFirst) link();
-    else this.#gate.whenOpen(session, link);
-  }
-
-  takes(document: DocumentId): boolean {
-    const isOffered = this.#documents.linksOf(document).length > 0;
-    const isOurs = this.#wanted.has(document) || this.#gate.isFirst(document);
-    return this.#options.adopt || isOffered || isOurs;
-  }
-
-  onClose(session: PeerSession, link: DocumentLink): void {
-    this.#feeds.closed(link, session);
-  }
-
-  onLibrary(session: PeerSession, frame: FrameOf<"library">): void {
-    this.#feeds.receiveLibrary(session, frame);
-  }
-
-  onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {
-    const { followers } = this.#feeds;
-    this.#gate.whenFollowed(session, cursor, (from) => followers.follow(session, from));
-  }
-
   #fail(): void {
     this.#hasFailed = true;
-    for (const session of this.#sessions.values()) session.close(HeddleErrorCode.storageIo);
+    for (const session of this.#sessions.all) session.close(HeddleErrorCode.storageIo);
   }
 
   #input(nowMs: number, action: () => void): void {
     this.#context.advance(nowMs);
     if (this.#hasFailed) return;
     action();
-    for (const session of this.#sessions.values()) session.pump();
+    for (const session of this.#sessions.all) session.pump();
   }
 
   #emit(effect: SyncEffect): void {
