@@ -1,3 +1,5 @@
+import { once } from "node:events";
+
 import { webSocketTransport } from "@heddle/client";
 import { HeddleErrorCode, MemoryDisk } from "@heddle/core";
 import { pageDoor, type PageDoor } from "@heddle/relay";
@@ -73,12 +75,29 @@ test("[LAN-11] a page that knocks without end is told to come later", async () =
   expect(knocks).toContain(429);
 });
 
+test("[LAN-11] whoever may not come in and knocks without end keeps nobody out who may", async () => {
+  const query = `?token=${encodeURIComponent(token)}`;
+  const strangers = [
+    () => endOf(["heddle.1"], "https://evil.example", query),
+    () => endOf(["heddle.1"], origin, "?token=guessed"),
+    () => endOf(["heddle.1"]),
+  ];
+  const knocks = await Promise.all(Array.from({ length: 60 }, (_, i) => strangers[i % 3]!()));
+  expect(knocks).toContain(429);
+  const page = new WebSocket(`${door.status.url}/${query}`, ["heddle.1"], { origin });
+  await once(page, "open");
+  expect(door.status).toMatchObject({ open: 1, accepted: 1 });
+  page.close();
+});
+
 test.each([
-  [{ port: 0, token: "", allowOrigins: [origin] }],
-  [{ port: 0, token, allowOrigins: [] }],
-  [{ port: 0, token, allowOrigins: ["*"] }],
-  [{ port: 0, token, allowOrigins: ["https://notes.example/app"] }],
-])("[LAN-11] a door that would let in whoever comes is none: %j", (options) => {
+  ["without a token", { token: "" }],
+  ["with a token that can be guessed", { token: "fifteen letters" }],
+  ["with a token that no address can carry", { token: "x".repeat(257) }],
+  ["without origins", { allowOrigins: [] }],
+  ["for all origins", { allowOrigins: ["*"] }],
+  ["for an address", { allowOrigins: ["https://notes.example/app"] }],
+])("[LAN-11] a door %s is none", (_what, options) => {
   const refused = expect.objectContaining({ code: HeddleErrorCode.configInvalid });
-  expect(() => pageDoor(options)).toThrow(refused);
+  expect(() => pageDoor({ port: 0, token, allowOrigins: [origin], ...options })).toThrow(refused);
 });

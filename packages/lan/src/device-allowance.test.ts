@@ -77,6 +77,21 @@ test("[LAN-12] a device that sends too fast is read more slowly, and goes on lat
   expect(flood.send(frame, 10 * most)).toBeLessThanOrEqual(inASecond + 2);
 });
 
+test("[LAN-12] what it owes it owes on its next connection, too", () => {
+  const { time, counters, connect } = bench();
+  const frame = new Uint8Array(256 * 1024).fill(FrameType.push);
+  const most = lanLimits.deviceBytesBurst / frame.length;
+  let read = 0;
+  for (let round = 0; round < 20; round++) read += connect().send(frame, 10 * most);
+  // Each connection is read until it owes, and each of them began with nothing to spare.
+  expect(read).toBeLessThanOrEqual(most + 2 + 20);
+  const small = Uint8Array.of(FrameType.push);
+  time.advance(60_000);
+  for (let round = 0; round < 20; round++) connect().send(small, lanLimits.deviceFramesBurst);
+  expect(connect().send(small, lanLimits.deviceFramesBurst)).toBeLessThan(100);
+  expect(counters.readsPaused).toBeGreaterThan(20);
+});
+
 test("[LAN-12] what it asks for is counted over all of its connections, and too much ends them", () => {
   const { counters, connect } = bench();
   const [first, second] = [connect(), connect()];

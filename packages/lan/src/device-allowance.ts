@@ -6,34 +6,39 @@ import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
 
 /**
- * What a paired device may cost, over all of its connections. It is trusted with documents, and not with
- * this machine: it may be lost, or run what its owner did not mean.
+ * What a paired device may cost, over all of its connections, one after the other too: what it owes does not
+ * end with the connection that made the debt. It is trusted with documents, and not with this machine: it
+ * may be lost, or run what its owner did not mean.
  */
 export class DeviceAllowance {
   readonly #environment: Pick<Environment, "clock" | "scheduler">;
   readonly #counters: LanCounters;
+  readonly #bytes: TokenBucket;
+  readonly #frames: TokenBucket;
   readonly #asks: TokenBucket;
   readonly #documents: TokenBucket;
 
   constructor(environment: Pick<Environment, "clock" | "scheduler">, counters: LanCounters) {
     this.#environment = environment;
     this.#counters = counters;
-    const { deviceAsksPerSecond, deviceAsksBurst, deviceDocumentsPerHour } = lanLimits;
     const nowMs = environment.clock.monotonicMs();
-    this.#asks = new TokenBucket({ perSecond: deviceAsksPerSecond, burst: deviceAsksBurst }, nowMs);
-    const documents = { perSecond: deviceDocumentsPerHour / 3_600, burst: deviceDocumentsPerHour };
-    this.#documents = new TokenBucket(documents, nowMs);
+    const newBucket = (perSecond: number, burst: number) => {
+      return new TokenBucket({ perSecond, burst }, nowMs);
+    };
+    this.#bytes = newBucket(lanLimits.deviceBytesPerSecond, lanLimits.deviceBytesBurst);
+    this.#frames = newBucket(lanLimits.deviceFramesPerSecond, lanLimits.deviceFramesBurst);
+    this.#asks = newBucket(lanLimits.deviceAsksPerSecond, lanLimits.deviceAsksBurst);
+    const { deviceDocumentsPerHour: perHour } = lanLimits;
+    this.#documents = newBucket(perHour / 3_600, perHour);
   }
 
   /** The same connection, read no faster than the device may send. */
   meter(connection: Connection): Connection {
-    const { deviceBytesPerSecond, deviceBytesBurst } = lanLimits;
-    const { deviceFramesPerSecond, deviceFramesBurst } = lanLimits;
     return new PeerMeter(connection, {
       environment: this.#environment,
       rates: {
-        bytes: { perSecond: deviceBytesPerSecond, burst: deviceBytesBurst },
-        frames: { perSecond: deviceFramesPerSecond, burst: deviceFramesBurst },
+        bytes: this.#bytes,
+        frames: this.#frames,
         debtMsMax: lanLimits.deviceDebtMsMax,
       },
       asks: {

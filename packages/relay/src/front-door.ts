@@ -51,6 +51,11 @@ export interface FrontDoorOptions {
   readonly onKnock: (knock: Knock) => void;
   /** A page of an origin that may not come in; where nobody answers it, it gets 403. */
   readonly onForeignPage?: ((knock: Knock) => void) | undefined;
+  /**
+   * Whether a request to come in shows what it takes. Where this is given, those that do not share bounds of
+   * their own at each address: strangers at the address of somebody who is known use up nothing of theirs.
+   */
+  readonly isKnown?: ((request: IncomingMessage) => boolean) | undefined;
 }
 
 /** Pages are fetched over a few sockets beside the WebSocket, so a browser needs more than one each. */
@@ -115,14 +120,15 @@ export class FrontDoor {
 
   /** What holds for every connection to be, over whatever it comes. `leave` is to be called at its end. */
   admit(request: IncomingMessage): Refusal | (Stranger & { readonly leave: () => void }) {
-    const { addresses, environment, isDraining, limits } = this.#options;
+    const { addresses, environment, isDraining, isKnown = () => true, limits } = this.#options;
     const id = ++this.#knocks;
     if (isDraining()) return { status: 503 };
     if (request.rawHeaders.length / 2 > limits.headersMax) {
       return { status: 431, limit: "headersMax" };
     }
-    const address = this.#boundedAddressOf(request);
-    if (address === undefined) return { address, id, leave: () => undefined };
+    const place = this.#boundedAddressOf(request);
+    if (place === undefined) return { address: undefined, id, leave: () => undefined };
+    const address = isKnown(request) ? place : `${place} unknown`;
     const limit = addresses.enter(address, environment.clock.monotonicMs());
     if (limit) return { status: limit === "addressesMax" ? 503 : 429, limit };
     return { address, id, leave: () => addresses.leave(address) };

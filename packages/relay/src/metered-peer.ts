@@ -1,5 +1,5 @@
 import type { Environment } from "@heddle/core";
-import { PeerMeter, type PeerRateName } from "@heddle/replica";
+import { PeerMeter, TokenBucket, type PeerRateName, type Rate } from "@heddle/replica";
 import type { Connection } from "@heddle/sync";
 
 import type { AddressBook } from "./address-book.ts";
@@ -24,11 +24,12 @@ const limitOf: Readonly<Record<PeerRateName, RelayLimit>> = {
 /** The connection of a stranger, held to the rates of a relay: asks count for all of an address. */
 export function meteredPeer(connection: Connection, options: MeteredPeerOptions): PeerMeter {
   const { environment, limits, counters, addresses, address } = options;
+  const newBucket = (rate: Rate) => new TokenBucket(rate, environment.clock.monotonicMs());
   return new PeerMeter(connection, {
     environment,
     rates: {
-      bytes: { perSecond: limits.peerBytesPerSecond, burst: limits.peerBytesBurst },
-      frames: { perSecond: limits.peerFramesPerSecond, burst: limits.peerFramesBurst },
+      bytes: newBucket({ perSecond: limits.peerBytesPerSecond, burst: limits.peerBytesBurst }),
+      frames: newBucket({ perSecond: limits.peerFramesPerSecond, burst: limits.peerFramesBurst }),
       debtMsMax: limits.rateDebtMsMax,
     },
     asks: {

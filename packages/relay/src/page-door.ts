@@ -4,6 +4,7 @@ import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import type { PeerGround, PeerSource, RunningPeerSource } from "@heddle/replica";
 
 import { AddressBook } from "./address-book.ts";
+import { isOriginAllowed, isTokenRight, readToken } from "./admission.ts";
 import { FrontDoor } from "./front-door.ts";
 import { listenOn, urlOf } from "./listen-on.ts";
 import { PeerDoor } from "./peer-door.ts";
@@ -14,7 +15,7 @@ import { defaultRelayLimits } from "./relay-limits.ts";
 export interface PageDoorOptions {
   /** Of this machine; 0 takes a free one. */
   readonly port: number;
-  /** Pages send it as `?token=`. */
+  /** Pages send it as `?token=`: {@link pageTokenCharacters}, which nobody guesses. */
   readonly token: string;
   /** Origins of the pages that may connect, e.g. `https://notes.example`; each by its name. */
   readonly allowOrigins: readonly string[];
@@ -36,15 +37,20 @@ export interface PageDoor extends PeerSource {
   readonly status: PageDoorStatus;
 }
 
+/** Least and most characters of a token of pages. */
+export const pageTokenCharacters = { min: 16, max: 256 } as const;
+
 /** Pages cannot be reached from another machine. */
 const host = "127.0.0.1";
 
 /**
  * Lets browser pages of this machine speak `heddle.1` with the replica, and through it with everybody it
  * knows. A browser page reaches no LAN by itself. It has to come from a listed origin **and** to know the
- * token: any page of the web can dial this port, and any program of this machine can claim any origin.
+ * token: any page of the web can dial this port. Of a program of this machine the token alone is asked, as it
+ * can claim any origin. Whoever lacks one of them uses up nothing of what those may do who come in.
  *
- * @throws HeddleError `HEDDLE_CONFIG_INVALID` when no origin is listed, one is none, or there is no token.
+ * @throws HeddleError `HEDDLE_CONFIG_INVALID` when no origin is listed, one is none, or the token is one that
+ * could be guessed, or is too long for an address.
  */
 export function pageDoor(options: PageDoorOptions): PageDoor {
   assertDecided(options);
@@ -91,6 +97,8 @@ class LoopbackDoor implements PageDoor {
         if (PeerDoor.isFor(knock)) door.open(knock);
         else front.refuse(knock.socket, 426);
       },
+      isKnown: (request) =>
+        isOriginAllowed(request.headers.origin, access) && isTokenRight(readToken(request), access),
       onForeignPage: (knock) => door.turnAway(knock, "pages of this origin are not let in"),
     });
     const door = new PeerDoor({
@@ -120,7 +128,12 @@ class LoopbackDoor implements PageDoor {
 }
 
 function assertDecided({ token, allowOrigins }: PageDoorOptions): void {
-  if (token === "") throw invalid("pages need a token");
+  const { min, max } = pageTokenCharacters;
+  if (token.length < min || token.length > max) {
+    throw invalid(
+      `the token of pages needs ${min} to ${max} characters: others could guess a short one`,
+    );
+  }
   if (allowOrigins.length === 0) {
     throw invalid("name the pages that may connect: --allow-origin https://notes.example");
   }

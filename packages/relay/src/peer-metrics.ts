@@ -53,6 +53,7 @@ const lanEvents = [
   "socketsDropped",
   "requestsRefused",
   "wrongDevices",
+  "storesRefused",
   "revokedClosed",
   "readsPaused",
   "quotaClosed",

@@ -1,15 +1,15 @@
 import { HeddleErrorCode, type Environment } from "@heddle/core";
 import { FrameType, type Connection, type ConnectionHandlers } from "@heddle/sync";
 
-import { TokenBucket, type Rate } from "../token-bucket.ts";
+import type { TokenBucket } from "../token-bucket.ts";
 
 /** What a metered connection was over; "debt" for one that was closed for it. */
 export type PeerRateName = "bytes" | "frames" | "asks" | "debt";
 
-/** What one connection may bring. */
+/** What may be brought: by one connection, or by all that share the buckets. */
 export interface PeerRates {
-  readonly bytes: Rate;
-  readonly frames: Rate;
+  readonly bytes: TokenBucket;
+  readonly frames: TokenBucket;
   /** Whoever owes more time than this is told to come back later. */
   readonly debtMsMax: number;
 }
@@ -52,23 +52,19 @@ interface Debt {
 }
 
 /**
- * A connection whose peer is held to its rates: bytes and frames of this connection, asks of all that count with it.
+ * A connection whose peer is held to its rates: bytes, frames and asks, of all connections that count with it.
  * Over a rate it is not read from until the rate has caught up, so the sender is slowed down and loses
  * nothing; who owes more than `debtMsMax` is told to come back later.
  */
 export class PeerMeter implements Connection {
   readonly #connection: Connection;
   readonly #options: PeerMeterOptions;
-  readonly #bytes: TokenBucket;
-  readonly #frames: TokenBucket;
   #isPausedByHost = false;
   #cancelDebt: (() => void) | undefined;
 
   constructor(connection: Connection, options: PeerMeterOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#bytes = new TokenBucket(options.rates.bytes, this.#nowMs);
-    this.#frames = new TokenBucket(options.rates.frames, this.#nowMs);
   }
 
   get bufferedBytes(): number {
@@ -118,10 +114,11 @@ export class PeerMeter implements Connection {
 
   #charge(bytes: Uint8Array): void {
     const nowMs = this.#nowMs;
-    this.#bytes.take(bytes.length, nowMs);
-    this.#frames.take(1, nowMs);
+    const { rates, asks: budget } = this.#options;
+    rates.bytes.take(bytes.length, nowMs);
+    rates.frames.take(1, nowMs);
     const cost = asks.get(bytes[0]!) ?? 0;
-    if (cost > 0) this.#options.asks.charge(cost, nowMs);
+    if (cost > 0) budget.charge(cost, nowMs);
     this.#settle(this.#debt(nowMs));
   }
 
@@ -141,10 +138,11 @@ export class PeerMeter implements Connection {
   }
 
   #debt(nowMs: number): Debt {
+    const { rates, asks: budget } = this.#options;
     const debts: readonly Debt[] = [
-      { ms: this.#bytes.debtMs(nowMs), rate: "bytes" },
-      { ms: this.#frames.debtMs(nowMs), rate: "frames" },
-      { ms: this.#options.asks.debtMs(nowMs), rate: "asks" },
+      { ms: rates.bytes.debtMs(nowMs), rate: "bytes" },
+      { ms: rates.frames.debtMs(nowMs), rate: "frames" },
+      { ms: budget.debtMs(nowMs), rate: "asks" },
     ];
     return debts.reduce((most, debt) => (debt.ms > most.ms ? debt : most));
   }
