@@ -1,4 +1,6 @@
-import { cp, rm } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
+import { cp, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
 
 import { documentIdOf, openSpaceId, parseDocumentName, type Environment } from "@heddle/core";
 import { PairedDevices, lanFolders, type Lan, type PairedDevice } from "@heddle/lan";
@@ -161,4 +163,31 @@ test("[WIR-20, LAN-13] a copy that runs beside its original is the same device, 
   await Promise.all(lists.map((list, index) => list.write(`by ${index}`)));
   await agree([atAda, ...lists], ["before", "by 0", "by 1"]);
   expect(ada.replica.peers!.counters.forks).toBe(0);
+});
+
+test("[LAN-3] a paired device that claims the store of another one is refused, and the other one goes on", async () => {
+  const ada = await site.open("ada");
+  const bo = await site.open("bo", { addresses: [ada.address] });
+  await pair(ada, bo);
+  const atAda = await listOf(ada);
+  await connected(bo);
+  await bo.close();
+  // The store of Bo, with a key of its own, and a later incarnation.
+  await cp(bo.folder, site.folderOf("mallory"), { recursive: true });
+  await rm(path.join(site.folderOf("mallory"), "lan"), { recursive: true });
+  const key = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+  await writeFile(site.keyFileOf("mallory"), key);
+  const mallory = await site.open("mallory", { addresses: [ada.address] });
+  await pair(ada, mallory);
+  const { counters } = ada.neighbours;
+  await until(() => counters.storesRefused > 0, "the claim is refused", 60_000);
+  await (await listOf(mallory)).write("in the name of Bo's store");
+  const again = await site.open("bo", { addresses: [ada.address] });
+  const nowBo = await listOf(again);
+  await nowBo.write("from Bo");
+  await agree([atAda, nowBo], ["from Bo"]);
+  // Whoever is trusted no more has nothing: its disk may come back with another key.
+  await ada.neighbours.revoke(again.neighbours.identity!.fingerprint);
+  mallory.replica.peers!.retryNow();
+  await connected(mallory);
 });

@@ -31,10 +31,12 @@ export function fingerprintOf(publicKey: KeyObject): Fingerprint {
   return createHash("sha256").update(spkiOf(publicKey)).digest("hex");
 }
 
-/** The fingerprint of an Ed25519 key as it stands in HELLO. */
+/** The fingerprint of an Ed25519 key as it stands in HELLO; any 32 bytes have one. */
 export function fingerprintOfRaw(publicKey: Uint8Array): Fingerprint {
-  const x = Buffer.from(publicKey).toString("base64url");
-  return fingerprintOf(createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }));
+  const bits = der(DerTag.bitString, Uint8Array.of(0), publicKey);
+  return createHash("sha256")
+    .update(der(DerTag.sequence, ed25519, bits))
+    .digest("hex");
 }
 
 export function isFingerprint(text: unknown): text is Fingerprint {

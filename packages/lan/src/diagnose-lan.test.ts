@@ -169,6 +169,7 @@ test("[LAN-10] names a port that another program has, and knows its own", async 
     scheduler: site.scheduler,
     counters: newLanCounters(),
     port: 0,
+    admitStore: () => true,
     onConnection: ignore,
   });
   const running = of(await diagnose({ port: own.port }), "port");

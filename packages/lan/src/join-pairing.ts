@@ -7,7 +7,7 @@ import { nameFrom } from "./device-name.ts";
 import { lanLimits } from "./lan-limits.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import { readCard, writeCard } from "./pairing-card.ts";
-import { PairingChannel, pairingTls } from "./pairing-channel.ts";
+import { PairingChannel, pairingTls, PairingWord } from "./pairing-channel.ts";
 import { pairingFailed } from "./pairing-failed.ts";
 import { pairingIdentity, parsePairingLink, type PairingLink } from "./pairing-link.ts";
 import { answerInvitation } from "./space-invitation.ts";
@@ -18,6 +18,8 @@ import type { PairingParty } from "./start-pairing.ts";
  *
  * @throws HeddleError `HEDDLE_PAIRING_FAILED` when the link is damaged, expired, used or wrong, the other device
  * is not there, or it is of another space; as `prepareSpace`: then nobody is trusted who was not trusted before.
+ * `HEDDLE_PAIRING_FAILED`, too, when the other device is lost before its last word: this side has finished then
+ * and trusts it, and whether it trusts this one only it can say.
  */
 export async function joinPairing(link: string, party: PairingParty): Promise<PairedDevice> {
   const parsed = parsePairingLink(link);
@@ -83,31 +85,54 @@ async function exchange(
   link: PairingLink,
   party: PairingParty,
 ): Promise<PairedDevice> {
-  const { identity, name, paired, environment } = party;
+  const { paired } = party;
   let before: PairedDevice | undefined;
   let device: PairedDevice | undefined;
+  let isDone = false;
   try {
-    const binding = channel.secretFor("pair");
-    channel.write(writeCard(identity, nameFrom(name), { role: "guest", binding }));
-    const card = readCard(await channel.read(), { role: "host", binding });
-    if (card?.fingerprint !== link.fingerprint) {
-      throw pairingFailed("another device answered than the link is of");
-    }
-    const takePart = await answerInvitation(card.genesis, party);
-    before = paired.all.find(({ fingerprint }) => fingerprint === card.fingerprint);
-    const tagKey = channel.secretFor("tags").toString("hex");
-    const { fingerprint, key, name: shown } = card;
-    device = { fingerprint, key, name: shown, tagKey, pairedMs: environment.clock.nowMs() };
+    const { takePart, host } = await meetHost(channel, link, party);
+    before = paired.all.find(({ fingerprint }) => fingerprint === host.fingerprint);
+    device = host;
     await paired.add(device);
-    channel.write("kept");
-    if ((await channel.read()) !== "kept") throw pairingFailed("the other device refused");
-    channel.end();
     await takePart?.();
+    // From here on the host may trust this device: it is taken back only when the host says that it does not.
+    channel.write(PairingWord.kept);
+    isDone = true;
+    isDone = (await lastWord(channel)) !== PairingWord.refused;
+    if (!isDone) throw pairingFailed("the other device refused");
+    channel.end();
     return device;
   } catch (error) {
     channel.destroy();
     // As it was: half a pairing is none.
-    if (device) await (before ? paired.add(before) : paired.remove(device.fingerprint));
+    if (device && !isDone) await (before ? paired.add(before) : paired.remove(device.fingerprint));
     throw isHeddleError(error) ? error : pairingFailed("the pairing failed", error);
+  }
+}
+
+/** Cards both ways: who the host is, and how this device takes part in its space. */
+async function meetHost(channel: PairingChannel, link: PairingLink, party: PairingParty) {
+  const { identity, name, environment } = party;
+  const binding = channel.secretFor("pair");
+  channel.write(writeCard(identity, nameFrom(name), { role: "guest", binding }));
+  const card = readCard(await channel.read(), { role: "host", binding });
+  if (card?.fingerprint !== link.fingerprint) {
+    throw pairingFailed("another device answered than the link is of");
+  }
+  const takePart = await answerInvitation(card.genesis, party);
+  const tagKey = channel.secretFor("tags").toString("hex");
+  const { fingerprint, key, name: shown } = card;
+  const pairedMs = environment.clock.nowMs();
+  const host: PairedDevice = { fingerprint, key, name: shown, tagKey, pairedMs };
+  return { takePart, host };
+}
+
+async function lastWord(channel: PairingChannel): Promise<string> {
+  try {
+    return await channel.read();
+  } catch (cause) {
+    const message =
+      "the other device was lost before it said that it trusts this one: ask heddle peers there, or pair again";
+    throw pairingFailed(message, cause);
   }
 }

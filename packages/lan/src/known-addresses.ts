@@ -1,31 +1,24 @@
-import { readFileSync } from "node:fs";
-
-import { replaceFile } from "@heddle/replica/node";
-
 import { addressText, parseAddress, type LanAddress } from "./address.ts";
-import { isFingerprint, type Fingerprint } from "./device-identity.ts";
+import type { Fingerprint } from "./device-identity.ts";
+import { DeviceNotes } from "./device-notes.ts";
 import { lanLimits } from "./lan-limits.ts";
-
-const format = "heddle-addresses/1";
-const fileBytesMax = 64 * 1024;
 
 /**
  * Where devices were found, the best place first. What was reached is remembered over restarts; what was
  * only announced is not. All of it is hints: losing them costs a search.
  */
 export class KnownAddresses {
-  readonly #file: string;
+  readonly #notes: DeviceNotes<LanAddress>;
   readonly #fixed: readonly LanAddress[];
   readonly #byDevice = new Map<Fingerprint, readonly LanAddress[]>();
   readonly #reached = new Map<Fingerprint, LanAddress>();
-  #writing: Promise<void> = Promise.resolve();
-  #failures = 0;
 
   /** @param fixed given by the application: tried for every device, as nobody said whose they are. */
   constructor(file: string, fixed: readonly LanAddress[]) {
-    this.#file = file;
+    const format = "heddle-addresses/1";
+    this.#notes = new DeviceNotes({ file, format, field: "addresses", parse: addressIn });
     this.#fixed = fixed;
-    for (const [device, address] of readReached(file)) {
+    for (const [device, address] of this.#notes.read()) {
       this.#reached.set(device, address);
       this.#byDevice.set(device, [address]);
     }
@@ -33,7 +26,7 @@ export class KnownAddresses {
 
   /** How often they could not be written down. */
   get failures(): number {
-    return this.#failures;
+    return this.#notes.failures;
   }
 
   of(device: Fingerprint): readonly LanAddress[] {
@@ -56,7 +49,8 @@ export class KnownAddresses {
     const before = this.#reached.get(device);
     if (before && addressText(before) === addressText(address)) return;
     this.#reached.set(device, address);
-    this.#write();
+    // A search finds again what is not kept.
+    this.#notes.write([...this.#reached].map(([other, at]) => [other, addressText(at)]));
   }
 
   /** Somebody said goodbye in its name: tried last from now on, and tried. */
@@ -81,7 +75,7 @@ export class KnownAddresses {
 
   /** Resolves when what is remembered is written down. */
   flush(): Promise<void> {
-    return this.#writing;
+    return this.#notes.flush();
   }
 
   #put(device: Fingerprint, address: LanAddress): void {
@@ -94,37 +88,10 @@ export class KnownAddresses {
     const others = [...this.#reached].filter(([other]) => other !== device);
     return others.map(([, address]) => addressText(address));
   }
-
-  #write(): void {
-    const addresses = Object.fromEntries(
-      [...this.#reached].slice(-lanLimits.pairedMax).map(([device, address]) => {
-        return [device, addressText(address)];
-      }),
-    );
-    const text = `${JSON.stringify({ format, addresses }, undefined, 2)}\n`;
-    this.#writing = this.#writing
-      .then(() => replaceFile(this.#file, text))
-      .catch(() => {
-        // A search finds them again.
-        this.#failures++;
-      });
-  }
 }
 
-/** Nothing for a file that is missing or damaged: these are hints. */
-function readReached(file: string): readonly (readonly [Fingerprint, LanAddress])[] {
-  try {
-    const text = readFileSync(file, "utf8");
-    if (text.length > fileBytesMax) return [];
-    const { format: given, addresses } = JSON.parse(text) as Record<string, unknown>;
-    if (given !== format || typeof addresses !== "object" || addresses === null) return [];
-    return Object.entries(addresses).flatMap(([device, value]) => {
-      const address = typeof value === "string" ? parseAddress(value) : undefined;
-      return isFingerprint(device) && address ? [[device, address] as const] : [];
-    });
-  } catch {
-    return []; // Missing, or not JSON: as if nobody had been met.
-  }
+function addressIn(value: unknown): LanAddress | undefined {
+  return typeof value === "string" ? parseAddress(value) : undefined;
 }
 
 function uniqueOf(addresses: readonly LanAddress[]): readonly LanAddress[] {

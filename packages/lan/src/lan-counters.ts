@@ -13,6 +13,8 @@ export interface LanCounters {
   requestsRefused: number;
   /** An address led to another device than it was to lead to. */
   wrongDevices: number;
+  /** Greetings of paired devices that name a store of this device, or of another paired one. */
+  storesRefused: number;
   /** Connections that were closed because their device is no longer paired. */
   revokedClosed: number;
   /** Times that a paired device was read more slowly, because it sends or asks too fast. */
@@ -40,6 +42,7 @@ export function newLanCounters(): LanCounters {
     socketsDropped: 0,
     requestsRefused: 0,
     wrongDevices: 0,
+    storesRefused: 0,
     revokedClosed: 0,
     readsPaused: 0,
     quotaClosed: 0,

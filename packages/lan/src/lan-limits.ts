@@ -16,13 +16,15 @@ export const lanLimits = {
   dialAddressMsMax: 2_500,
   /** Addresses that are kept of one device, and tried by one dial. */
   addressesPerDeviceMax: 4,
+  /** Stores that one device may have spoken for: it was repaired, or its key was copied. */
+  storesPerDeviceMax: 4,
 
-  /** What one connection of a paired device may bring: several times what a relay takes of a stranger. */
+  /** What a paired device may bring, over all of its connections: several times what a relay takes of a stranger. */
   deviceBytesPerSecond: 32 * 1024 * 1024,
   deviceBytesBurst: 256 * 1024 * 1024,
   deviceFramesPerSecond: 10_000,
   deviceFramesBurst: 200_000,
-  /** Frames that make this device look at its disk, of all connections of the other one. */
+  /** Frames that make this device look at its disk. */
   deviceAsksPerSecond: 5_000,
   /** 100,000 documents that are compared one by one, and more. */
   deviceAsksBurst: 400_000,

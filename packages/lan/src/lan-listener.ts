@@ -15,7 +15,7 @@ import {
 } from "@heddle/sync";
 import { WebSocketServer } from "ws";
 
-import { BoundConnection } from "./bound-connection.ts";
+import { BoundConnection, type AdmitStore } from "./bound-connection.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
@@ -34,6 +34,7 @@ export interface LanListenerOptions extends Pick<ConnectionOfOptions, "limits" |
   readonly port: number;
   /** From the first byte to a request to upgrade. */
   readonly handshakeMsMax?: number;
+  readonly admitStore: AdmitStore;
   readonly onConnection: (connection: Connection, device: PairedDevice) => void;
 }
 
@@ -157,7 +158,8 @@ export class LanListener {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { paired, counters, scheduler, limits, silenceMs, onConnection } = this.#options;
+    const { paired, counters, scheduler, limits, silenceMs } = this.#options;
+    const { admitStore, onConnection } = this.#options;
     const shown = socket instanceof TLSSocket ? shownDevice(socket) : undefined;
     const device = paired.trusted(shown?.fingerprint);
     if (shown === undefined || device === undefined) {
@@ -169,7 +171,8 @@ export class LanListener {
       this.#settle(keyOf(socket as TLSSocket));
       counters.accepted++;
       const options = { scheduler, ...(limits && { limits }), ...(silenceMs && { silenceMs }) };
-      onConnection(new BoundConnection(connectionOf(webSocket, options), shown), device);
+      const connection = connectionOf(webSocket, options);
+      onConnection(new BoundConnection(connection, shown, admitStore), device);
     });
   }
 

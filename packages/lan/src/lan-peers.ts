@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-
 import { HeddleErrorCode, type Environment, type HeddleError } from "@heddle/core";
 import {
   PeerSet,
@@ -9,14 +7,15 @@ import {
   type RunningPeerSource,
   type SpaceGround,
 } from "@heddle/replica";
-import type { Connection, Discovery, PeerKey, RunningDiscovery, Sighting } from "@heddle/sync";
+import type { Connection, Discovery, PeerKey, Sighting } from "@heddle/sync";
 
 import { addressText } from "./address.ts";
-import { announcedBy, announcedText } from "./announcement-tags.ts";
+import { announcedBy } from "./announcement-tags.ts";
 import { BoundConnection } from "./bound-connection.ts";
 import { DeviceAllowance } from "./device-allowance.ts";
 import { shortFingerprint, type DeviceIdentity, type Fingerprint } from "./device-identity.ts";
 import type { KnownAddresses } from "./known-addresses.ts";
+import { LanAnnouncer } from "./lan-announcer.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
 import { LanListener } from "./lan-listener.ts";
@@ -26,6 +25,7 @@ import { localAddresses, plainAddress } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 import { SpaceTrust } from "./space-trust.ts";
+import type { StoreClaims } from "./store-claims.ts";
 
 export interface LanPeersOptions {
   readonly host: PeerHost;
@@ -33,6 +33,7 @@ export interface LanPeersOptions {
   readonly identity: DeviceIdentity;
   readonly paired: PairedDevices;
   readonly addresses: KnownAddresses;
+  readonly stores: StoreClaims;
   readonly counters: LanCounters;
   /** Undefined: only addresses that are known are tried. */
   readonly discovery: Discovery | undefined;
@@ -53,9 +54,8 @@ const silenceMs = 15_000;
 export class LanPeers implements RunningPeerSource {
   readonly #options: LanPeersOptions;
   readonly #peers = new Map<Fingerprint, LanPeer>();
+  readonly #announcer: LanAnnouncer;
   #listener: LanListener | undefined;
-  #discovery: RunningDiscovery | undefined;
-  #trouble: HeddleError | undefined;
   #network = interfaceStamp();
   #searchedMs = 0;
   #cancelWatch: (() => void) | undefined;
@@ -65,13 +65,21 @@ export class LanPeers implements RunningPeerSource {
 
   private constructor(options: LanPeersOptions) {
     this.#options = options;
-    this.#searchedMs = options.environment.clock.monotonicMs();
+    const { discovery, identity, environment } = options;
+    this.#searchedMs = environment.clock.monotonicMs();
+    this.#announcer = new LanAnnouncer({
+      discovery,
+      identity,
+      logger: environment.logger,
+      onSeen: (sighting) => this.#seen(sighting),
+      onGone: (gone) => this.#gone(gone),
+    });
   }
 
   /** @throws HeddleError `HEDDLE_CONFIG_INVALID` when nobody can listen there. */
   static async start(options: LanPeersOptions): Promise<LanPeers> {
     const peers = new LanPeers(options);
-    const { identity, paired, counters, environment, port, listenHost } = options;
+    const { identity, paired, stores, counters, environment, port, listenHost } = options;
     peers.#listener = await LanListener.start({
       identity,
       paired,
@@ -80,6 +88,7 @@ export class LanPeers implements RunningPeerSource {
       silenceMs,
       host: listenHost,
       scheduler: environment.scheduler,
+      admitStore: (device, store) => stores.admit(device, store),
       onConnection: (connection, device) => peers.#accept(connection, device),
     });
     const { space } = options;
@@ -99,7 +108,7 @@ export class LanPeers implements RunningPeerSource {
 
   /** Why nobody can be looked for, if it is so. */
   get trouble(): HeddleError | undefined {
-    return this.#trouble;
+    return this.#announcer.trouble;
   }
 
   get view(): readonly LanPeerView[] {
@@ -130,7 +139,7 @@ export class LanPeers implements RunningPeerSource {
 
   retryNow(): void {
     for (const { dialer } of this.#peers.values()) dialer?.retryNow();
-    this.#discovery?.search();
+    this.#announcer.search();
   }
 
   /** Somebody paired or revoked a device: looked at now, and not at the next second. */
@@ -146,9 +155,10 @@ export class LanPeers implements RunningPeerSource {
     this.#cancelWatch?.();
     await this.#trust?.stop();
     for (const peer of this.#peers.values()) this.#letGo(peer, HeddleErrorCode.sessionClosed);
-    await this.#discovery?.stop();
+    await this.#announcer.stop();
     await this.#listener?.close();
-    await this.#options.addresses.flush();
+    const { addresses, stores } = this.#options;
+    await Promise.all([addresses.flush(), stores.flush()]);
   }
 
   #watch(): void {
@@ -169,7 +179,7 @@ export class LanPeers implements RunningPeerSource {
     const isAnybodyMissing = [...this.#peers.values()].some(({ open }) => open.length === 0);
     if (!isAnybodyMissing || nowMs - this.#searchedMs < lanLimits.searchMs) return;
     this.#searchedMs = nowMs;
-    this.#discovery?.search();
+    this.#announcer.search();
   }
 
   /** What went over an address that is gone is over, although no socket says so. */
@@ -199,33 +209,8 @@ export class LanPeers implements RunningPeerSource {
     this.#trust?.review();
   }
 
-  /** Another name and other tags each time: nobody can follow a device over days. */
   #announce(): void {
-    const { discovery, identity, paired } = this.#options;
-    const before = this.#discovery;
-    this.#discovery = undefined;
-    this.#trouble = undefined;
-    before?.stop().catch((cause: unknown) => this.#fell(cause));
-    const trusted = paired.allTrusted;
-    if (discovery === undefined || trusted.length === 0 || this.#isStopped) return;
-    const nonce = randomBytes(8).toString("hex");
-    const instance = randomBytes(8).toString("hex");
-    const text = announcedText(identity, trusted, nonce);
-    const announcement = { instance, port: this.port, text };
-    const running = discovery.start(announcement, {
-      onSeen: (sighting) => this.#seen(sighting),
-      onGone: (gone) => this.#gone(gone),
-      onTrouble: (error) => {
-        this.#trouble = error;
-        this.#fell(error);
-      },
-    });
-    this.#discovery = running;
-  }
-
-  #fell(error: unknown): void {
-    const { cause } = error as { readonly cause?: { readonly code?: string } };
-    this.#options.environment.logger.warn("lan.discovery_failed", { code: cause?.code });
+    if (!this.#isStopped) this.#announcer.announce(this.port, this.#options.paired.allTrusted);
   }
 
   #seen({ instance, host, port, text }: Sighting): void {
@@ -292,12 +277,14 @@ export class LanPeers implements RunningPeerSource {
 
   #dial(peer: LanPeer): void {
     const { host, environment, identity, paired, addresses, counters, onChange } = this.#options;
+    const { stores } = this.#options;
     const { fingerprint } = peer.device;
     const transport = lanTransport({
       identity,
       counters,
       silenceMs,
       expected: fingerprint,
+      admitStore: (device, store) => stores.admit(device, store),
       isTrusted: () => paired.trusted(fingerprint) !== undefined,
       addresses: () => addresses.of(fingerprint).slice(0, lanLimits.addressesPerDeviceMax),
       scheduler: environment.scheduler,

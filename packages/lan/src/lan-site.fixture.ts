@@ -42,11 +42,12 @@ export class LanSite {
   #listener: LanListener | undefined;
 
   static async open(
-    settings: Pick<LanListenerOptions, "silenceMs" | "handshakeMsMax"> = {},
+    settings: Partial<Pick<LanListenerOptions, "silenceMs" | "handshakeMsMax" | "admitStore">> = {},
   ): Promise<LanSite> {
     const site = new LanSite();
     await site.paired.add(pairedWith(site.guest));
     site.#listener = await LanListener.start({
+      admitStore: () => true,
       ...settings,
       identity: site.host,
       paired: site.paired,
@@ -75,6 +76,7 @@ export class LanSite {
       addresses: () => [{ host: "127.0.0.1", port: this.port }],
       scheduler: this.scheduler,
       counters: this.counters,
+      admitStore: () => true,
       ...options,
     });
   }

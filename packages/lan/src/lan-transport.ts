@@ -15,7 +15,7 @@ import {
 import { WebSocket } from "ws";
 
 import { addressText, type LanAddress } from "./address.ts";
-import { BoundConnection } from "./bound-connection.ts";
+import { BoundConnection, type AdmitStore } from "./bound-connection.ts";
 import type { DeviceIdentity, Fingerprint } from "./device-identity.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
@@ -31,6 +31,7 @@ export interface LanTransportOptions extends Pick<ConnectionOfOptions, "limits" 
   readonly addresses: () => readonly LanAddress[];
   readonly scheduler: Scheduler;
   readonly counters: LanCounters;
+  readonly admitStore: AdmitStore;
   /** An address led to another device, or to nobody who speaks like one. */
   readonly onWrongDevice?: (address: LanAddress, shown: Fingerprint | undefined) => void;
   readonly onReached?: (address: LanAddress) => void;
@@ -124,7 +125,7 @@ function upgrade(
   { socket, shown, address }: Secured,
   outcome: DialOutcome<Connection>,
 ): WebSocket {
-  const { scheduler, limits, silenceMs, counters } = options;
+  const { scheduler, limits, silenceMs, counters, admitStore } = options;
   const { maxPayload, maxFragments, maxBufferedChunks, perMessageDeflate } = heddleSocketOptions;
   const bounds = { maxPayload, maxFragments, maxBufferedChunks, perMessageDeflate };
   const webSocket = new WebSocket("ws://heddle.invalid/", [subprotocol], {
@@ -135,7 +136,8 @@ function upgrade(
   webSocket.once("open", () => {
     counters.dialed++;
     const settings = { scheduler, ...(limits && { limits }), ...(silenceMs && { silenceMs }) };
-    outcome.opened(new BoundConnection(connectionOf(webSocket, settings), shown));
+    const connection = connectionOf(webSocket, settings);
+    outcome.opened(new BoundConnection(connection, shown, admitStore));
   });
   return webSocket;
 }

@@ -22,6 +22,7 @@ import {
   type PairingParty,
   type StartPairingOptions,
 } from "./start-pairing.ts";
+import { StoreClaims } from "./store-claims.ts";
 
 export interface LanOptions {
   /** What this device calls itself to those that it is paired with; default: the name of the computer. */
@@ -63,7 +64,11 @@ export type LanPairOptions = Pick<StartPairingOptions, "hosts" | "lifeMs" | "rol
 /** Folders of the LAN in a data folder. */
 export function lanFolders(directory: string) {
   const folder = path.join(path.resolve(directory), "lan");
-  return { paired: path.join(folder, "paired"), addresses: path.join(folder, "addresses.json") };
+  return {
+    paired: path.join(folder, "paired"),
+    addresses: path.join(folder, "addresses.json"),
+    stores: path.join(folder, "stores.json"),
+  };
 }
 
 /**
@@ -113,8 +118,10 @@ class LanSource implements Lan {
     this.#space = space;
     const party = await openParty({ directory, deviceKeyFile, environment, name });
     this.#party = { ...party, genesis: space?.members.genesis.bytes };
-    const { clock } = environment;
+    const { clock, logger } = environment;
     const { counters } = this;
+    const { identity, paired } = this.#party;
+    const folders = lanFolders(directory);
     this.#running = await LanPeers.start({
       host,
       environment,
@@ -123,9 +130,16 @@ class LanSource implements Lan {
       port,
       onChange,
       space,
-      identity: this.#party.identity,
-      paired: this.#party.paired,
-      addresses: new KnownAddresses(lanFolders(directory).addresses, this.#fixed),
+      identity,
+      paired,
+      addresses: new KnownAddresses(folders.addresses, this.#fixed),
+      stores: new StoreClaims({
+        file: folders.stores,
+        own: host.storeId,
+        paired,
+        counters,
+        logger,
+      }),
       discovery:
         discovery === false ? undefined : (discovery ?? bonjourDiscovery({ clock, counters })),
     });

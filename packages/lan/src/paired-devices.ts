@@ -7,6 +7,7 @@ import { replaceFile } from "@heddle/replica/node";
 
 import type { Fingerprint } from "./device-identity.ts";
 import { lanLimits } from "./lan-limits.ts";
+import { pairingFailed } from "./pairing-failed.ts";
 import { parsePairedDevice, writePairedDevice, type PairedDevice } from "./paired-device.ts";
 
 const extension = ".json";
@@ -54,12 +55,15 @@ export class PairedDevices {
    * `HEDDLE_STORAGE_IO` when it could not be kept.
    */
   async add(device: PairedDevice): Promise<void> {
-    this.refresh();
-    if (!this.#devices.has(device.fingerprint) && this.#devices.size >= lanLimits.pairedMax) {
-      const message = `${lanLimits.pairedMax} devices are paired: forget one of them first`;
-      throw new HeddleError(HeddleErrorCode.pairingFailed, message);
-    }
+    this.assertRoomFor(device.fingerprint);
     await this.#write(device);
+  }
+
+  /** @throws HeddleError `HEDDLE_PAIRING_FAILED` when there are as many as there may be. */
+  assertRoomFor(fingerprint: Fingerprint): void {
+    this.refresh();
+    if (this.#devices.has(fingerprint) || this.#devices.size < lanLimits.pairedMax) return;
+    throw pairingFailed(`${lanLimits.pairedMax} devices are paired: forget one of them first`);
   }
 
   /**

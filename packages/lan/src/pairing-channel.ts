@@ -12,6 +12,14 @@ export const pairingTls = {
   ciphers: "TLS_AES_128_GCM_SHA256",
 } as const;
 
+/** What the two say after their cards: first the guest, then the host. */
+export const PairingWord = {
+  /** The other device is written down here, and nothing is left to do. */
+  kept: "kept",
+  /** It is not, and will not be. */
+  refused: "refused",
+} as const;
+
 /**
  * Short texts over one TLS connection: two bytes of length, then UTF-8. One deadline for all of it; what
  * is longer than a card, or comes unasked in numbers, ends it.
@@ -53,9 +61,8 @@ export class PairingChannel {
     return text;
   }
 
-  /** What was written is sent first. */
+  /** What was written is sent first; whoever does not hang up then is hung up on at the deadline. */
   end(): void {
-    this.#callOff();
     this.#socket.end();
   }
 

@@ -1,18 +1,27 @@
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connect, createServer } from "node:tls";
 
-import { HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import { nodeEnvironment } from "@heddle/replica/node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { DeviceIdentity } from "./device-identity.ts";
 import { joinPairing } from "./join-pairing.ts";
-import { newFolder, newIdentity } from "./lan-site.fixture.ts";
+import { newFolder, newIdentity, pairedWith } from "./lan-site.fixture.ts";
 import { lanLimits } from "./lan-limits.ts";
+import { writePairedDevice, type PairedDevice } from "./paired-device.ts";
 import { PairedDevices } from "./paired-devices.ts";
-import { pairingTls } from "./pairing-channel.ts";
+import { readCard, writeCard } from "./pairing-card.ts";
+import { PairingChannel, pairingTls } from "./pairing-channel.ts";
 import { pairingIdentity, parsePairingLink, writePairingLink } from "./pairing-link.ts";
-import { startPairing, type Pairing, type PairingParty } from "./start-pairing.ts";
+import {
+  startPairing,
+  type Pairing,
+  type PairingParty,
+  type StartPairingOptions,
+} from "./start-pairing.ts";
 
 // Goal: whoever has the link is paired, once; nobody else is, and nobody is half paired.
 // Method: real pairings over loopback, with everything that can be wrong about a link.
@@ -38,11 +47,15 @@ afterEach(() => {
 });
 
 function party(name: string, identity: DeviceIdentity = newIdentity()): PairingParty {
-  const paired = new PairedDevices(path.join(temporary.folder, identity.fingerprint));
+  const paired = new PairedDevices(pairedFolderOf(identity));
   return { identity, name, paired, environment };
 }
 
-async function begin(options: { readonly lifeMs?: number } = {}): Promise<Pairing> {
+function pairedFolderOf({ fingerprint }: DeviceIdentity): string {
+  return path.join(temporary.folder, fingerprint);
+}
+
+async function begin(options: Partial<StartPairingOptions> = {}): Promise<Pairing> {
   pairing = await startPairing({ ...ada, ...options, hosts: ["127.0.0.1"] });
   return pairing;
 }
@@ -50,6 +63,19 @@ async function begin(options: { readonly lifeMs?: number } = {}): Promise<Pairin
 function trustOf({ paired }: PairingParty): readonly string[] {
   paired.refresh();
   return paired.allTrusted.map(({ name }) => name);
+}
+
+/** Whoever has the link, as far as the card of the host. */
+async function halfWay(link: string): Promise<PairingChannel> {
+  const { secret, addresses } = parsePairingLink(link);
+  const psk = { psk: Buffer.from(secret), identity: pairingIdentity(secret) };
+  const socket = connect({ ...pairingTls, ...addresses[0]!, pskCallback: () => psk });
+  await once(socket, "secureConnect");
+  const channel = new PairingChannel(socket, environment.scheduler);
+  const binding = channel.secretFor("pair");
+  channel.write(writeCard(bo.identity, bo.name, { role: "guest", binding }));
+  expect(readCard(await channel.read(), { role: "host", binding })).toBeDefined();
+  return channel;
 }
 
 describe("a pairing", () => {
@@ -127,10 +153,70 @@ describe("a pairing", () => {
     const socket = connect({ ...pairingTls, ...addresses[0]!, pskCallback: () => psk });
     const text = JSON.stringify({ format: "heddle-pair-card/1", key: "AA", name: "x" });
     const length = Uint8Array.of(0, text.length);
+    socket.resume();
     socket.once("secureConnect", () => socket.write(Buffer.concat([length, Buffer.from(text)])));
     await new Promise((closed) => socket.once("close", closed));
     await outcome;
     expect(trustOf(ada)).toEqual([]);
+  });
+
+  test("[LAN-6] with a guest that is killed before it is done is none", async () => {
+    const { link, done } = await begin();
+    const outcome = expect(done).rejects.toMatchObject(failed);
+    (await halfWay(link)).destroy();
+    await outcome;
+    expect(trustOf(ada)).toEqual([]);
+  });
+
+  test.each([
+    ["before it has written it down", () => Promise.resolve(), []],
+    ["after it has written it down", (add: () => Promise<void>) => add(), ["Bo's laptop"]],
+  ])(
+    "[LAN-6] with a host that is killed %s leaves no device trusted that did not finish",
+    async (_when, write, atAda) => {
+      const { paired } = ada;
+      const killed = async (device: PairedDevice): Promise<void> => {
+        await write(() => PairedDevices.prototype.add.call(paired, device));
+        pairing?.cancel();
+        return new Promise(() => undefined);
+      };
+      const { link, done } = await begin({ paired: Object.assign(paired, { add: killed }) });
+      const outcome = expect(done).rejects.toMatchObject(failed);
+      const lost = { ...failed, message: expect.stringContaining("ask heddle peers there") };
+      await expect(joinPairing(link, bo)).rejects.toMatchObject(lost);
+      await outcome;
+      expect([trustOf(ada), trustOf(bo)]).toEqual([atAda, ["Ada's laptop"]]);
+      ada = { ...ada, paired: new PairedDevices(pairedFolderOf(ada.identity)) };
+      const again = await begin();
+      await Promise.all([joinPairing(again.link, bo), again.done]);
+      expect([trustOf(ada), trustOf(bo)]).toEqual([["Bo's laptop"], ["Ada's laptop"]]);
+    },
+  );
+
+  test("[LAN-6] with a host that cannot keep it is none, for neither side", async () => {
+    const full = new HeddleError(HeddleErrorCode.storageIo, "no room");
+    const { paired } = ada;
+    const { link, done } = await begin({
+      paired: Object.assign(paired, { add: () => Promise.reject(full) }),
+    });
+    const outcome = expect(done).rejects.toBe(full);
+    await expect(joinPairing(link, bo)).rejects.toMatchObject(failed);
+    await outcome;
+    expect([trustOf(ada), trustOf(bo)]).toEqual([[], []]);
+  });
+
+  test("[LAN-6] with a host that has as many as there may be is refused before anything changes", async () => {
+    mkdirSync(pairedFolderOf(ada.identity), { recursive: true });
+    for (let count = 0; count < lanLimits.pairedMax; count++) {
+      const device = pairedWith(newIdentity());
+      const file = path.join(pairedFolderOf(ada.identity), `${device.fingerprint}.json`);
+      writeFileSync(file, writePairedDevice(device));
+    }
+    const { link, done } = await begin();
+    const outcome = expect(done).rejects.toMatchObject(failed);
+    await expect(joinPairing(link, bo)).rejects.toMatchObject(failed);
+    await outcome;
+    expect([ada.paired.all.length, trustOf(bo)]).toEqual([lanLimits.pairedMax, []]);
   });
 
   test("[LAN-5] again replaces what was there, and lifts a revocation", async () => {
@@ -174,14 +260,13 @@ test("links of version 1 are written and read as ever", () => {
 test("[LAN-2] what another program writes is seen, and what it damages is trusted by nobody", async () => {
   const { link, done } = await begin();
   await Promise.all([joinPairing(link, bo), done]);
-  const elsewhere = new PairedDevices(path.join(temporary.folder, ada.identity.fingerprint));
+  const elsewhere = new PairedDevices(pairedFolderOf(ada.identity));
   expect(elsewhere.trusted(bo.identity.fingerprint)?.name).toBe(bo.name);
   await ada.paired.revoke(bo.identity.fingerprint, 5);
   await vi.waitFor(() => expect(elsewhere.refresh()).toBe(true));
   expect(elsewhere.trusted(bo.identity.fingerprint)).toBeUndefined();
-  const { writeFileSync } = await import("node:fs");
   const name = `${bo.identity.fingerprint}.json`;
-  writeFileSync(path.join(temporary.folder, ada.identity.fingerprint, name), "{}");
-  const damaged = new PairedDevices(path.join(temporary.folder, ada.identity.fingerprint));
+  writeFileSync(path.join(pairedFolderOf(ada.identity), name), "{}");
+  const damaged = new PairedDevices(pairedFolderOf(ada.identity));
   expect([damaged.all, damaged.unreadable]).toEqual([[], [name]]);
 });

@@ -1,12 +1,15 @@
 import {
   isHeddleError,
   MemberRole,
+  type DeviceKey,
   type Environment,
   type HeddleErrorCode,
   type Member,
+  type Membership,
 } from "@heddle/core";
 import type { SpaceGround } from "@heddle/replica";
 
+import { fingerprintOfRaw, type Fingerprint } from "./device-identity.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 
@@ -33,8 +36,12 @@ export class SpaceTrust {
   #turn: Promise<void> | undefined;
   #isDue = false;
   #isStopped = false;
-  /** Said once, until it works again. */
-  #failure: HeddleErrorCode | undefined;
+  /** Of the last look; each is said once, until it is gone. */
+  #failures: ReadonlySet<HeddleErrorCode> = new Set();
+  /** Keys of members by their fingerprints, and of which records. */
+  #keys:
+    | { readonly of: Membership; readonly keys: ReadonlyMap<Fingerprint, DeviceKey> }
+    | undefined;
 
   /** @param onRevoked the list says of another device that it is trusted no more. */
   constructor(options: SpaceTrustOptions, onRevoked: () => void) {
@@ -60,9 +67,15 @@ export class SpaceTrust {
   async #run(): Promise<void> {
     while (this.#isDue && !this.#isStopped) {
       this.#isDue = false;
-      let failure: HeddleErrorCode | undefined;
-      for (const device of this.#options.paired.all) failure = (await this.#try(device)) ?? failure;
-      this.#failure = failure;
+      const failures = new Set<HeddleErrorCode>();
+      for (const device of this.#options.paired.all) {
+        const code = await this.#try(device);
+        if (code === undefined || failures.has(code)) continue;
+        failures.add(code);
+        if (this.#failures.has(code)) continue;
+        this.#options.environment.logger.warn("lan.space_failed", { code });
+      }
+      this.#failures = failures;
     }
   }
 
@@ -73,18 +86,17 @@ export class SpaceTrust {
       return undefined;
     } catch (error) {
       if (!isHeddleError(error)) throw error;
-      const { code } = error;
-      if (code !== this.#failure)
-        this.#options.environment.logger.warn("lan.space_failed", { code });
-      return code;
+      return error.code;
     }
   }
 
   async #settle(device: PairedDevice): Promise<void> {
     const { space, paired, environment } = this.#options;
-    const { fingerprint, name, key, wanted, revokedMs } = device;
-    if (key === undefined) return; // Of an older heddle: the list does not know its key.
+    const { fingerprint, name, wanted, revokedMs } = device;
     const { members, acts } = space;
+    // A file of an older heddle has no key: what records say of a device is found by its fingerprint.
+    const key = device.key ?? this.#keyOf(fingerprint, members.membership);
+    if (key === undefined) return; // No record names it, and nothing was asked for it.
     const member = members.membership.members.get(key);
     if (isRemoved(member)) {
       if (revokedMs !== undefined) return;
@@ -97,6 +109,16 @@ export class SpaceTrust {
     } else if (revokedMs === undefined && !members.membership.may(key, MemberRole[wanted])) {
       await acts.grant(key, MemberRole[wanted], name);
     }
+  }
+
+  #keyOf(fingerprint: Fingerprint, membership: Membership): DeviceKey | undefined {
+    if (this.#keys?.of !== membership) {
+      const keys = [...membership.members.keys()].map((key) => {
+        return [fingerprintOfRaw(Buffer.from(key, "hex")), key] as const;
+      });
+      this.#keys = { of: membership, keys: new Map(keys) };
+    }
+    return this.#keys.keys.get(fingerprint);
   }
 }
 

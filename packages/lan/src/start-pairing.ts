@@ -12,7 +12,7 @@ import { hostsOf } from "./own-hosts.ts";
 import type { PairedDevice, WantedStanding } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 import { readCard, writeCard } from "./pairing-card.ts";
-import { PairingChannel, pairingTls } from "./pairing-channel.ts";
+import { PairingChannel, pairingTls, PairingWord } from "./pairing-channel.ts";
 import { pairingFailed } from "./pairing-failed.ts";
 import { pairingIdentity, writePairingLink } from "./pairing-link.ts";
 import { assertFits, type OwnSpace } from "./space-invitation.ts";
@@ -141,13 +141,19 @@ class PairingHost implements Pairing {
         this.#end(undefined, device);
       },
       (error: unknown) => {
-        channel.destroy();
+        // Whoever has said that it is done takes it back only when it hears this: it is not cut off with the others.
+        this.#sockets.delete(socket);
+        channel.write(PairingWord.refused);
+        channel.end();
         this.#end(isHeddleError(error) ? error : pairingFailed("the pairing failed", error));
       },
     );
   }
 
-  /** Their card, ours, their word that it is written down; then it is written down here, and said. */
+  /**
+   * Their card, ours, their word that nothing is left to do there; then it is written down here, and said. So
+   * a device that did not finish is trusted by nobody, wherever it breaks.
+   */
   async #exchange(channel: PairingChannel): Promise<PairedDevice> {
     const { identity, name, paired, environment, genesis, role } = this.#options;
     const binding = channel.secretFor("pair");
@@ -155,15 +161,18 @@ class PairingHost implements Pairing {
     if (card === undefined || card.fingerprint === identity.fingerprint) {
       throw pairingFailed("the other device does not say who it is");
     }
+    // What speaks against it is said before it changes anything there.
+    paired.assertRoomFor(card.fingerprint);
     channel.write(writeCard(identity, nameFrom(name), { role: "host", binding, genesis }));
-    if ((await channel.read()) !== "kept") throw pairingFailed("the other device refused");
+    if ((await channel.read()) !== PairingWord.kept)
+      throw pairingFailed("the other device refused");
     const tagKey = channel.secretFor("tags").toString("hex");
     const { fingerprint, key, name: shown } = card;
     const wanted = role && { wanted: role };
     const pairedMs = environment.clock.nowMs();
     const device = { fingerprint, key, name: shown, tagKey, pairedMs, ...wanted };
     await paired.add(device);
-    channel.write("kept");
+    channel.write(PairingWord.kept);
     return device;
   }
 

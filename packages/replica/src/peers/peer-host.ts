@@ -4,6 +4,7 @@ import {
   isHeddleError,
   type DocumentEntry,
   type DocumentId,
+  type StoreId,
 } from "@heddle/core";
 import {
   newSyncCounters,
@@ -125,6 +126,11 @@ export class PeerHost {
   /** Of all machines, the ended ones too. */
   get counters(): SyncCounters {
     return this.#machine ? sumOf(this.#ended, this.#machine.counters) : this.#ended;
+  }
+
+  /** What its greetings name. */
+  get storeId(): StoreId {
+    return this.#options.store.storeId;
   }
 
   get sessionCount(): number {
