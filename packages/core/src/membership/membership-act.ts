@@ -9,6 +9,7 @@ import { limits } from "../limits.ts";
 import { decodeCut, hashCut, type MembershipCut } from "./membership-cut.ts";
 import {
   decodeMembershipRecord,
+  type ActRecord,
   type GrantRecord,
   type RevokeRecord,
 } from "./membership-record.ts";
@@ -43,12 +44,20 @@ export function encodeMembershipAct(record: Uint8Array, cut?: Uint8Array): Uint8
   });
 }
 
+/** A record whose list was not looked at yet: it may be long, and nobody may have meant it. */
+export interface SealedAct {
+  readonly record: ActRecord;
+  /** @throws HeddleError `HEDDLE_FRAME_MALFORMED` when the list is not the one that was signed. */
+  open(): MembershipAct;
+}
+
 /**
- * Reads what {@link encodeMembershipAct} wrote. The signature of the record is not checked.
+ * Reads what {@link encodeMembershipAct} wrote, but for the list. The signature of the record is not
+ * checked.
  *
  * @throws HeddleError `HEDDLE_FRAME_MALFORMED` or `HEDDLE_PROTOCOL_VERSION`.
  */
-export function decodeMembershipAct(hash: Hash, payload: Uint8Array): MembershipAct {
+export function readMembershipAct(hash: Hash, payload: Uint8Array): SealedAct {
   const what = "membership act";
   if (payload.length < 2) throw malformed(what, "it is empty");
   if (payload[0]! < 1 || payload[1]! < 1) throw malformed(what, "it has no version");
@@ -65,10 +74,19 @@ export function decodeMembershipAct(hash: Hash, payload: Uint8Array): Membership
   if (record.kind === "genesis") throw malformed(what, "a space begins once");
   if (record.kind === "grant") {
     if (cut) throw malformed(what, "a grant cuts nothing");
-    return { record };
+    return { record, open: () => ({ record }) };
   }
+  return { record, open: () => ({ record, cut: readCut(hash, record, cut) }) };
+}
+
+/** The same with the list. @throws HeddleError as {@link readMembershipAct} and {@link SealedAct.open}. */
+export function decodeMembershipAct(hash: Hash, payload: Uint8Array): MembershipAct {
+  return readMembershipAct(hash, payload).open();
+}
+
+function readCut(hash: Hash, record: RevokeRecord, cut: Uint8Array | undefined): MembershipCut {
   if (!cut || !equalBytes(hashCut(hash, cut), record.cut)) {
-    throw malformed(what, "its list is not the one that was signed");
+    throw malformed("membership act", "its list is not the one that was signed");
   }
-  return { record, cut: decodeCut(cut) };
+  return decodeCut(cut);
 }

@@ -1,7 +1,7 @@
 import type { RecordId } from "../ids.ts";
 import { Membership } from "./membership.ts";
 import type { MembershipAct } from "./membership-act.ts";
-import type { GenesisRecord } from "./membership-record.ts";
+import type { ActRecord, GenesisRecord } from "./membership-record.ts";
 import { RecordGraph, type RecordNode } from "./record-graph.ts";
 import { settleRecords } from "./settle-records.ts";
 
@@ -45,24 +45,25 @@ export class MembershipLog {
     return this.#graph.nodes.length;
   }
 
-  judge(act: MembershipAct): RecordVerdict {
-    const { id, seen, space } = act.record;
+  /** The list of a removal decides nothing about it. */
+  judge({ record }: Pick<MembershipAct, "record">): RecordVerdict {
+    const { id, seen, space } = record;
     if (this.#graph.has(id)) return "known";
     if (space !== this.genesis.space) return "refused";
     if (!this.#graph.isComplete(seen)) return "awaiting";
-    const node = this.#graph.nodeOf(act);
+    const node = this.#graph.nodeOf(withoutList(record));
     const holds = node && settleRecords(this.genesis.by, [...this.#graph.pastOf(node), node]);
     return holds?.has(node!) ? "valid" : "refused";
   }
 
   /** The verdict on records that come one after the other, each with those before it. */
-  judgeAll(acts: readonly MembershipAct[]): RecordVerdict {
-    if (acts.length === 1) return this.judge(acts[0]!);
+  judgeAll(records: readonly ActRecord[]): RecordVerdict {
+    if (records.length === 1) return this.judge({ record: records[0]! });
     const trial = new MembershipLog(this.genesis);
     for (const { act } of this.#graph.nodes) trial.#graph.add(act);
-    for (const act of acts) {
-      const verdict = trial.judge(act);
-      if (verdict === "valid") trial.#graph.add(act);
+    for (const record of records) {
+      const verdict = trial.judge({ record });
+      if (verdict === "valid") trial.#graph.add(withoutList(record));
       else if (verdict !== "known") return verdict;
     }
     return "valid";
@@ -89,22 +90,8 @@ export class MembershipLog {
   }
 }
 
-/**
- * What a set of records comes to: the same for everybody who holds the set, in whichever order it came.
- * Records that are not valid, or whose past is not in the set, count for nothing.
- */
-export function membershipOf(genesis: GenesisRecord, acts: Iterable<MembershipAct>): Membership {
-  const log = new MembershipLog(genesis);
-  let left = [...acts];
-  for (let before = Infinity; left.length < before;) {
-    before = left.length;
-    left = left.filter((act) => {
-      const verdict = log.judge(act);
-      if (verdict === "valid") log.add(act);
-      return verdict === "awaiting";
-    });
-  }
-  return log.membership;
+function withoutList(record: ActRecord): MembershipAct {
+  return record.kind === "grant" ? { record } : { record, cut: new Map() };
 }
 
 function membershipIn(genesis: GenesisRecord, nodes: readonly RecordNode[]): Membership {

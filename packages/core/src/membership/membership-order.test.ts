@@ -2,10 +2,10 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { MembershipAct } from "./membership-act.ts";
-import { membershipOf, MembershipLog } from "./membership-log.ts";
+import { MembershipLog } from "./membership-log.ts";
 import { MemberRole, type ActRecord } from "./membership-record.ts";
 import { RecordGraph } from "./record-graph.ts";
-import { shapeOf, space } from "./membership.fixture.ts";
+import { membershipOf, shapeOf, space } from "./membership.fixture.ts";
 
 // Goal: who is a member does not depend on who heard what when.
 // Method: few devices do many things to each other, most of them without having heard of the others; what

@@ -1,6 +1,6 @@
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
-import { decodeUtf8, encodeUtf8 } from "lib0/string";
+import { encodeUtf8 } from "lib0/string";
 
 import { assert } from "../assert.ts";
 import { concatBytes, fromHex } from "../bytes.ts";
@@ -13,6 +13,7 @@ import {
   writeBytesField,
   writeUintField,
 } from "../fields.ts";
+import { textOfField } from "../field-sets.ts";
 import { decodeHlc, encodeHlc, type Hlc } from "../hybrid-clock.ts";
 import {
   bytesOfId,
@@ -160,7 +161,7 @@ export function decodeMembershipRecord(hash: Hash, bytes: Uint8Array): Membershi
     id: recordId(id),
     by: deviceKey(fields.bytes(Tag.by, 32)),
     madeAt: decodeHlc(fields.bytes(Tag.madeAt, 8)),
-    label: readLabel(fields),
+    label: textOfField(fields, Tag.label, limits.membershipLabelBytesMax),
     bytes,
   };
   const kind = fields.uint(Tag.kind);
@@ -256,15 +257,6 @@ function writeLabel(encoder: encoding.Encoder, label: string): void {
   const bytes = encodeUtf8(label);
   assert(bytes.length <= limits.membershipLabelBytesMax, "a label keeps its cap");
   if (bytes.length > 0) writeBytesField(encoder, Tag.label, bytes);
-}
-
-function readLabel(fields: Fields): string {
-  const bytes = fields.optionalBytes(Tag.label, limits.membershipLabelBytesMax);
-  try {
-    return decodeUtf8(bytes ?? new Uint8Array());
-  } catch (cause) {
-    throw malformed("membership record", "its label is not UTF-8", cause);
-  }
 }
 
 function spaceIdOf(hash: Hash, genesisId: Uint8Array): SpaceId {

@@ -105,3 +105,18 @@ export function shapeOf({ members, records }: Membership): unknown {
     records: [...records].toSorted(),
   };
 }
+
+/** What a log comes to that hears a set of records in this order, and again what it had to wait for. */
+export function membershipOf(genesis: GenesisRecord, acts: Iterable<MembershipAct>): Membership {
+  const log = new MembershipLog(genesis);
+  let left = [...acts];
+  for (let before = Infinity; left.length < before;) {
+    before = left.length;
+    left = left.filter((act) => {
+      const verdict = log.judge(act);
+      if (verdict === "valid") log.add(act);
+      return verdict === "awaiting";
+    });
+  }
+  return log.membership;
+}

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "vitest";
 
-import { membershipOf } from "./membership-log.ts";
 import { MemberRole } from "./membership-record.ts";
-import { shapeOf, someDocument, someLane, space, type Admin } from "./membership.fixture.ts";
+import {
+  membershipOf,
+  shapeOf,
+  someDocument,
+  someLane,
+  space,
+  type Admin,
+} from "./membership.fixture.ts";
 
 const { read, write, admin } = MemberRole;
 

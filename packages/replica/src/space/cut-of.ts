@@ -1,5 +1,4 @@
 import {
-  decodeEnvelope,
   deviceKey,
   type CutPlace,
   type DeviceKey,
@@ -11,6 +10,8 @@ import {
   type StoredDocument,
   type VersionVector,
 } from "@heddle/core";
+
+import { envelopeAt } from "./envelope-at.ts";
 
 /** What is on disk of a document, whether it is in memory or not. */
 export type HeldPositions = (document: StoredDocument) => Promise<VersionVector>;
@@ -30,7 +31,7 @@ export interface CutReading {
  * others hold of it.
  */
 export async function cutOf(reading: CutReading, device: DeviceKey): Promise<MembershipCut> {
-  const { store, positions, except } = reading;
+  const { store, hash, positions, except } = reading;
   const cut = new Map<LaneId, Map<DocumentId, CutPlace>>();
   for await (const lane of store.readLanes()) {
     if (deviceKey(lane.devicePublicKey) === device) cut.set(lane.id, new Map());
@@ -39,24 +40,11 @@ export async function cutOf(reading: CutReading, device: DeviceKey): Promise<Mem
   for await (const document of store.readDocuments()) {
     if (document.id === except) continue;
     for (const [lane, { seq }] of await positions(document)) {
-      const signature = cut.has(lane)
-        ? await signatureAt(reading, document.id, lane, seq)
-        : undefined;
-      cut.get(lane)?.set(document.id, { seq, signature });
+      const places = cut.get(lane);
+      if (places === undefined) continue;
+      const last = await envelopeAt({ store, hash, document: document.id }, lane, seq);
+      places.set(document.id, { seq, signature: last?.signature?.slice() });
     }
   }
   return cut;
-}
-
-async function signatureAt(
-  { store, hash }: CutReading,
-  document: DocumentId,
-  lane: LaneId,
-  seq: number,
-): Promise<Uint8Array | undefined> {
-  const range = { above: new Map([[lane, seq - 1]]), lane };
-  for await (const chunk of store.readLogByArrival(document, range)) {
-    for (const { bytes } of chunk) return decodeEnvelope(hash, bytes).signature?.slice();
-  }
-  return undefined;
 }

@@ -2,6 +2,7 @@ import {
   createAct,
   decodeMembershipAct,
   deviceKey,
+  documentId,
   encodeCut,
   encodeMembershipAct,
   EnvelopeKind,
@@ -146,6 +147,36 @@ describe("records in the log", () => {
     expect(await judge(forger.seal(members, newer))).toBe("incomplete");
   });
 
+  test("[MEM-10] the list of a removal is read last, and nothing is kept of a lane that brings none", async () => {
+    const { ada, forger, draft } = await adaAndForger();
+    const { genesis, control } = ada.members;
+    let hashedBytes = 0;
+    const counting = {
+      ...hash,
+      sha256(bytes: Uint8Array) {
+        hashedBytes += bytes.length;
+        return hash.sha256(bytes);
+      },
+    };
+    const own = ada.signer.devicePublicKey;
+    const members = new SpaceMembers({ genesis, hash: counting, verifier: nodeVerifier, own });
+    const list = new Uint8Array(1_000_000);
+    const revoke = await draft({ revoke: hashCut(hash, list) });
+    const envelope = forger.seal(members, encodeMembershipAct(revoke.bytes, list));
+    hashedBytes = 0;
+    // Nobody made it an admin: that its list is none does not matter.
+    expect(await members.judge(control.id, forger.lane, [envelope])).toBe("forbidden");
+    expect(hashedBytes).toBeLessThan(10_000);
+    const written = { ...envelope, kind: EnvelopeKind.update, document: someDocument };
+    expect(await members.judge(someDocument, forger.lane, [written])).toBe("forbidden");
+    expect([...members.limitedLanes()]).toEqual([]);
+    // An admin's list that is none ends its lane.
+    await ada.acts.grant(keyOf(forger), admin);
+    const late = await draft({ revoke: hashCut(hash, list) });
+    const sealed = forger.seal(ada.members, encodeMembershipAct(late.bytes, list));
+    expect(await ada.members.judge(control.id, forger.lane, [sealed])).toBe("refused");
+  });
+
   test("[MEM-10] records of one run count one after the other, and not before what they follow", async () => {
     const { ada, forger, judge, draft } = await adaAndForger();
     const { members } = ada;
@@ -177,6 +208,8 @@ describe("records in the log", () => {
     expect(decodeMembershipAct(hash, run[0]!.payload).record).toEqual(first);
   });
 });
+
+const someDocument = documentId(new Uint8Array(16).fill(2));
 
 function keyOf({ signer }: Forger): DeviceKey {
   return deviceKey(signer.devicePublicKey);

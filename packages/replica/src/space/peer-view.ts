@@ -1,5 +1,4 @@
 import {
-  decodeEnvelope,
   deviceKey,
   withSignature,
   type DocumentId,
@@ -7,7 +6,6 @@ import {
   type Hash,
   type LaneDescriptor,
   type LaneId,
-  type LanePosition,
   type LogStore,
   type StoredDocument,
   type Verifier,
@@ -17,6 +15,7 @@ import {
 import { heldPositions } from "../held-positions.ts";
 import type { ReplicaDocument } from "../replica-document.ts";
 import type { Replica } from "../replica.ts";
+import { envelopeAt, type LogPlace } from "./envelope-at.ts";
 import type { SpaceMembers } from "./space-members.ts";
 
 /** What a space shows its peers of the log. */
@@ -50,6 +49,18 @@ export async function countedPositions(
     });
     if (counted) return counted;
   }
+}
+
+/**
+ * Whether all that these positions name counts. What builds on what does not count goes with it, so that
+ * where everything counts by itself, all of it does.
+ */
+export function isCounted(
+  members: SpaceMembers,
+  document: DocumentId,
+  vector: VersionVector,
+): boolean {
+  return [...vector].every(([lane, { seq }]) => seq <= members.allowedSeq(document, lane));
 }
 
 /** Lanes of a document in use of which not everything counts, and up to where. */
@@ -109,12 +120,6 @@ function lower(seqs: Map<LaneId, number>, lane: LaneId, seq: number): void {
   seqs.set(lane, Math.min(seq, seqs.get(lane) ?? Infinity));
 }
 
-interface LogPlace {
-  readonly store: LogStore;
-  readonly hash: Hash;
-  readonly document: DocumentId;
-}
-
 async function upTo(
   place: LogPlace,
   vector: VersionVector,
@@ -122,21 +127,9 @@ async function upTo(
 ): Promise<VersionVector> {
   const counted = new Map(vector);
   for (const [lane, seq] of limits) {
-    const position = seq > 0 ? await positionAt(place, lane, seq) : undefined;
-    if (position) counted.set(lane, position);
+    const last = seq > 0 ? await envelopeAt(place, lane, seq) : undefined;
+    if (last) counted.set(lane, { seq, head: last.id });
     else counted.delete(lane);
   }
   return counted;
-}
-
-async function positionAt(
-  { store, hash, document }: LogPlace,
-  lane: LaneId,
-  seq: number,
-): Promise<LanePosition | undefined> {
-  const range = { above: new Map([[lane, seq - 1]]), lane };
-  for await (const chunk of store.readLogByArrival(document, range)) {
-    for (const { bytes } of chunk) return { seq, head: decodeEnvelope(hash, bytes).id };
-  }
-  return undefined;
 }

@@ -9,6 +9,7 @@ import {
   membersDocumentId,
   membersDocumentName,
   MembershipLog,
+  readMembershipAct,
   verifyMembershipRecord,
   type DeviceKey,
   type DocumentEntry,
@@ -18,8 +19,10 @@ import {
   type Hash,
   type LaneDescriptor,
   type LaneId,
+  type LanePlace,
   type Membership,
   type MembershipAct,
+  type SealedAct,
   type Verifier,
 } from "@heddle/core";
 import type { RunVerdict, Standing } from "@heddle/sync";
@@ -113,7 +116,7 @@ export class SpaceMembers {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A lane is, or is about to be, in the log. */
+  /** A lane is, or is about to be, in the log. One of which nothing is taken is not noted. */
   noteLane({ id, devicePublicKey }: Pick<LaneDescriptor, "id" | "devicePublicKey">): void {
     if (this.#deviceOf.has(id)) return;
     const device = deviceKey(devicePublicKey);
@@ -134,9 +137,12 @@ export class SpaceMembers {
   /** Up to which seq a lane that is in the log here counts in a document. */
   allowedSeq(document: DocumentId, lane: LaneId): number {
     const device = this.#deviceOf.get(lane);
-    if (device === undefined || device === this.own || document === this.control.id)
-      return Infinity;
-    return this.membership.allowedSeq({ device, document, lane });
+    return device === undefined ? Infinity : this.#allowedSeq({ device, document, lane });
+  }
+
+  #allowedSeq(place: LanePlace): number {
+    const isFree = place.device === this.own || place.document === this.control.id;
+    return isFree ? Infinity : this.membership.allowedSeq(place);
   }
 
   /** What becomes of a run that a peer pushed; `undefined` when it may be taken. */
@@ -145,11 +151,12 @@ export class SpaceMembers {
     lane: LaneDescriptor,
     run: readonly Envelope[],
   ): RunRefusal | undefined | Promise<RunRefusal | undefined> {
-    this.noteLane(lane);
     if (document === this.control.id) return this.#judgeRecords(lane, run);
     const last = run.at(-1);
-    const isAllowed = !last || last.seq <= this.allowedSeq(document, lane.id);
-    return isAllowed ? undefined : "forbidden";
+    const device = deviceKey(lane.devicePublicKey);
+    const allowedSeq = this.#allowedSeq({ device, document, lane: lane.id });
+    if (last && last.seq > allowedSeq) return "forbidden";
+    return void this.noteLane(lane);
   }
 
   /** An envelope of the control document is taken, here or in an earlier start. */
@@ -167,34 +174,40 @@ export class SpaceMembers {
     for (const listener of this.#listeners) listener(change);
   }
 
+  /** The list of a removal may be long: it is read last, on the word of somebody who may remove. */
   async #judgeRecords(
     lane: LaneDescriptor,
     run: readonly Envelope[],
   ): Promise<RunRefusal | undefined> {
-    const acts: MembershipAct[] = [];
-    for (const envelope of run) {
-      const act = this.#open(envelope);
-      if (act === "refused" || act === "incomplete") return act;
-      const isTheirs = act.record.by === this.#deviceOf.get(lane.id);
-      if (!isTheirs || !(await verifyMembershipRecord(act.record, this.#parts.verifier))) {
-        return "refused";
-      }
+    const { hash, verifier } = this.#parts;
+    const device = deviceKey(lane.devicePublicKey);
+    const acts: SealedAct[] = [];
+    for (const { kind, payload } of run) {
+      if (kind !== EnvelopeKind.documentControl) return "refused";
+      const act = readOr(() => readMembershipAct(hash, payload));
+      if (typeof act === "string") return act;
+      const isTheirs = act.record.by === device;
+      if (!isTheirs || !(await verifyMembershipRecord(act.record, verifier))) return "refused";
       acts.push(act);
     }
-    const verdict = this.#log.judgeAll(acts);
+    const verdict = this.#log.judgeAll(acts.map(({ record }) => record));
     if (verdict === "refused") return "forbidden";
-    return verdict === "awaiting" ? "incomplete" : undefined;
-  }
-
-  #open({ kind, payload }: Envelope): MembershipAct | "refused" | "incomplete" {
-    if (kind !== EnvelopeKind.documentControl) return "refused";
-    try {
-      return decodeMembershipAct(this.#parts.hash, payload);
-    } catch (error) {
-      if (!isHeddleError(error)) throw error;
-      // A newer heddle may know what it means: its lane is not over, it waits.
-      return error.code === HeddleErrorCode.protocolVersion ? "incomplete" : "refused";
+    if (verdict === "awaiting") return "incomplete";
+    for (const act of acts) {
+      const opened = readOr(() => act.open());
+      if (typeof opened === "string") return opened;
     }
+    return void this.noteLane(lane);
+  }
+}
+
+function readOr<Value extends object>(read: () => Value): Value | "refused" | "incomplete" {
+  try {
+    return read();
+  } catch (error) {
+    if (!isHeddleError(error)) throw error;
+    // A newer heddle may know what it means: its lane is not over, it waits.
+    return error.code === HeddleErrorCode.protocolVersion ? "incomplete" : "refused";
   }
 }
 
