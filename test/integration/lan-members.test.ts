@@ -1,11 +1,9 @@
-import { createSpace, HeddleErrorCode } from "@heddle/core";
+import { HeddleErrorCode } from "@heddle/core";
 import { lanFolders, PairedDevices } from "@heddle/lan";
-import { openDeviceKey } from "@heddle/replica/node";
 import { NakCode } from "@heddle/sync";
-import { levelStore } from "@heddle/storage-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { connected, LanReplicas, pair, type LanReplica } from "./lan-replicas.ts";
+import { connected, LanReplicas, pair, spaceOf, type LanReplica } from "./lan-replicas.ts";
 import { until } from "./stock-client.ts";
 
 // Goal: in a space, pairing grants a role, and whoever is removed on one list is removed for everybody.
@@ -18,15 +16,6 @@ beforeEach(() => {
 afterEach(() => site[Symbol.asyncDispose]());
 
 const patient = 60_000;
-
-/** A space whose admin is the device of that name. */
-async function spaceOf(name: string): Promise<Uint8Array> {
-  const environment = site.environment();
-  await (await levelStore(site.folderOf(name)).open(environment)).close();
-  const signer = await openDeviceKey(site.keyFileOf(name));
-  const madeAt = { wallMs: environment.clock.nowMs(), counter: 0 };
-  return (await createSpace({ ...environment, signer, madeAt, label: "Atelier" })).bytes;
-}
 
 function trusts({ neighbours }: LanReplica, { neighbours: other }: LanReplica): boolean {
   return neighbours.peers.some(({ device }) => device.fingerprint === other.identity!.fingerprint);
@@ -45,7 +34,7 @@ async function list({ replica }: LanReplica) {
 }
 
 test("[LAN-14, MEM-11] pairing grants the role, and a removal anywhere ends trust everywhere", async () => {
-  const genesis = await spaceOf("ada");
+  const genesis = await spaceOf(site, "ada");
   const ada = await site.open("ada", { genesis });
   const cy = await site.open("cy", { genesis, addresses: [ada.address] });
   const bo = await site.open("bo", { genesis, addresses: [ada.address, cy.address] });

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { webSocketTransport } from "@heddle/client";
-import type { Environment } from "@heddle/core";
+import { createSpace, type Environment } from "@heddle/core";
 import { lan, type Lan, type LanPairOptions } from "@heddle/lan";
-import { openLiveReplica, type LiveReplica } from "@heddle/replica";
+import { openLiveReplica, type LiveReplica, type MayOffer } from "@heddle/replica";
 import {
   deviceKeyFileIn,
   nodeEnvironment,
@@ -31,6 +31,8 @@ export interface LanReplicaOptions {
   readonly keyFrom?: string;
   /** Of the space that it is of; the open space otherwise. */
   readonly genesis?: Uint8Array | undefined;
+  /** Which peers are to have which documents. */
+  readonly mayOffer?: MayOffer | undefined;
 }
 
 /** A replica of an application, and its LAN. */
@@ -65,7 +67,8 @@ export class LanReplicas implements AsyncDisposable {
 
   /** The replica of that name: opened again, it has what it had. */
   async open(name: string, options: LanReplicaOptions = {}): Promise<LanReplica> {
-    const { addresses = [], relay, environment = this.environment(), keyFrom, genesis } = options;
+    const { addresses = [], relay, environment = this.environment(), keyFrom } = options;
+    const { genesis, mayOffer } = options;
     const folder = this.folderOf(name);
     const neighbours = lan({ name, addresses, host: "127.0.0.1", discovery: false });
     const transport = relay && webSocketTransport({ url: relay, WebSocket });
@@ -81,6 +84,7 @@ export class LanReplicas implements AsyncDisposable {
       peers: transport ? [{ name: "relay", transport }] : [],
       sources: [neighbours],
       follow: true,
+      mayOffer,
       ...(genesis && { genesis }),
       release: () => store.close(),
     });
@@ -111,4 +115,13 @@ export function connected({ neighbours }: LanReplica, count = 1): Promise<void> 
   const isConnected = () =>
     neighbours.peers.filter(({ state }) => state === "connected").length >= count;
   return until(isConnected, `${count} neighbours are connected`, 60_000);
+}
+
+/** A space whose admin is the device of that name. */
+export async function spaceOf(site: LanReplicas, name: string): Promise<Uint8Array> {
+  const environment = site.environment();
+  await (await levelStore(site.folderOf(name)).open(environment)).close();
+  const signer = await openDeviceKey(site.keyFileOf(name));
+  const madeAt = { wallMs: environment.clock.nowMs(), counter: 0 };
+  return (await createSpace({ ...environment, signer, madeAt, label: "Atelier" })).bytes;
 }

@@ -47,6 +47,7 @@ export { defaultParkingBounds, type ParkingBounds } from "./parking-bounds.ts";
 export * from "./peers/forked-lanes.ts";
 export { forwardPresence } from "./peers/forward-presence.ts";
 export * from "./peers/live-peers.ts";
+export type { MayOffer, OfferPeer } from "./peers/offered-documents.ts";
 export * from "./peers/peer-dialer.ts";
 export type { SessionEnd, SessionListener } from "./peers/peer-connections.ts";
 export type { PeerHostOptions } from "./peers/peer-host-options.ts";

@@ -6,6 +6,7 @@ import { DriftWatch } from "./drift/drift-watch.ts";
 import { EventListeners } from "./live/event-listeners.ts";
 import { LiveReplica } from "./live/live-replica.ts";
 import { LivePeers, type PeerEvents } from "./peers/live-peers.ts";
+import type { MayOffer } from "./peers/offered-documents.ts";
 import type { PeerHostOptions } from "./peers/peer-host-options.ts";
 import { PeerHost } from "./peers/peer-host.ts";
 import type { DialerChange } from "./peers/dialer-state.ts";
@@ -39,6 +40,8 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
   readonly follow?: boolean;
   /** Take any document that a peer opens, too. */
   readonly adopt?: boolean;
+  /** Which peers are to have which documents. Default: all that may be members have all. */
+  readonly mayOffer?: MayOffer | undefined;
   /** What it is to its peers; a replica by default. */
   readonly role?: PeerHostOptions["role"];
   /** When documents are compared with their logs and with peers, and how long is waited for what. */

@@ -28,10 +28,10 @@ function compareBranch(
   ours: LibraryTrie,
   { prefix, children }: Extract<LibraryNode, { readonly kind: "branch" }>,
 ): LibraryDifference {
-  const here = ours.nodeAt(prefix);
-  // Few are here: the peer, which has them all before it, finds out faster.
-  if (here.kind === "leaf") return { ...noDifference(), say: [prefix] };
   const difference = noDifference();
+  const here = ours.isBranch(prefix) ? ours.nodeAt(prefix) : undefined;
+  // Few are here: the peer, which has them all before it, finds out faster.
+  if (here?.kind !== "branch") return { ...difference, say: [prefix] };
   for (let child = 0; child < libraryShape.fanOut; child++) {
     const [our, their] = [here.children[child], children[child]];
     const place = placeBelow(prefix, child);
@@ -47,6 +47,8 @@ function compareLeaf(
   { prefix, entries }: Extract<LibraryNode, { readonly kind: "leaf" }>,
 ): LibraryDifference {
   const difference = noDifference();
+  // Nothing is there: all that is here need not be named for that.
+  if (entries.length === 0) return { ...difference, offerUnder: [prefix] };
   const here = ours.nodeAt(prefix);
   const theirs = new Map(entries.map(({ document, digest }) => [document, digest]));
   for (const [document, digest] of theirs) {

@@ -1,5 +1,6 @@
 import type { DocumentEntry, DocumentId } from "@heddle/core";
 
+import { isWithin } from "./library-places.ts";
 import type { LibraryTrie } from "./library-trie.ts";
 
 /** A document that is to be offered; what is on disk says the rest where only its id is known. */
@@ -22,52 +23,71 @@ const placesMax = 4_096;
  */
 export class DocumentOffers {
   readonly #named = new Map<DocumentId, OfferedDocument>();
-  readonly #places: Place[] = [];
+  /** By prefix, in the order of adding. */
+  readonly #places = new Map<string, Place>();
+  /** Of all places. */
+  #left = 0;
   readonly #library: () => LibraryTrie | undefined;
+  readonly #isMeant: (document: OfferedDocument) => boolean;
 
-  /** `library` is there when places are added. */
-  constructor(library: () => LibraryTrie | undefined) {
+  /** `library` is there when places are added. `isMeant`: whether a document is for that peer. */
+  constructor(
+    library: () => LibraryTrie | undefined,
+    isMeant: (document: OfferedDocument) => boolean,
+  ) {
     this.#library = library;
+    this.#isMeant = isMeant;
   }
 
   /** How many there are; of places about as many as there were when they were added. */
   get count(): number {
-    return this.#places.reduce((sum, { left }) => sum + left, this.#named.size);
+    return this.#named.size + this.#left;
   }
 
   add(document: OfferedDocument): void {
+    if (!this.#isMeant(document)) return;
     const known = this.#named.get(document.id);
     if (known === undefined || "name" in document) this.#named.set(document.id, document);
   }
 
-  addUnder(prefix: string): void {
-    const left = this.#library()?.countUnder(prefix) ?? 0;
+  /** @param left documents of the place that are for the peer, about. */
+  addUnder(prefix: string, left: number): void {
     // A place that is gone through goes on; begun anew, it would begin with what was offered.
-    const isKnown = this.#places.some((place) => prefix.startsWith(place.prefix));
-    if (left === 0 || isKnown) return;
-    if (this.#places.length < placesMax) {
-      this.#places.push({ prefix, last: undefined, left });
+    if (left === 0 || isWithin(this.#places, prefix)) return;
+    if (this.#places.size < placesMax) {
+      this.#places.set(prefix, { prefix, last: undefined, left });
+      this.#left += left;
       return;
     }
     // So many that the whole library is no more.
-    this.#places.length = 0;
-    this.addUnder("");
+    this.#places.clear();
+    const all = this.#left + left;
+    this.#left = 0;
+    this.addUnder("", all);
   }
 
   /** The next one, which is not offered any more then. */
   take(): OfferedDocument | undefined {
-    while (this.#named.size === 0 && this.#places.length > 0) this.#fill(this.#places[0]!);
+    for (const place of this.#places.values()) {
+      if (this.#named.size > 0) break;
+      this.#fill(place);
+    }
     const [next] = this.#named.values();
     if (next) this.#named.delete(next.id);
     return next;
   }
 
+  /** Names the next documents of the place; when there are no more, it is done with. */
   #fill(place: Place): void {
     const { prefix, last } = place;
     const ids = this.#library()?.documentsUnder(prefix, last, documentsAtOnce) ?? [];
+    const before = this.#named.size;
     for (const id of ids) this.add({ id });
     place.last = ids.at(-1);
-    place.left = Math.max(0, place.left - ids.length);
-    if (ids.length < documentsAtOnce) this.#places.shift();
+    const isOver = ids.length < documentsAtOnce;
+    const left = isOver ? 0 : Math.max(0, place.left - (this.#named.size - before));
+    this.#left += left - place.left;
+    place.left = left;
+    if (isOver) this.#places.delete(prefix);
   }
 }

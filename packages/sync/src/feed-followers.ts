@@ -69,7 +69,10 @@ export class FeedFollowers {
       return;
     }
     const following: Following = {
-      waiting: new DocumentOffers(() => this.#library.trie),
+      waiting: new DocumentOffers(
+        () => this.#library.trie,
+        (document) => this.#mayOffer(session, document),
+      ),
       opening: new Set(),
       comparing: new Set(),
       unanswered: new Set(),
@@ -82,7 +85,9 @@ export class FeedFollowers {
       toldMs: -Infinity,
     };
     this.#following.set(session, following);
-    this.#list(session, following, cursor && this.#knows(cursor) ? cursor : undefined);
+    // At 0 it was told of less than there is: what it lacks is found anew.
+    const isKnown = cursor !== undefined && cursor.arrival > 0 && this.#knows(cursor);
+    this.#list(session, following, isKnown ? cursor : undefined);
   }
 
   /** Finds what has changed since `cursor`; without one what the peer lacks, or all that there is. */
@@ -124,14 +129,14 @@ export class FeedFollowers {
     return this.#following.has(session);
   }
 
-  /** A comparison found documents that the peer may lack. */
-  found(session: PeerSession, { documents, under }: FoundDocuments): void {
+  /** A comparison found documents that the peer may lack; `trie` is what it was shown. */
+  found(session: PeerSession, { documents, under }: FoundDocuments, trie: LibraryTrie): void {
     const following = this.#following.get(session);
     if (!following) return;
     for (const id of documents) {
       if (!this.#documents.isOpenOn(session, id)) following.waiting.add({ id });
     }
-    for (const place of under) following.waiting.addUnder(place);
+    for (const place of under) following.waiting.addUnder(place, trie.countUnder(place));
     this.#openMore(session, following);
   }
 
@@ -152,7 +157,7 @@ export class FeedFollowers {
 
   /** Either side has documents that it is still going to offer. */
   isOffering(session: PeerSession): boolean {
-    return this.waitingFor(session) + session.offeredByPeer > 0;
+    return this.waitingFor(session) + session.offering.documents > 0;
   }
 
   /** Nothing is on its way, as far as either side knows what the other one lacks. */
@@ -179,7 +184,7 @@ export class FeedFollowers {
    * nothing has changed for a while. A cursor is where to begin, and a little too early is early enough.
    */
   tick(): void {
-    const { lastArrival, options, nowMs, limits } = this.#context;
+    const { lastArrival, options, nowMs, limits, rules } = this.#context;
     if (lastArrival !== this.#seenArrival) {
       this.#seenArrival = lastArrival;
       this.#changedMs = nowMs;
@@ -198,8 +203,10 @@ export class FeedFollowers {
       following.markedArrival = lastArrival;
       following.markedMs = nowMs;
       const incarnation = options.incarnations.at(-1)!.nonce;
-      const check = checkOf(options.hash, { incarnation, arrival: lastArrival });
-      session.send({ name: "mark", incarnation, arrival: lastArrival, check });
+      // Of who is not told of everything, nobody may believe later that it has everything up to here.
+      const arrival = rules.areThereFor(session) ? 0 : lastArrival;
+      const check = checkOf(options.hash, { incarnation, arrival });
+      session.send({ name: "mark", incarnation, arrival, check });
     }
   }
 
@@ -221,18 +228,21 @@ export class FeedFollowers {
     const { openingDocumentsMax, unansweredDocumentsMax } = this.#context.limits;
     const { waiting, opening, comparing, unanswered, unopened } = following;
     // Of all that are open there may be very many; of these there are no more than are opened at a time.
+    const isDone = (link: DocumentLink): boolean => {
+      return link.isSettled || session.links.get(link.ourRef) !== link;
+    };
     for (const link of comparing) {
       if (link.isUnanswered) unanswered.add(link);
-      if (link.isUnanswered || link.isSettled) comparing.delete(link);
+      if (link.isUnanswered || isDone(link)) comparing.delete(link);
     }
-    for (const link of unanswered) if (link.isSettled) unanswered.delete(link);
+    for (const link of unanswered) if (isDone(link)) unanswered.delete(link);
     for (;;) {
       const isFull = opening.size + comparing.size >= openingDocumentsMax;
       if (isFull || unanswered.size >= unansweredDocumentsMax) return;
       const document = waiting.take();
       if (document === undefined) return;
       const { id } = document;
-      if (!this.#mayOffer(session, id)) continue;
+      if (!this.#mayOffer(session, document)) continue;
       opening.add(id);
       const opened = (link: DocumentLink): void => {
         opening.delete(id);
@@ -253,20 +263,22 @@ export class FeedFollowers {
     this.#openMore(session, following);
   }
 
-  #mayOffer({ key }: PeerSession, document: DocumentId): boolean {
-    const { options, counters } = this.#context;
-    const mayOffer = options.mayOffer?.(key, document) ?? true;
+  #mayOffer(session: PeerSession, document: OfferedDocument): boolean {
+    const { rules, counters } = this.#context;
+    const mayOffer = rules.lets(session, document);
     if (!mayOffer) counters.documentsWithheld++;
     return mayOffer;
   }
 
-  /** How many documents a peer is still going to be offered, for those who wait there. */
+  /** How many documents a peer is still going to be offered, for those who wait there; see `PeerOffering`. */
   #tellCount(session: PeerSession, following: Following): void {
     const { nowMs, limits } = this.#context;
     if (!session.isLive || !session.comparesLibraries) return;
     const documents = following.waiting.count + following.opening.size;
-    if (documents === following.toldCount) return;
-    if (documents > 0 && nowMs - following.toldMs < limits.progressMs) return;
+    const isNews = documents !== following.toldCount;
+    const restMs = isNews ? limits.progressMs : limits.libraryPatienceMs / 4;
+    const isOver = documents === 0 && isNews;
+    if (!isOver && (documents === 0 || nowMs - following.toldMs < restMs)) return;
     following.toldCount = documents;
     following.toldMs = nowMs;
     session.send({ name: "offering", documents });

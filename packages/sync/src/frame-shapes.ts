@@ -27,7 +27,7 @@ import {
 import { libraryNode } from "./library-node-codec.ts";
 import { wireLimits } from "./wire-limits.ts";
 
-/** Numbers on the wire. Never used again for something else; 24 to 63, and 67 to 255, are free. */
+/** Numbers on the wire. Never used again for something else; 24 to 63, and 68 to 255, are free. */
 export const FrameType = {
   hello: 1,
   auth: 2,
@@ -55,6 +55,7 @@ export const FrameType = {
   ephemeral: 64,
   library: 65,
   offering: 66,
+  refused: 67,
 } as const;
 export type FrameName = keyof typeof FrameType;
 
@@ -77,6 +78,12 @@ export interface WireAttestation {
   readonly devicePublicKey: Uint8Array;
   readonly signature: Uint8Array;
 }
+
+/** `refused.code`: why a document that the reader opened is not exchanged. */
+export const RefusedCode = {
+  /** The sender does not share it with this peer, whether it has it or not. */
+  withheld: 1,
+} as const;
 
 /** Bits of `hello.features`: what the sender does beyond what all do. Others mean nothing. */
 export const HelloFeature = {
@@ -287,6 +294,7 @@ export const frameShapes = {
     check: maybeBytes(32, 8),
   },
   offering: { documents: uint(1) },
+  refused: { document: document(1), code: uint(2, 255) },
 } as const;
 
 /** What a frame holds, by its name. */

@@ -150,6 +150,7 @@ const bodies = {
     check: maybe(8),
   },
   offering: { documents: number },
+  refused: { document: bytesOf(16).map(documentId), code: small },
 };
 
 /** Every frame, with every field. */

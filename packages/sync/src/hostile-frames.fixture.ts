@@ -81,7 +81,7 @@ export const frameDraw = fc.record({
     ...(["open", "open", "close", "lane", "lane", "have", "have", "pull", "push", "push"] as const),
     ...(["push", "ack", "nak", "fork", "offer", "get", "data", "digest", "credit"] as const),
     ...(["ping", "pong", "unknownRef", "ephemeral", "cursor", "mark", "hello", "auth"] as const),
-    ...(["bye", "parts", "garbage", "library", "library", "offering"] as const),
+    ...(["bye", "parts", "garbage", "library", "library", "offering", "refused"] as const),
   ),
   ref,
   laneRef,
@@ -131,6 +131,8 @@ function aboutDocument(arsenal: Arsenal, draw: FrameDraw): Frame | undefined {
     }
     case "close":
       return { name: "close", documentRef };
+    case "refused":
+      return { name: "refused", document: entry.id, code: bits };
     case "lane":
       return { name: "lane", laneRef, descriptor: lane.bytes };
     case "have": {

@@ -5,6 +5,7 @@ export * from "./frame-parts.ts";
 export {
   FrameType,
   HaveFlag,
+  RefusedCode,
   type AckedPosition,
   type FrameName,
   type WireAttestation,
@@ -28,7 +29,13 @@ export * from "./node-web-socket.ts";
 export * from "./replication.ts";
 export * from "./reorder-buffer.ts";
 export * from "./retry-policy.ts";
-export { PeerRole, type ReplicationOptions, type Standing } from "./sync-context.ts";
+export type { OfferedDocument } from "./document-offers.ts";
+export {
+  PeerRole,
+  type GreetedPeer,
+  type ReplicationOptions,
+  type Standing,
+} from "./sync-context.ts";
 export { newSyncCounters, type SyncCounters } from "./sync-counters.ts";
 export type * from "./sync-effects.ts";
 export type * from "./sync-events.ts";

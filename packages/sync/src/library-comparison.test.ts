@@ -30,6 +30,7 @@ class Side {
       number: 1,
       wordsBytesMax,
       placesMax: syncLimits.libraryPlacesMax,
+      stepsMax: syncLimits.libraryStepsMax,
       onFound: ({ documents, under }) => {
         for (const document of documents) this.found.add(document);
         for (const place of under) {
@@ -133,6 +134,56 @@ test("[LIB-4] a frame is answered once, in its turn, and only whole", () => {
   expect(isWhole(testHash, { ...frame, check: undefined })).toBe(false);
 });
 
+test("[LIB-4] a peer that always has more to say is heard so many times, and one that says nothing not again", () => {
+  const trie = trieOf(range(0, 400));
+  const comparison = new LibraryComparison({
+    number: 1,
+    wordsBytesMax: 8_192,
+    placesMax: 50,
+    stepsMax: 100,
+    onFound: () => {},
+  });
+  let words: LibraryWords | undefined = comparison.begin(trie);
+  const nothing = { comparison: 1, root: salt, documents: 9, flags: 1, nodes: [], wanted: [] };
+  while (words && comparison.state === "going") {
+    const step = words.step + 1;
+    expect(comparison.follows({ ...nothing, step })).toBe(step <= 1);
+    const heard = { ...nothing, step, nodes: [{ kind: "leaf", prefix: "", entries: [] } as const] };
+    expect(comparison.follows(heard)).toBe(true);
+    words = comparison.answer(trie, heard);
+    if (step > 200) throw new Error("the comparison does not end");
+  }
+  expect(comparison.state).toBe("differed");
+  // There may be more that differs: what was not found is not taken for equal.
+  expect(comparison.dropped).toBeGreaterThan(0);
+  const [a, b] = [new Side(trie, 4_096), new Side(trieOf(range(300, 700)), 4_096)];
+  compare(a, b);
+  expect(a.comparison.dropped + b.comparison.dropped).toBe(0);
+});
+
+const nothingIn = (prefix: string) => ({ kind: "leaf", prefix, entries: [] }) as const;
+
+test("[LIB-4] what differs in places within places counts once, however they come", () => {
+  const trie = trieOf(range(0, 3_000));
+  const document = trie.documentsUnder("a1", undefined, 1)[0]!;
+  for (const prefixes of [
+    ["a", "a1", "b"],
+    ["a1", "b", "a"],
+    ["b", "a1", "a", "a1"],
+  ]) {
+    const { comparison } = new Side(trie);
+    comparison.begin(trie);
+    const words = { comparison: 1, step: 1, root: salt, documents: 9, flags: 0 };
+    const nodes = prefixes.map(nothingIn);
+    comparison.answer(trie, { ...words, nodes, wanted: [document] });
+    expect(comparison.countDiffering(trie)).toBe(trie.countUnder("a") + trie.countUnder("b"));
+    const unequal = [...trie.documentsUnder("", undefined, 3_000)].filter((each) => {
+      return !comparison.isEqual(trie, each);
+    });
+    expect(unequal).toHaveLength(comparison.countDiffering(trie));
+  }
+});
+
 test("[LIB-4] whatever a peer says, what it makes a comparison keep and say is bounded", () => {
   const trie = trieOf(range(0, 400));
   const lie = fc.record({
@@ -147,6 +198,7 @@ test("[LIB-4] whatever a peer says, what it makes a comparison keep and say is b
         number: 1,
         wordsBytesMax: 8_192,
         placesMax: 50,
+        stepsMax: 1_000,
         onFound: ({ documents }) => found.push(...documents),
       });
       let words: LibraryWords | undefined = comparison.begin(trie);

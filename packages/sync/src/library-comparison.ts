@@ -5,6 +5,7 @@ import { LibraryFlag } from "./frame-shapes.ts";
 import type { FrameOf } from "./frame.ts";
 import { libraryNodeBytes } from "./library-node-codec.ts";
 import type { LibraryNode } from "./library-node.ts";
+import { isWithin } from "./library-places.ts";
 import type { LibraryTrie } from "./library-trie.ts";
 import { wireLimits } from "./wire-limits.ts";
 
@@ -24,6 +25,8 @@ export interface ComparisonOptions {
   readonly wordsBytesMax: number;
   /** Places that wait to be said, documents to be asked for, and places that were found. */
   readonly placesMax: number;
+  /** Frames of both sides after the first: with the last one it ends, whatever is left. */
+  readonly stepsMax: number;
   readonly onFound: (found: FoundDocuments) => void;
 }
 
@@ -52,8 +55,7 @@ export class LibraryComparison {
   readonly #places: string[] = [];
   readonly #wanted: DocumentId[] = [];
   readonly #found = new Set<DocumentId>();
-  readonly #foundUnder: string[] = [];
-  #differing = 0;
+  readonly #foundUnder = new Set<string>();
   #missing = 0;
   #dropped = 0;
 
@@ -66,9 +68,19 @@ export class LibraryComparison {
     return this.#state;
   }
 
-  /** Documents here that the peer lacks or has another log of; of whole places all. */
-  get differing(): number {
-    return this.#differing;
+  /** Documents here that the peer lacks or has another log of; of whole places all. Each counts once. */
+  countDiffering(ours: LibraryTrie): number {
+    const under = this.#foundUnder;
+    let count = 0;
+    for (const place of under) {
+      const isBelowAnother = place !== "" && isWithin(under, place.slice(0, -1));
+      if (!isBelowAnother) count += ours.countUnder(place);
+    }
+    if (under.size === 0) return this.#found.size;
+    for (const document of this.#found) {
+      if (!isWithin(under, ours.placementOf(document))) count++;
+    }
+    return count;
   }
 
   /** Documents that the peer was asked for. */
@@ -81,15 +93,18 @@ export class LibraryComparison {
     return this.#dropped;
   }
 
-  /** At the end, with nothing dropped: whether both sides have the same of a document that is here. */
+  /** At the end, with nothing dropped: whether a document was compared, and both sides have the same of it. */
   isEqual(ours: LibraryTrie, document: DocumentId): boolean {
-    const isFound = this.#found.has(document);
-    return !isFound && !this.#foundUnder.some((place) => ours.isUnder(document, place));
+    if (this.#found.has(document) || !ours.digestOf(document)) return false;
+    return this.#foundUnder.size === 0 || !isWithin(this.#foundUnder, ours.placementOf(document));
   }
 
   /** Whether a frame is what comes next. */
-  follows({ comparison, step }: LibraryWords): boolean {
-    return this.#state === "going" && comparison === this.number && step === this.#step + 1;
+  follows({ comparison, step, flags, nodes, wanted }: LibraryWords): boolean {
+    // Whoever has more to say says some of it: otherwise two could go on for ever about nothing.
+    const isEmpty = step > 1 && flags !== 0 && nodes.length + wanted.length === 0;
+    const isNext = comparison === this.number && step === this.#step + 1;
+    return this.#state === "going" && isNext && !isEmpty;
   }
 
   /** The first words. */
@@ -113,6 +128,7 @@ export class LibraryComparison {
 
   #speak(ours: LibraryTrie, theirs: LibraryWords): LibraryWords | undefined {
     const mayGoOn = (theirs.flags & LibraryFlag.more) !== 0;
+    if (theirs.step >= this.#options.stepsMax) return this.#cutOff();
     const isAsked = theirs.step === 0 || theirs.nodes.length > 0 || mayGoOn;
     const hasWords = this.#places.length + this.#wanted.length > 0;
     if (!isAsked && !hasWords) {
@@ -123,7 +139,14 @@ export class LibraryComparison {
     const words = this.#words(ours, this.#takeNodes(ours), wanted);
     const isOver = words.nodes.length === 0 && words.flags === 0 && !mayGoOn;
     if (isOver) this.#state = "differed";
+    else if (words.step >= this.#options.stepsMax) this.#cutOff();
     return words;
+  }
+
+  /** What is left, here or there, is for the next comparison, among less. */
+  #cutOff(): undefined {
+    this.#dropped += Math.max(1, this.#places.length + this.#wanted.length);
+    this.#state = "differed";
   }
 
   #compare(ours: LibraryTrie, node: LibraryNode): void {
@@ -144,17 +167,14 @@ export class LibraryComparison {
     for (const document of documents) this.#found.add(document);
     const under: string[] = [];
     for (const place of found.under) {
-      const count = ours.countUnder(place);
-      if (count === 0 || this.#foundUnder.some((known) => place.startsWith(known))) continue;
-      if (this.#foundUnder.length >= this.#options.placesMax) {
+      if (isWithin(this.#foundUnder, place) || ours.countUnder(place) === 0) continue;
+      if (this.#foundUnder.size >= this.#options.placesMax) {
         this.#dropped++;
         continue;
       }
-      this.#foundUnder.push(place);
-      this.#differing += count;
+      this.#foundUnder.add(place);
       under.push(place);
     }
-    this.#differing += documents.length;
     if (documents.length + under.length > 0) this.#options.onFound({ documents, under });
   }
 

@@ -16,7 +16,7 @@ const attemptsMax = 3;
 /** What the replica around it does with what comparisons find. */
 export interface ComparisonsHost {
   /** Documents here are to be offered to the peer. */
-  found(session: PeerSession, found: FoundDocuments): void;
+  found(session: PeerSession, found: FoundDocuments, trie: LibraryTrie): void;
   /**
    * All that is here and the peer may lack has been found: of all other documents that were here when
    * `tops` were, it has everything.
@@ -44,6 +44,8 @@ interface Talk {
   /** Number of the last one that the peer began. */
   heard: number;
   current: LibraryComparison | undefined;
+  /** What the peer is shown in it: all that is here, or what of it is exchanged with that peer. */
+  trie: LibraryTrie | undefined;
   isOurs: boolean;
   /** What of this replica's own was here when it began. */
   tops: OwnTops;
@@ -90,6 +92,7 @@ export class LibraryComparisons {
       begun: 0,
       heard: 0,
       current: undefined,
+      trie: undefined,
       isOurs: false,
       tops: new Map(),
       isReading: false,
@@ -134,8 +137,7 @@ export class LibraryComparisons {
     if (!isGood) return;
     if (!talk) return void (frame.step === 0 && this.#early.set(session, frame));
     if (frame.step === 0) return this.#receiveFirst(session, talk, frame);
-    const { current } = talk;
-    const { trie } = this.#library;
+    const { current, trie } = talk;
     if (!trie || !current?.follows(frame)) return void counters.framesIgnored++;
     this.#answer(session, talk, { current, trie, frame });
   }
@@ -159,13 +161,14 @@ export class LibraryComparisons {
   }
 
   #begin(session: PeerSession, talk: Talk): void {
-    talk.begun++;
-    const comparison = this.#make(session, talk.begun);
+    const number = ++talk.begun;
     this.#reading(session, talk, (trie) => {
       // Meanwhile the peer may have begun.
       if (talk.current) return;
+      const comparison = this.#make(session, number, trie);
       talk.isOurs = true;
       talk.current = comparison;
+      talk.trie = trie;
       this.#send(session, talk, comparison.begin(trie));
     });
   }
@@ -182,10 +185,11 @@ export class LibraryComparisons {
     }
     talk.heard = frame.comparison;
     talk.current = undefined;
-    const current = this.#make(session, frame.comparison);
     this.#reading(session, talk, (trie) => {
+      const current = this.#make(session, frame.comparison, trie);
       talk.isOurs = false;
       talk.current = current;
+      talk.trie = trie;
       this.#answer(session, talk, { current, trie, frame });
     });
   }
@@ -198,9 +202,11 @@ export class LibraryComparisons {
 
   #finish(session: PeerSession, talk: Talk, { current, trie, frame }: Turn): void {
     const { counters, limits, nowMs } = this.#context;
-    const { differing, missing, dropped, state } = current;
+    const { missing, dropped, state } = current;
+    const differing = current.countDiffering(trie);
     const isEqual = state === "agreed";
     talk.current = undefined;
+    talk.trie = undefined;
     talk.failures = 0;
     talk.differed = isEqual ? 0 : talk.differed + 1;
     if (isEqual) counters.librariesAgreed++;
@@ -231,6 +237,7 @@ export class LibraryComparisons {
     const { counters, limits, nowMs, options } = this.#context;
     counters.librariesLost++;
     talk.current = undefined;
+    talk.trie = undefined;
     if (!talk.isOurs) return;
     this.#failed(session, talk);
     const bounds = { delayMsMin: limits.retryMsMin * 5, delayMsMax: limits.retryMsMax };
@@ -252,18 +259,21 @@ export class LibraryComparisons {
       talk.isReading = false;
       if (this.#talks.get(session) !== talk || !session.isLive) return;
       if (!trie) return this.#failed(session, talk);
-      talk.tops = this.#context.outbox.own.tops;
-      then(trie);
+      const { outbox, rules } = this.#context;
+      talk.tops = outbox.own.tops;
+      const isMeant = (id: DocumentId): boolean => rules.lets(session, { id });
+      then(rules.areThereFor(session) ? trie.filtered(isMeant) : trie);
     });
   }
 
-  #make(session: PeerSession, number: number): LibraryComparison {
+  #make(session: PeerSession, number: number, trie: LibraryTrie): LibraryComparison {
     const { limits } = this.#context;
     return new LibraryComparison({
       number,
       wordsBytesMax: Math.min(limits.libraryWordsBytesMax, session.peer.frameBytesMax),
       placesMax: limits.libraryPlacesMax,
-      onFound: (found) => this.#host.found(session, found),
+      stepsMax: limits.libraryStepsMax,
+      onFound: (found) => this.#host.found(session, found, trie),
     });
   }
 

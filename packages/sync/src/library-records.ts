@@ -128,18 +128,18 @@ export class LibraryRecords {
 
   /** Those whose keys have this digit at `depth`; all of them share what comes before. */
   withDigit(depth: number, digit: number): LibraryRecords {
-    return this.#filter((key) => digitAt(key, depth) === digit);
+    return this.filter((index) => digitAt(this.keyAt(index), depth) === digit);
   }
 
   under(prefix: string): LibraryRecords {
-    return this.#filter((key) => startsWith(key, prefix));
+    return this.filter((index) => startsWith(this.keyAt(index), prefix));
   }
 
-  #filter(isIn: (key: Uint8Array) => boolean): LibraryRecords {
+  filter(isIn: (index: number) => boolean): LibraryRecords {
     const parts: Uint8Array[] = [];
     for (let index = 0; index < this.count; index++) {
       const start = index * recordBytes;
-      if (isIn(this.keyAt(index))) parts.push(this.bytes.subarray(start, start + recordBytes));
+      if (isIn(index)) parts.push(this.bytes.subarray(start, start + recordBytes));
     }
     return new LibraryRecords(concatBytes(parts));
   }

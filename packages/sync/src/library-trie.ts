@@ -1,8 +1,8 @@
-import { assert, concatBytes, equalBytes, type DocumentId, type Hash } from "@heddle/core";
+import { assert, concatBytes, equalBytes, toHex, type DocumentId, type Hash } from "@heddle/core";
 import { encodeUtf8 } from "lib0/string";
 
 import { libraryShape, noLibraryHash, type LibraryHash, type LibraryNode } from "./library-node.ts";
-import { digitAt, libraryKey, LibraryRecords, noRecords, startsWith } from "./library-records.ts";
+import { digitAt, libraryKey, LibraryRecords, noRecords } from "./library-records.ts";
 
 const { fanOut, leafDocumentsMax, hashBytes, prefixLengthMax } = libraryShape;
 const leafDomain = encodeUtf8("heddle/library/leaf/1");
@@ -72,6 +72,11 @@ export class LibraryTrie {
     if (this.#root && this.#digestAt(key)) this.#root = this.#remove(this.#root, key, 0);
   }
 
+  /** Whether a place holds more than a leaf does. */
+  isBranch(prefix: string): boolean {
+    return this.#reach(prefix)?.kind === "branch";
+  }
+
   /** What is in a place; a leaf without documents where nothing is. */
   nodeAt(prefix: string): LibraryNode {
     const node = this.#reach(prefix);
@@ -84,9 +89,9 @@ export class LibraryTrie {
     return { kind: "leaf", prefix, entries };
   }
 
-  /** Whether a place is that of a document, be it there or not. */
-  isUnder(document: DocumentId, prefix: string): boolean {
-    return startsWith(this.#keyOf(document), prefix);
+  /** The deepest place of a document, be it there or not: every one that it is in is a beginning of it. */
+  placementOf(document: DocumentId): string {
+    return toHex(this.#keyOf(document)).slice(0, prefixLengthMax);
   }
 
   countUnder(prefix: string): number {
@@ -100,6 +105,16 @@ export class LibraryTrie {
     const after = last && this.#keyOf(last);
     if (node) collect(node, { after, max, found }, prefix.length);
     return found;
+  }
+
+  /**
+   * What of it `isIn` says, as it is now: changes of one do not reach the other. Takes memory for branches, and
+   * for leaves that lost something.
+   */
+  filtered(isIn: (document: DocumentId) => boolean): LibraryTrie {
+    const trie = new LibraryTrie(this.#hash, this.#salt);
+    trie.#root = this.#root && filteredNode(this.#root, isIn);
+    return trie;
   }
 
   #keyOf(document: DocumentId): Uint8Array {
@@ -173,6 +188,18 @@ function nodeOf(records: LibraryRecords, depth: number): Node | undefined {
     return nodeOf(records.withDigit(depth, digit), depth + 1);
   });
   return { kind: "branch", count: records.count, children, hash: undefined };
+}
+
+function filteredNode(node: Node, isIn: (document: DocumentId) => boolean): Node | undefined {
+  if (node.kind === "leaf") {
+    const records = node.records.filter((index) => isIn(node.records.documentAt(index)));
+    return records.count === node.count ? node : leafOf(records);
+  }
+  const children = node.children.map((child) => child && filteredNode(child, isIn));
+  const count = children.reduce((sum, child) => sum + (child?.count ?? 0), 0);
+  const hash = count === node.count ? node.hash : undefined;
+  const branch: Branch = { kind: "branch", count, children, hash };
+  return count > leafDocumentsMax ? branch : leafOf(recordsOf(branch));
 }
 
 function recordsOf(node: Node | undefined): LibraryRecords {

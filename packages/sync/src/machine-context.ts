@@ -3,6 +3,7 @@ import { assert, type DocumentId, type LaneId } from "@heddle/core";
 import { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
 import { PartsRoom } from "./frame-parts.ts";
+import { OfferRules } from "./offer-rules.ts";
 import { Outbox } from "./outbox.ts";
 import { RefusedLanes } from "./refused-lanes.ts";
 import { ReorderBuffer } from "./reorder-buffer.ts";
@@ -33,6 +34,7 @@ export class MachineContext implements SyncContext {
   readonly outbox: Outbox;
   readonly refusedLanes: RefusedLanes;
   readonly checkpoints: CheckpointIntakes;
+  readonly rules: OfferRules;
   writtenLane: LaneId | undefined;
   readonly #machine: OfMachine;
   readonly #answers = new Map<RequestId, (answer: never) => void>();
@@ -58,6 +60,7 @@ export class MachineContext implements SyncContext {
     this.outbox = new Outbox(this, kept);
     this.refusedLanes = new RefusedLanes(this, kept.refusals);
     this.checkpoints = new CheckpointIntakes(this);
+    this.rules = new OfferRules(options);
   }
 
   get nowMs(): number {

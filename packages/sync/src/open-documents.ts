@@ -77,8 +77,8 @@ export class OpenDocuments {
 
   /**
    * The link of a session to a document, which is loaded and opened first where it has to be.
-   * `failed` is called instead of `then` when there is none: the session has too many, the document is
-   * new here and the peer that opens it may bring no more, or it cannot be read now. In the last case, and
+   * `failed` is called instead of `then` when there is none: it is not exchanged with that peer, the session
+   * has too many, the document is new here and the peer that opens it may bring no more, or it cannot be read now. In the last case, and
    * where it was not the peer that opened it, it is tried again, and `then` is called once it can be.
    */
   link(
@@ -88,6 +88,7 @@ export class OpenDocuments {
     failed: () => void = () => {},
     isOpenedByPeer = false,
   ): void {
+    if (!this.#context.rules.lets(session, entry)) return failed();
     const document: OpenDocument = this.#documents.get(entry.id) ?? {
       isLoading: false,
       waiting: [],

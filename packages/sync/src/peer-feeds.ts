@@ -84,7 +84,8 @@ export class PeerFeeds {
 
   /** The peer gives a document up. Where nobody here wants it either, it is given up on both sides. */
   closed(link: DocumentLink, session: PeerSession): void {
-    if (this.#isWanted(link.document)) return;
+    const isMeant = this.#context.rules.lets(session, link.exchange.ledger.entry);
+    if (isMeant && this.#isWanted(link.document)) return;
     const { isSettled } = link;
     this.#documents.close(link);
     // It has not heard of what it lacks yet.

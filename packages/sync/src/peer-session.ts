@@ -16,6 +16,7 @@ import { ReceiveCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { HelloFeature } from "./frame-shapes.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
+import { PeerOffering } from "./peer-offering.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { SessionDocuments } from "./session-documents.ts";
 import { featuresOf, SessionGreeting } from "./session-greeting.ts";
@@ -52,6 +53,8 @@ export class PeerSession implements LinkSession {
   readonly documents: SessionDocuments;
   readonly waitingPresence = { bytes: 0 };
   readonly claims = { count: 0 };
+  /** Documents that the peer says it is still going to open. */
+  readonly offering: PeerOffering;
   readonly #context: SyncContext;
   readonly #host: SessionHost;
   readonly #greeting: SessionGreeting;
@@ -64,7 +67,6 @@ export class PeerSession implements LinkSession {
   readonly #showing = new Set<DocumentLink>();
   #state: "greeting" | "live" | "closed" = "greeting";
   #heardMs: number;
-  #offeredByPeer = 0;
   #pingMs = 0;
   /** What CURSOR said, until a MARK shows that it was heard. */
   #asked: { readonly cursor: FeedCursor | undefined; attempts: number; dueMs: number } | undefined;
@@ -79,6 +81,7 @@ export class PeerSession implements LinkSession {
     this.#lanes = new SessionLanes(context, this);
     this.documents = new SessionDocuments(context, this, this.#lanes);
     this.#parts = new SessionParts(context, (name) => dataFrames.has(name));
+    this.offering = new PeerOffering(context);
     this.#received = new ReceiveCredit(context.limits.creditBytes);
     this.#openMs = context.nowMs;
     this.#heardMs = context.nowMs;
@@ -117,11 +120,6 @@ export class PeerSession implements LinkSession {
   /** Both sides take any document, tell of all that they have, and compare libraries. */
   get comparesLibraries(): boolean {
     return (this.peer.features & featuresOf(this.#context.options) & HelloFeature.library) !== 0;
-  }
-
-  /** Documents that the peer says it is still going to open. */
-  get offeredByPeer(): number {
-    return this.#offeredByPeer;
   }
 
   /** Bytes that the peer makes us hold. */
@@ -323,12 +321,14 @@ export class PeerSession implements LinkSession {
         return this.#onMark(frame);
       case "open":
         return this.documents.receiveOpen(frame);
+      case "refused":
+        return this.documents.receiveRefused(frame);
       case "unknownRef":
         return this.documents.receiveUnknownRef(frame);
       case "library":
         return this.#host.onLibrary(this, frame);
       case "offering":
-        return void (this.#offeredByPeer = frame.documents);
+        return this.offering.heard(frame.documents);
       case "close":
       case "have":
       case "pull":
@@ -379,6 +379,7 @@ export class PeerSession implements LinkSession {
       return;
     }
     this.#asked = undefined;
+    this.offering.heard(0);
     this.#context.emit({ type: "keepCursor", store: this.peer.store, cursor });
   }
 

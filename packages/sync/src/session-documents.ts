@@ -11,7 +11,7 @@ import {
 
 import type { DocumentLink } from "./document-link.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
-import { PushFlag, RefKind } from "./frame-shapes.ts";
+import { PushFlag, RefKind, RefusedCode } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
 import { unpackEnvelopes } from "./packed-envelope.ts";
 import type { SessionLanes } from "./session-lanes.ts";
@@ -23,6 +23,8 @@ import { wireLimits } from "./wire-limits.ts";
 export interface DocumentsSession {
   readonly key: PeerKey;
   readonly isLive: boolean;
+  /** Its greeting. */
+  readonly peer: FrameOf<"hello">;
   send(frame: Frame): void;
   /** Whether a document is exchanged when a peer opens it. */
   takes(document: DocumentId): boolean;
@@ -127,6 +129,7 @@ export class SessionDocuments {
     const max = this.#context.limits.documentsPerSessionMax;
     if (this.#peerLinks.size >= max && !waiting) throw overDocuments();
     if (waiting) return;
+    this.#context.rules.openedBy(this.#session, document);
     const frames: WaitingFrame[] = [];
     this.#peerLinks.set(documentRef, frames);
     const entry = { id: document, name, createdAt: decodeHlc(frame.createdAt) };
@@ -149,6 +152,7 @@ export class SessionDocuments {
     // The number is free again: the peer, which hears nothing, says OPEN once more, and maybe then.
     this.#session.opened(entry, opened, () => {
       this.#context.counters.framesRefused += frames.length;
+      if (!this.#context.rules.lets(this.#session, entry)) this.#refuse(document);
       this.#peerLinks.delete(documentRef);
       for (const { cost } of frames.splice(0)) {
         this.#waitingBytes -= cost.bytes ?? 0;
@@ -176,6 +180,33 @@ export class SessionDocuments {
     }
     this.#context.counters.framesRefused++;
     cost.release?.();
+  }
+
+  /** The peer does not exchange a document with us. Nothing else is refused for that. */
+  receiveRefused({ document, code }: FrameOf<"refused">): void {
+    const { rules, counters } = this.#context;
+    const link = this.#context
+      .linksOf(document)
+      .find(({ session }) => session.key === this.#session.key);
+    if (link === undefined) return void counters.framesIgnored++;
+    counters.documentsRefused++;
+    rules.refused(this.#session, document);
+    const { store } = this.#session.peer;
+    const event = {
+      name: "document.refused",
+      peer: this.#session.key,
+      store,
+      document,
+      code,
+    } as const;
+    this.#context.emit({ type: "event", event });
+    this.#session.documentClosed(link);
+  }
+
+  /** Whether there is such a document or not: it is the same to whoever may not have it. */
+  #refuse(document: DocumentId): void {
+    this.#context.counters.documentsWithheld++;
+    this.#session.send({ name: "refused", document, code: RefusedCode.withheld });
   }
 
   /** The peer does not know a number of ours. */

@@ -11,6 +11,8 @@ import type {
 
 import type { CheckpointIntakes } from "./checkpoint-intakes.ts";
 import type { DocumentLink } from "./document-link.ts";
+import type { OfferedDocument } from "./document-offers.ts";
+import type { OfferRules } from "./offer-rules.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RefusedLanes } from "./refused-lanes.ts";
 import type { PartsRoom } from "./frame-parts.ts";
@@ -37,6 +39,15 @@ export const PeerRole = { replica: 1, relay: 2, tab: 3 } as const;
  * may be a member tomorrow; whoever was removed is cut off.
  */
 export type Standing = "member" | "stranger" | "removed";
+
+/** A peer as its greeting says. That it has the key of its device, it has proven. */
+export interface GreetedPeer {
+  readonly key: PeerKey;
+  readonly store: StoreId;
+  readonly devicePublicKey: Uint8Array;
+  /** One of {@link PeerRole}, by its own word. */
+  readonly role: number;
+}
 
 export interface ReplicationOptions {
   readonly hash: Hash;
@@ -76,10 +87,11 @@ export interface ReplicationOptions {
   /** Asked then, and again: what the peer's device is. Without it everybody is a member. */
   readonly standingOf?: (devicePublicKey: Uint8Array) => Standing;
   /**
-   * Whether a peer may be told of a document that nobody there has asked for. Asked each time; default: of
-   * all. A peer that may not is not told that there is one.
+   * Whether a document is exchanged with a peer, of another device than this one. Asked each time; default:
+   * all are. A peer with which one is not is not told that there is one; when it opens it, whether there is
+   * one or not, it hears REFUSED. What is open on a session stays so.
    */
-  readonly mayOffer?: (peer: PeerKey, document: DocumentId) => boolean;
+  readonly mayOffer?: (peer: GreetedPeer, document: OfferedDocument) => boolean;
   /**
    * Compare libraries with peers that do, where this replica takes any document and follows. Default true;
    * without, it speaks as one that does not know how.
@@ -101,6 +113,7 @@ export interface SyncContext {
   readonly parts: PartsRoom;
   readonly outbox: Outbox;
   readonly refusedLanes: RefusedLanes;
+  readonly rules: OfferRules;
   /** Checkpoints that peers are sending. */
   readonly checkpoints: CheckpointIntakes;
   emit(effect: SyncEffect): void;

@@ -52,8 +52,10 @@ export interface SyncCounters {
   librariesDamaged: number;
   /** Places that a peer made us put off to the next comparison. */
   libraryPlacesDropped: number;
-  /** Times that a document was not offered to a peer that may not have it. */
+  /** Times that a document was not offered to a peer that may not have it, or not given when it asked. */
   documentsWithheld: number;
+  /** Documents that a peer does not exchange with us, by session. */
+  documentsRefused: number;
   /** Documents that nothing came of for a while, and that a session gave up until it does. */
   documentsRested: number;
   checkpointsOffered: number;
@@ -106,6 +108,7 @@ export function newSyncCounters(): SyncCounters {
     librariesDamaged: 0,
     libraryPlacesDropped: 0,
     documentsWithheld: 0,
+    documentsRefused: 0,
     documentsRested: 0,
     checkpointsOffered: 0,
     checkpointsAdopted: 0,

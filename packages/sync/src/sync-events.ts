@@ -68,6 +68,15 @@ export type SyncEvent =
       readonly store: StoreId;
       readonly envelopes: readonly Envelope[];
     }
+  /** A peer does not exchange a document with this device, as long as the session lasts. */
+  | {
+      readonly name: "document.refused";
+      readonly peer: PeerKey;
+      readonly store: StoreId;
+      readonly document: DocumentId;
+      /** One of `RefusedCode`. */
+      readonly code: number;
+    }
   /** A store does not take a lane of ours; everything else goes on. */
   | { readonly name: "lane.refused"; readonly refusal: KeptRefusal }
   /** Equal logs and unequal documents. Nothing is repaired here. */

@@ -69,6 +69,8 @@ export const syncLimits = {
   libraryWordsBytesMax: 128 * 1024,
   /** Places that wait to be said to a peer; of more the next comparison tells. */
   libraryPlacesMax: 16_384,
+  /** Frames of one comparison: what is left then is found by the next one. */
+  libraryStepsMax: 4_096,
   /** A comparison of libraries to which no answer comes begins anew. */
   libraryAnswerMs: 30_000,
   /** Libraries are compared so long after a session began; after they differed, this and then longer. */

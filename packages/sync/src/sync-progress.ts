@@ -40,7 +40,7 @@ export class SyncProgressReports {
 }
 
 function isDoneWith(session: PeerSession, { documentsWaiting }: ProgressAround): boolean {
-  return session.isSettled && documentsWaiting === 0 && session.offeredByPeer === 0;
+  return session.isSettled && documentsWaiting === 0 && session.offering.documents === 0;
 }
 
 function progressOf(
@@ -56,7 +56,8 @@ function progressOf(
     toSend += link.positions.missingCount;
     toReceive += link.positions.missingHere;
   }
-  const { sentDataBytes, receivedDataBytes, offeredByPeer } = session;
+  const { sentDataBytes, receivedDataBytes } = session;
+  const offeredByPeer = session.offering.documents;
   return {
     isFirst,
     documentsDone: closed + documentsSettled,

@@ -1,4 +1,4 @@
-import { Replication, type PeerKey, type ReplicationOptions } from "@heddle/sync";
+import { Replication, type ReplicationOptions } from "@heddle/sync";
 
 import type { SpaceMembers } from "../space/space-members.ts";
 import { readKeptOutbox } from "./kept-outbox.ts";
@@ -20,7 +20,7 @@ function membersFirst(
 export async function openMachine(
   options: PeerHostOptions,
   notes: PeerNotes,
-  mayOpenNew: (peer: PeerKey) => boolean,
+  asked: Pick<ReplicationOptions, "mayOpenNew" | "mayOffer">,
 ): Promise<Replication> {
   const { store, replica, environment, signer, drift } = options;
   // What is at rest is compared with peers as often as with its own log.
@@ -44,7 +44,7 @@ export async function openMachine(
     adopt,
     follow,
     hasOutbox,
-    mayOpenNew,
+    ...asked,
     limits,
     ...(replica.members && membersFirst(replica.members)),
   };

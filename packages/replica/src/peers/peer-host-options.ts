@@ -3,6 +3,7 @@ import type { PeerRole, SyncEvent, SyncLimits } from "@heddle/sync";
 
 import type { DriftWatch } from "../drift/drift-watch.ts";
 import type { Replica } from "../replica.ts";
+import type { MayOffer } from "./offered-documents.ts";
 
 /** What is shared with peers, and how much of it at a time. */
 export interface PeerHostOptions {
@@ -22,6 +23,8 @@ export interface PeerHostOptions {
   readonly follow: boolean;
   /** Keep account of this device's envelopes that peers lack, over restarts. */
   readonly hasOutbox: boolean;
+  /** Which peers are to have which documents. Default: whoever is a member has all. */
+  readonly mayOffer?: MayOffer | undefined;
   readonly limits?: Partial<SyncLimits>;
   readonly onEvent?: (event: SyncEvent) => void;
   /** Who repairs documents that differ: without it nothing is compared, and what is damaged stays closed. */

@@ -22,6 +22,7 @@ import type { ReplicaState } from "../replica-options.ts";
 import { KnownLanes } from "./known-lanes.ts";
 import { MachineEffects } from "./machine-effects.ts";
 import { offerForbiddenAgain } from "./member-sessions.ts";
+import { OfferedDocuments } from "./offered-documents.ts";
 import { openMachine } from "./open-machine.ts";
 import {
   endOf,
@@ -68,6 +69,7 @@ export class PeerHost {
   readonly #stopMembers: (() => void) | undefined;
   readonly #waits = new ReplicationWaits();
   readonly #told: ToldEdits;
+  readonly #offered: OfferedDocuments | undefined;
   /** Rounds that were stored while a machine was being made. */
   readonly #missed: StoredRound[] = [];
   #ended = newSyncCounters();
@@ -83,7 +85,10 @@ export class PeerHost {
     this.#options = options;
     this.#lanes = new KnownLanes(options.store);
     this.#notes = new PeerNotes(options);
-    const { store, environment, replica } = options;
+    const { store, environment, replica, mayOffer } = options;
+    const { logger } = environment;
+    this.#offered =
+      mayOffer && new OfferedDocuments({ mayOffer, members: replica.members, logger });
     this.#told = new ToldEdits({ store, environment, telemetry: replica.telemetry });
     this.#checkpoints = new ServedCheckpoints({ store, environment, access: replica.access });
     this.#effects = new MachineEffects({
@@ -93,6 +98,7 @@ export class PeerHost {
       notes: this.#notes,
       checkpoints: this.#checkpoints,
       connections: this.#connections,
+      offered: this.#offered,
       machine: () => this.#machine,
       onEvent: (event) => this.#onEvent(event),
     });
@@ -210,9 +216,10 @@ export class PeerHost {
     const generation = ++this.#generation;
     // Whatever was stored before is read now.
     this.#missed.splice(0);
-    const machine = await openMachine(this.#options, this.#notes, (peer) =>
-      this.#connections.mayOpenNew(peer),
-    );
+    const machine = await openMachine(this.#options, this.#notes, {
+      mayOpenNew: (peer) => this.#connections.mayOpenNew(peer),
+      ...(this.#offered && { mayOffer: this.#offered.mayOffer }),
+    });
     if (generation !== this.#generation || this.#isStopped) return;
     this.#machine = machine;
     for (const document of this.#waits.documents) machine.setAwaited(document, true, this.#nowMs);
@@ -266,6 +273,7 @@ export class PeerHost {
 
   #onStored(round: StoredRound): void {
     const { arrival, lane, documents } = round;
+    for (const { entry } of documents) this.#offered?.note(entry);
     this.#lanes.add(lane);
     const machine = this.#machine;
     if (machine === undefined) {
@@ -330,6 +338,7 @@ export class PeerHost {
   }
 
   #onEvent(event: SyncEvent): void {
+    if ("entry" in event) this.#offered?.note(event.entry);
     if (event.name === "session.live") {
       this.#connections.live(event.peer);
       // Who it is may be all that was missing: that it is a relay is not kept.

@@ -10,6 +10,7 @@ import {
   type Environment,
   type LogStore,
   type Signer,
+  type StoredDocument,
   type Verifier,
 } from "@heddle/core";
 import type {
@@ -22,9 +23,10 @@ import type {
 
 import type { DriftWatch } from "../drift/drift-watch.ts";
 import type { Replica } from "../replica.ts";
-import { countedPositions, countedSeqs, signedByCut } from "../space/peer-view.ts";
+import { countedPositions, countedSeqs, isCounted, signedByCut } from "../space/peer-view.ts";
 import { changedDocuments } from "./changed-documents.ts";
 import type { KnownLanes } from "./known-lanes.ts";
+import type { OfferedDocuments } from "./offered-documents.ts";
 import type { PeerNotes } from "./peer-notes.ts";
 import { readDigests, readLibrary } from "./read-library.ts";
 import { readForPeer } from "./read-for-peer.ts";
@@ -42,6 +44,8 @@ export interface PeerRequestTools {
   readonly notes: PeerNotes;
   readonly checkpoints: ServedCheckpoints;
   readonly drift?: DriftWatch | undefined;
+  /** Who has to know the names of documents. */
+  readonly offered?: OfferedDocuments | undefined;
 }
 
 /**
@@ -76,7 +80,7 @@ export async function answerPeerRequest(
     case "changes":
       return changedEntries(store, request.after);
     case "library":
-      return readLibrary({ store, hash, space: tools.replica.space });
+      return libraryOf(tools);
     case "digests":
       return readDigests(hash, request.documents, async (id) => {
         return (await readPositions(tools, id))?.vector;
@@ -184,6 +188,19 @@ async function load(tools: PeerRequestTools, id: DocumentId): Promise<LoadedDocu
   const positioned = await readPositions(tools, id);
   const given = tools.replica.members ? { floors: offerable.floors } : offerable;
   return positioned && { ...positioned, ...given, forks };
+}
+
+/** What is on disk of all documents, as far as it counts. */
+function libraryOf({
+  replica,
+  store,
+  environment: { hash },
+  offered,
+}: PeerRequestTools): ReturnType<typeof readLibrary> {
+  const { members, space } = replica;
+  const counted = members && isCounted.bind(undefined, members);
+  const onDocument = (document: StoredDocument): void => offered?.note(document);
+  return readLibrary({ store, hash, space, isCounted: counted, onDocument });
 }
 
 /** What is on disk of a document, as far as it counts. */

@@ -6,6 +6,7 @@ import {
   type Hash,
   type LogStore,
   type SpaceId,
+  type StoredDocument,
   type VersionVector,
 } from "@heddle/core";
 import { LibraryTrie, type SyncRequests } from "@heddle/sync";
@@ -14,11 +15,15 @@ export interface LibraryReading {
   readonly store: LogStore;
   readonly hash: Hash;
   readonly space: SpaceId;
+  /** Each document, once. */
+  readonly onDocument?: ((document: StoredDocument) => void) | undefined;
+  /** Whether all that a vector names counts. Without it everything does, as in the open space. */
+  readonly isCounted?: ((document: DocumentId, vector: VersionVector) => boolean) | undefined;
 }
 
 /**
  * What a store holds, for comparing with that of a peer. Documents are as their records say: one that was
- * written to since its vector was kept has to be looked at.
+ * written to since its vector was kept has to be looked at, and so has one of which not all counts.
  *
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
@@ -26,11 +31,15 @@ export async function readLibrary({
   store,
   hash,
   space,
+  isCounted = () => true,
+  onDocument = () => {},
 }: LibraryReading): Promise<SyncRequests["library"]["answer"]> {
   const library = new LibraryTrie(hash, bytesOfId(space));
   const unsure: DocumentId[] = [];
-  for await (const { id, vector, dirty } of store.readDocuments()) {
-    if (dirty) unsure.push(id);
+  for await (const document of store.readDocuments()) {
+    const { id, vector, dirty } = document;
+    onDocument(document);
+    if (dirty || !isCounted(id, vector)) unsure.push(id);
     else if (vector.size > 0) library.set(id, logDigest(hash, vector));
   }
   return { library, unsure };
