@@ -18,13 +18,14 @@ export async function startWatchedRelay(
   store: LogStore,
   options: RelayUnderTestOptions & {
     readonly admin?: Partial<AdminOptions>;
-    readonly reconciliation?: ObservedRelay["reconciliation"];
+    /** What is derived from documents, and what is known of it. */
+    readonly derived?: Pick<ObservedRelay, "reconciliation" | "projections" | "sinks">;
   } = {},
 ): Promise<WatchedRelay> {
-  const { admin: adminOptions, reconciliation, ...relayOptions } = options;
+  const { admin: adminOptions, derived, ...relayOptions } = options;
   const admin = await startAdmin(adminOptions);
   const relay = await startRelay(store, { ...relayOptions, telemetry: admin.telemetry });
-  admin.watch({ relay: relay.relay, replica: relay.replica, store, reconciliation });
+  admin.watch({ relay: relay.relay, replica: relay.replica, store, ...derived });
   return {
     ...relay,
     admin,

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
+import { MemoryProjectionDisk, MemoryProjectionStore, setCounters } from "@heddle/reconcile";
+import { LogSource, ProjectionHost, SinkHost, webhook } from "@heddle/replica";
 import { ReconcileFigures } from "@heddle/replica/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -21,9 +23,21 @@ let relay: WatchedRelay;
 let text = "";
 
 beforeAll(async () => {
-  // As of a relay with one projection that was not compared yet.
+  // As of a relay with one projection that was not compared yet, and one sink.
   const reconciliation = new Map([["likes", new ReconcileFigures(environment.clock)]]);
-  relay = await startWatchedRelay(await memoryStore(), { reconciliation });
+  const log = await memoryStore();
+  const store = await MemoryProjectionStore.open(new MemoryProjectionDisk(), environment.clock);
+  const newSource = () => new LogSource({ store: log, environment });
+  const projections = new ProjectionHost({
+    store,
+    source: newSource(),
+    environment,
+    projections: [setCounters({ name: "likes", owner: "tests" })],
+  });
+  const sinks = [{ name: "hook", owner: "tests", deliver: webhook({ url: "http://localhost" }) }];
+  const host = new SinkHost({ store, newSource, environment, sinks });
+  const derived = { reconciliation, projections, sinks: host.sinks };
+  relay = await startWatchedRelay(log, { derived });
   using ada = connect(relay.url, "notes");
   using bo = connect(relay.url, "notes");
   await Promise.all([synced(ada), synced(bo)]);
@@ -171,4 +185,6 @@ test("the alerts are rules that Prometheus can read: groups of rules with names 
     (what) => !ofReconciliation.some(({ expr }) => expr.includes(what)),
   );
   expect(missing).toEqual([]);
+  const ofSinks = rules.filter(({ expr }) => /heddle_sink_(age|dead)/.test(expr));
+  expect(ofSinks).toHaveLength(2);
 });

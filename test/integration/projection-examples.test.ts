@@ -22,6 +22,15 @@ const said = [
   ["unread", ["bo has not read: 4", "bo has read lunch: 2"]],
 ] as const;
 
+test("the example of a sink runs as it is printed", async () => {
+  const file = path.join(repositoryFolder, "apps/examples/sinks/webhook.js");
+  const output = await runProgram(process.execPath, [file]);
+  expect(output.trimEnd().split("\n")).toEqual([
+    "the server has: shopping 1, shopping 2",
+    "delivered: 2 failed before that: 1",
+  ]);
+});
+
 test("the examples of projections run as they are printed", async () => {
   const names = readdirSync(folder).filter((name) => name !== "workspace.js");
   expect(names.toSorted()).toEqual(said.map(([name]) => `${name}.js`));

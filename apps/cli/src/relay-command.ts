@@ -121,7 +121,9 @@ export async function relayCommand(
       const { access } = running.replica;
       projections = await derived?.start({ log: store, environment, access });
       const reconciliation = projections?.desk.reconciler?.figures;
-      const observed = { ...running, scrub, lan: neighbours, reconciliation };
+      const { host, sinkHost } = projections?.desk ?? {};
+      const derivedFigures = { projections: host, sinks: sinkHost?.sinks };
+      const observed = { ...running, ...derivedFigures, scrub, lan: neighbours, reconciliation };
       collector = newCollector(environment, observed);
       // A document that does not prove itself is seldom the only damage.
       for (const document of observed.replica.recovery.documentsDamaged) {

@@ -41,6 +41,15 @@ const subject = fc.oneof(
     },
     { requiredKeys: ["of", "projection"] },
   ),
+  fc.record(
+    {
+      of: fc.constant("change" as const),
+      sink: text(20).map((name) => `s${name}`),
+      change: text(20),
+      document,
+    },
+    { requiredKeys: ["of", "sink", "change"] },
+  ),
 );
 const entry: fc.Arbitrary<AuditEntry> = fc.record(
   {

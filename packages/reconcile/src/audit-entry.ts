@@ -51,7 +51,7 @@ export interface AuditEntry {
   readonly detail: string;
 }
 
-export type AuditSubject = DocumentSubject | RowSubject;
+export type AuditSubject = DocumentSubject | RowSubject | ChangeSubject;
 
 /** A document as one replica holds it. */
 export interface DocumentSubject {
@@ -71,6 +71,15 @@ export interface RowSubject {
   readonly document?: DocumentId | undefined;
 }
 
+/** A change that a sink had given up. */
+export interface ChangeSubject {
+  readonly of: "change";
+  readonly sink: string;
+  /** Id of the envelope in hex, or of the document where all that was pruned is meant. */
+  readonly change: string;
+  readonly document?: DocumentId | undefined;
+}
+
 /** A value as far as it is kept, and what it was as a whole. */
 export interface AuditValue {
   /** SHA-256 of the value, 32 bytes. */
@@ -81,7 +90,7 @@ export interface AuditValue {
   readonly bytes: Uint8Array;
 }
 
-/** Append only. The first are of documents, the others of rows. */
+/** Append only. The first are of documents, then come those of rows, and one of sinks. */
 export const auditCauses = [
   "behind",
   "gap",
@@ -95,6 +104,7 @@ export const auditCauses = [
   "duplicated",
   "logic-version",
   "tampered",
+  "undelivered",
 ] as const;
 export type AuditCause = (typeof auditCauses)[number];
 
@@ -108,6 +118,8 @@ export const auditActions = [
   "exchanged",
   "corrected",
   "emitted",
+  "redelivered",
+  "dropped",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
@@ -132,6 +144,7 @@ const Tag = {
   cause: 6,
   action: 7,
   result: 8,
+  sink: 9,
   hlc: 32,
   peer: 33,
   partition: 34,
@@ -157,21 +170,16 @@ export function encodeAuditEntry(entry: AuditEntry): Uint8Array {
     (correlationId?.length ?? 0) <= limits.correlationIdBytesMax,
     "a correlation id keeps its cap",
   );
-  const isRow = subject.of === "row";
   const { byBytesMax, detailBytesMax } = auditLimits;
   const fields = encodeFields({
     [Tag.id]: id,
     [Tag.atMs]: atMs,
     [Tag.by]: cutUtf8(by, byBytesMax),
-    [Tag.document]: subject.document && bytesOfId(subject.document),
-    [Tag.projection]: isRow ? namePart(subject.projection) : undefined,
+    ...fieldsOf(subject),
     [Tag.cause]: cause,
     [Tag.action]: action,
     [Tag.result]: result,
     [Tag.hlc]: hlc && encodeHlc(hlc),
-    [Tag.peer]: isRow ? undefined : subject.peer && bytesOfId(subject.peer),
-    [Tag.partition]: isRow ? namePart(subject.partition) : undefined,
-    [Tag.key]: isRow ? namePart(subject.key) : undefined,
     [Tag.before]: entry.before && encodeValue(entry.before),
     [Tag.after]: entry.after && encodeValue(entry.after),
     [Tag.against]: entry.against && encodeValue(entry.against),
@@ -219,10 +227,35 @@ export function decodeAuditEntry(bytes: Uint8Array): AuditEntry {
   };
 }
 
+function fieldsOf(subject: AuditSubject): Parameters<typeof encodeFields>[0] {
+  const document = subject.document && bytesOfId(subject.document);
+  switch (subject.of) {
+    case "document":
+      return { [Tag.document]: document, [Tag.peer]: subject.peer && bytesOfId(subject.peer) };
+    case "row":
+      return {
+        [Tag.document]: document,
+        [Tag.projection]: namePart(subject.projection),
+        [Tag.partition]: namePart(subject.partition),
+        [Tag.key]: namePart(subject.key),
+      };
+    case "change":
+      return {
+        [Tag.document]: document,
+        [Tag.sink]: namePart(subject.sink),
+        [Tag.key]: namePart(subject.change),
+      };
+  }
+}
+
 function subjectOf(fields: Fields): AuditSubject {
   const part = (tag: number): string => textOfField(fields, tag, auditLimits.namePartBytesMax);
   const document = idOf(fields, Tag.document);
-  const projection = part(Tag.projection);
+  const [projection, sink] = [part(Tag.projection), part(Tag.sink)];
+  if (sink !== "") {
+    const change = part(Tag.key);
+    return { of: "change", sink, change, ...(document && { document: documentId(document) }) };
+  }
   if (projection === "") {
     if (document === undefined) throw malformed("it is of nothing");
     const peer = idOf(fields, Tag.peer);

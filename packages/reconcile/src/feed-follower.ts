@@ -14,6 +14,8 @@ import {
   encodeStalled,
   type FeedCursor,
 } from "./projection-records.ts";
+import { cursorAt, isFeedGap, isGoodCursor } from "./feed-cursor.ts";
+import { readOr } from "./jobs/read-or.ts";
 import type { AcceptedDoubts, FeedDescription, ListedDocument } from "./projection-source.ts";
 import type { ProjectionStore } from "./projection-store.ts";
 import { RecordDraft } from "./record-draft.ts";
@@ -37,6 +39,14 @@ export interface FollowerOptions {
   readonly limits?: FollowLimits | undefined;
   /** To count on, where several followers count together. */
   readonly counters?: FollowerCounters;
+  /** Is told each time that the definition fails on a document. */
+  readonly onInvalid?: ((failure: InvalidDocument) => void) | undefined;
+}
+
+/** A document that a definition failed on: it keeps the rows that it had. */
+export interface InvalidDocument {
+  readonly document: ListedDocument;
+  readonly error: unknown;
 }
 
 /** What one step came to. */
@@ -71,15 +81,17 @@ export class FeedFollower<Content = unknown> {
   readonly #store: ProjectionStore;
   readonly #target: ProjectionTarget<Content>;
   readonly #limits: FollowLimits;
+  readonly #onInvalid: FollowerOptions["onInvalid"];
 
   constructor(
     store: ProjectionStore,
     target: ProjectionTarget<Content>,
-    { limits = followLimits, counters = new FollowerCounters() }: FollowerOptions = {},
+    { limits = followLimits, counters = new FollowerCounters(), onInvalid }: FollowerOptions = {},
   ) {
     this.#store = store;
     this.#target = target;
     this.#limits = limits;
+    this.#onInvalid = onInvalid;
     this.counters = counters;
   }
 
@@ -92,8 +104,10 @@ export class FeedFollower<Content = unknown> {
       return { name: "dropped" };
     }
     const feed = await source.describeFeed();
-    const cursor = stored instanceof Uint8Array ? cursorIn(stored) : undefined;
-    if (!cursor || !this.#isGood(cursor, feed)) return this.#beginComparison(draft, feed);
+    // Without a place that can be read every document is compared.
+    const cursor = readOr(stored, decodeCursor);
+    const isGood = cursor !== undefined && isGoodCursor(cursor, source.storeId, feed);
+    if (!isGood) return this.#beginComparison(draft, feed);
     if (cursor.comparedUpTo !== undefined) return this.#compare(draft, cursor, feed);
     return this.#follow(draft, cursor, feed);
   }
@@ -113,7 +127,8 @@ export class FeedFollower<Content = unknown> {
     let looked = 0;
     for (const { path, value } of page) {
       const id = path.at(-1) as DocumentId;
-      const stalled = value instanceof Uint8Array ? stalledIn(value) : undefined;
+      // The document of one that cannot be read is found by comparing.
+      const stalled = readOr(value, decodeStalled);
       if (stalled) await this.#project(draft, await this.#named(id, stalled.name), false);
       else draft.remove(path);
       looked++;
@@ -128,11 +143,6 @@ export class FeedFollower<Content = unknown> {
   async #named(id: DocumentId, name: string): Promise<ListedDocument> {
     if (name !== "") return { id, name: name as DocumentName };
     return (await this.#target.source.describe(id)) ?? { id, name: undefined };
-  }
-
-  #isGood(cursor: FeedCursor, { incarnations, lastArrival }: FeedDescription): boolean {
-    if (cursor.store !== this.#target.source.storeId) return false;
-    return incarnations.includes(cursor.incarnation) && cursor.arrival <= lastArrival;
   }
 
   /** The number first: what arrives while documents are compared comes with the feed afterwards. */
@@ -166,8 +176,7 @@ export class FeedFollower<Content = unknown> {
     feed: FeedDescription,
   ): Promise<FollowStep> {
     const { groups } = await this.#target.source.readFeed(cursor.arrival, this.#limits.groupsMax);
-    const isGap = (groups[0]?.number ?? feed.lastArrival + 1) > cursor.arrival + 1;
-    if (isGap) return this.#beginComparison(draft, feed);
+    if (isFeedGap(cursor, groups, feed)) return this.#beginComparison(draft, feed);
     if (groups.length === 0) return { name: "idle" };
     const done = new Set<DocumentId>();
     let { arrival } = cursor;
@@ -192,6 +201,7 @@ export class FeedFollower<Content = unknown> {
     const path = stalledPath(this.#target.generation, document.id);
     const outcome = await this.#projectOne(draft, document, isFollowing);
     this.counters.note(outcome);
+    if (outcome.outcome === "invalid") this.#onInvalid?.({ document, error: outcome.error });
     const reason = stallOf(outcome);
     const [stored] = await draft.get([path]);
     if (reason !== undefined)
@@ -219,13 +229,8 @@ export class FeedFollower<Content = unknown> {
     return draft.entries >= this.#limits.entriesMax || draft.bytes >= this.#limits.bytesMax;
   }
 
-  #cursorAt({ incarnations }: FeedDescription, arrival: number, comparedUpTo?: string): FeedCursor {
-    return {
-      store: this.#target.source.storeId,
-      incarnation: incarnations.at(-1) ?? "",
-      arrival,
-      comparedUpTo,
-    };
+  #cursorAt(feed: FeedDescription, arrival: number, comparedUpTo?: string): FeedCursor {
+    return cursorAt(this.#target.source.storeId, feed, arrival, comparedUpTo);
   }
 
   async #commit(draft: RecordDraft, cursor: FeedCursor): Promise<FollowStep> {
@@ -251,20 +256,4 @@ export interface RetriedStalled {
 function stallOf(outcome: DocumentOutcome): string | undefined {
   if (outcome.outcome === "undetermined") return outcome.reason;
   return outcome.outcome === "invalid" ? "invalid" : undefined;
-}
-
-function cursorIn(stored: Uint8Array): FeedCursor | undefined {
-  try {
-    return decodeCursor(stored);
-  } catch {
-    return undefined; // As if there were none: every document is compared.
-  }
-}
-
-function stalledIn(stored: Uint8Array): ReturnType<typeof decodeStalled> | undefined {
-  try {
-    return decodeStalled(stored);
-  } catch {
-    return undefined; // Its document is found by comparing.
-  }
 }

@@ -19,6 +19,15 @@ import {
   encodeTotal,
 } from "./projection-records.ts";
 import type { RowValue } from "./row-value.ts";
+import {
+  decodeDeadChange,
+  decodeDropped,
+  decodeSinkStart,
+  encodeDeadChange,
+  encodeDropped,
+  encodeSent,
+  encodeSinkStart,
+} from "./sink-records.ts";
 
 // Goal: records of today are read by every later heddle.
 // Method: the text of each is spelt out; whoever changes one has to change the format's version.
@@ -34,6 +43,15 @@ const generation = {
   state: "building",
   startedAtMs: 9,
 } as const;
+const dead = {
+  id: "id",
+  document: "dd",
+  lane,
+  seq: 3,
+  reason: "no",
+  attempts: 2,
+  atMs: 5,
+};
 const cursor = { store: "ee", incarnation: "ff", arrival: 4 };
 
 describe("records of a projection", () => {
@@ -59,6 +77,11 @@ describe("records of a projection", () => {
       '{"d":"dd","o":"feed","p":1,"s":"building","t":9,"v":3}',
     ],
     ["pointer", encodeLive(12), '{"g":12}'],
+    ["beginning of a sink", encodeSinkStart({ name: "noting" }), '{"n":1}'],
+    ["sink that has begun", encodeSinkStart({ name: "noted", newUpTo: 9 }), '{"u":9}'],
+    ["place of a sink", encodeSent(new Map([[lane, 3]])), `{"${lane}":3}`],
+    ["dead change", encodeDeadChange(dead), `{"a":2,"d":"dd","l":"${lane}","r":"no","s":3,"t":5}`],
+    ["count of a sink", encodeDropped({ count: 4, atMs: 5 }), '{"n":4,"t":5}'],
   ])("a %s is written as ever", (_, bytes, text) => {
     expect(decodeUtf8(bytes)).toBe(text);
   });
@@ -78,6 +101,11 @@ describe("records of a projection", () => {
     });
     expect(decodeGeneration(encodeGeneration(generation))).toEqual(generation);
     expect(decodeLive(encodeLive(12))).toBe(12);
+    for (const start of [{ name: "noting" }, { name: "noted", newUpTo: 9 }] as const) {
+      expect(decodeSinkStart(encodeSinkStart(start))).toEqual(start);
+    }
+    expect(decodeDeadChange("id", encodeDeadChange(dead))).toEqual(dead);
+    expect(decodeDropped(encodeDropped({ count: 4, atMs: 5 }))).toEqual({ count: 4, atMs: 5 });
   });
 
   test("the digest of rows is what it was", () => {
@@ -99,6 +127,9 @@ describe("records of a projection", () => {
     ["cursor", decodeCursor],
     ["generation", decodeGeneration],
     ["pointer", decodeLive],
+    ["beginning of a sink", decodeSinkStart],
+    ["dead change", (bytes) => decodeDeadChange("id", bytes)],
+    ["count of a sink", decodeDropped],
   ])("what is no %s is refused", (_, decode) => {
     for (const text of ["{}", "[]", "1", '{"p":1,"v":1}', '{"g":-1}', '{ "g":1}', "{"]) {
       expect(() => decode(new TextEncoder().encode(text))).toThrow(/canonical|cannot be read/);

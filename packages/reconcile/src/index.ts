@@ -16,6 +16,7 @@ export * from "./projection-store.ts";
 export * from "./record-path.ts";
 export * from "./row-value.ts";
 export { readRecords, RecordDraft, type DraftCommit } from "./record-draft.ts";
+export * from "./feed-cursor.ts";
 export * from "./feed-follower.ts";
 export { FollowerCounters } from "./follower-counters.ts";
 export { combineRows, recountTotals, type TotalChange, type TotalsPlace } from "./key-totals.ts";

@@ -18,7 +18,7 @@ import type { RecordPath } from "./record-path.ts";
  *   late projection number partition                   | newest bucket, how many changes came late
  *   stalled projection number document                 | why a document could not be taken in
  *   job ...                                            | where a reconciliation job stands; its own business
- *   sink ...                                           | place and dead entries of a sink
+ *   sink ...                                           | what a sink keeps: `sink-records.ts`
  */
 export const recordKinds = [
   "live",

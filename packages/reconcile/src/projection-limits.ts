@@ -27,4 +27,7 @@ export const projectionLimits = {
   leaseTtlMsMin: 100,
   leaseTtlMsMax: 24 * 60 * 60 * 1000,
   auditEntryBytesMax: 64 * 1024,
+  /** Changes that one sink keeps as dead, and for how long; a definition may keep fewer, for shorter or longer. */
+  deadChangesMax: 10_000,
+  deadChangeMsMax: 90 * 24 * 60 * 60 * 1000,
 } as const;

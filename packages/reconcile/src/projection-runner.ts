@@ -1,5 +1,10 @@
 import { definitionDigest, type Projection } from "./define-projection.ts";
-import { FeedFollower, type FollowLimits, type FollowStep } from "./feed-follower.ts";
+import {
+  FeedFollower,
+  type FollowLimits,
+  type FollowStep,
+  type InvalidDocument,
+} from "./feed-follower.ts";
 import { FollowerCounters } from "./follower-counters.ts";
 import {
   openGeneration,
@@ -20,6 +25,8 @@ export interface RunnerParts<Content = unknown> {
   readonly hash: Hash;
   readonly clock: Clock;
   readonly limits?: FollowLimits | undefined;
+  /** Is told each time that the definition fails on a document. */
+  readonly onInvalid?: ((failure: InvalidDocument) => void) | undefined;
 }
 
 /** What one turn of a runner came to. */
@@ -139,11 +146,12 @@ export class ProjectionRunner<Content = unknown> {
 
   #follow(generation: NumberedGeneration, known?: Followed<Content>): Followed<Content> {
     if (known?.generation.id.number === generation.id.number) return known;
-    const { store, limits } = this.#parts;
+    const { store, limits, onInvalid } = this.#parts;
+    const { counters } = this;
     const target = this.#targetOf(generation);
     return {
       generation,
-      follower: new FeedFollower(store, target, { limits, counters: this.counters }),
+      follower: new FeedFollower(store, target, { limits, counters, onInvalid }),
     };
   }
 

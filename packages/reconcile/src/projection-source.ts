@@ -55,7 +55,34 @@ export interface FeedGroup {
   readonly number: number;
   /** Each once, in the order in which the group names them. */
   readonly documents: readonly ListedDocument[];
+  /** What it brought, where the source can say so. */
+  readonly runs?: readonly FeedRun[];
 }
+
+/** A stretch of a lane that one group brought. */
+export interface FeedRun {
+  readonly document: DocumentId;
+  readonly lane: LaneId;
+  /** Its first seq. */
+  readonly fromSeq: number;
+}
+
+/** A source whose changes are handed to the outside. */
+export interface SinkSource<Content = unknown> extends ProjectionSource<Content> {
+  /** How far the log of a document goes, and from where on it can be read. No change is read. */
+  readExtent(document: DocumentId, accept?: AcceptedDoubts): Promise<SourceExtent>;
+}
+
+export type SourceExtent =
+  | Undetermined
+  | Absent
+  | {
+      readonly outcome: "whole";
+      /** Lane → newest seq. */
+      readonly vector: ReadonlyMap<LaneId, number>;
+      /** Lane → seq up to which changes were dropped; none of it where nothing was. */
+      readonly floors: ReadonlyMap<LaneId, number>;
+    };
 
 /** A document whose own record is damaged has no name; it hides none of the others. */
 export interface ListedDocument {

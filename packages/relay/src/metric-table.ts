@@ -3,10 +3,12 @@ import type { ReplicaCounters } from "@heddle/replica";
 
 import { driftMetrics } from "./drift-metrics.ts";
 import { peerMetrics } from "./peer-metrics.ts";
+import { projectionMetrics } from "./projection-metrics.ts";
 import { reconcileMetrics } from "./reconcile-metrics.ts";
 import type { ObservedRelay } from "./readiness.ts";
 import type { RelayCounters } from "./relay-counters.ts";
 import { defaultRelayLimits, type RelayLimit, type RelayLimits } from "./relay-limits.ts";
+import { sinkMetrics } from "./sink-metrics.ts";
 
 export type LabelledValues = Iterable<readonly [label: string, value: number]>;
 
@@ -46,6 +48,8 @@ export const readMetrics: readonly ReadMetric[] = [
   ...peerMetrics,
   ...driftMetrics,
   ...reconcileMetrics,
+  ...projectionMetrics,
+  ...sinkMetrics,
   ...relayCounters({
     peersAccepted: ["heddle_peers_accepted_total", "Upgrades of heddle replicas accepted."],
     connectionsAccepted: ["heddle_connections_accepted_total", "Upgrades accepted."],

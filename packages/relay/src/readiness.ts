@@ -19,6 +19,33 @@ export interface ObservedRelay {
   readonly lan?: ObservedLan | undefined;
   /** By projection. */
   readonly reconciliation?: ReadonlyMap<string, ObservedReconciliation> | undefined;
+  readonly projections?: { readonly statuses: readonly ObservedProjection[] } | undefined;
+  /** By name. */
+  readonly sinks?: ReadonlyMap<string, ObservedSink> | undefined;
+}
+
+/** How one projection follows the feed. */
+export interface ObservedProjection {
+  readonly name: string;
+  readonly counters: { readonly invalid: number; readonly late: number };
+  readonly failures: number;
+}
+
+/** What one sink has handed to the outside, and what waits. */
+export interface ObservedSink {
+  readonly counters: {
+    readonly delivered: number;
+    readonly failed: number;
+    readonly dead: number;
+    readonly undetermined: number;
+    readonly damagedRecords: number;
+  };
+  readonly turnsFailed: number;
+  readonly dead: { readonly count: number; readonly dropped: number };
+  readonly lag: number;
+  readonly ageMs: number;
+  /** The breaker is open. */
+  readonly isAway: boolean;
 }
 
 /** What is known of comparing one projection with its documents, since the process started. */
@@ -73,7 +100,9 @@ export interface Finding {
     | "store-read-only"
     | "store-damaged"
     | "device-changed"
-    | "parked-old";
+    | "parked-old"
+    | "sinks-away"
+    | "sinks-dead";
   readonly code?: HeddleErrorCode;
   readonly limit?: RelayLimit;
   readonly rollback?: RollbackReason;
@@ -146,5 +175,10 @@ function impairments(observed: ObservedRelay, nowMs: number): Finding[] {
     const oldestSeconds = Math.round((nowMs - oldestAtMs) / 1_000);
     findings.push({ reason: "parked-old", count, oldestSeconds });
   }
+  const sinks = [...(observed.sinks?.values() ?? [])];
+  const away = sinks.filter(({ isAway }) => isAway).length;
+  if (away > 0) findings.push({ reason: "sinks-away", count: away });
+  const dead = sinks.reduce((sum, sink) => sum + sink.dead.count, 0);
+  if (dead > 0) findings.push({ reason: "sinks-dead", count: dead });
   return findings;
 }

@@ -68,14 +68,15 @@ export { PeerDialer, type DialedConnection, type PeerDialerOptions } from "./pee
 export * from "./pending-updates.ts";
 export { DocumentAccess } from "./document-access.ts";
 export { LogSource, type LogSourceOptions } from "./projections/log-source.ts";
+export type { LastInvalid } from "./projections/invalid-documents.ts";
 export * from "./projections/projection-host.ts";
-export {
-  SinkRunner,
-  type SinkCounters,
-  type SinkParts,
-  type SinkTurn,
-} from "./projections/sink-runner.ts";
-export { webhook, type WebhookOptions } from "./projections/webhook.ts";
+export { DeadChanges, type DeadChangesParts, type KeptDead } from "./sinks/dead-changes.ts";
+export type { SinkCounters, SinkParts } from "./sinks/document-sender.ts";
+export { HostedSink, type HostedSinkParts, type SinkState } from "./sinks/hosted-sink.ts";
+export { dropDead, type SettledDead, type SettleParts } from "./sinks/settle-dead.ts";
+export { SinkHost, type SinkHostOptions } from "./sinks/sink-host.ts";
+export { SinkRunner, type SinkTurn } from "./sinks/sink-runner.ts";
+export { webhook, type WebhookOptions } from "./sinks/webhook.ts";
 export {
   type CheckpointTools,
   readCheckpoint,

@@ -4,7 +4,7 @@ import { PeerRole } from "@heddle/sync";
 import type { DriftTimes } from "./drift/drift-options.ts";
 import { DriftWatch } from "./drift/drift-watch.ts";
 import { EventListeners } from "./live/event-listeners.ts";
-import { LiveReplica } from "./live/live-replica.ts";
+import { LiveReplica, type OpenSinks } from "./live/live-replica.ts";
 import { LivePeers, type PeerEvents } from "./peers/live-peers.ts";
 import type { MayOffer } from "./peers/offered-documents.ts";
 import type { PeerHostOptions } from "./peers/peer-host-options.ts";
@@ -46,6 +46,10 @@ export interface LiveReplicaParts extends Partial<ReplicaOptions> {
   readonly role?: PeerHostOptions["role"];
   /** When documents are compared with their logs and with peers, and how long is waited for what. */
   readonly drift?: Partial<DriftTimes> | undefined;
+  /** Begins to hand changes to the outside, once the replica is open. */
+  readonly openSinks?:
+    | ((replica: Replica, environment: Environment) => Promise<OpenSinks>)
+    | undefined;
   /** Let go of what was opened for the replica, after it. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -75,8 +79,23 @@ export async function openLiveReplica(parts: LiveReplicaParts): Promise<LiveRepl
   const places = { directory, deviceKeyFile };
   const wanted = { targets: targets ?? [], sources, places, isOnline };
   const peers = isAlone ? undefined : await meet(meeting, wanted);
+  const sinks = await openSinksOf(parts, { replica, drift, peers });
   drift.start();
-  return new LiveReplica({ replica, environment, release, peers, drift });
+  return new LiveReplica({ replica, environment, release, peers, drift, sinks });
+}
+
+async function openSinksOf(
+  { openSinks, environment }: LiveReplicaParts,
+  { replica, drift, peers }: { replica: Replica; drift: DriftWatch; peers: LivePeers | undefined },
+): Promise<OpenSinks | undefined> {
+  try {
+    return await openSinks?.(replica, environment);
+  } catch (error) {
+    await drift.stop();
+    await peers?.stop();
+    await replica.close();
+    throw error;
+  }
 }
 
 interface Wanted {

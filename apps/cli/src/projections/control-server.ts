@@ -10,7 +10,14 @@ import {
   type ControlCommand,
   type ControlRequest,
 } from "./control-socket.ts";
-import type { AuditRequest, Desk, RebuildRequest, ReconcileRequest } from "./desk.ts";
+import type {
+  AuditRequest,
+  Desk,
+  RebuildRequest,
+  ReconcileRequest,
+  SettleRequest,
+  SinksRequest,
+} from "./desk.ts";
 
 /** Whoever asks is one person; more at once is something else. */
 const connectionsMax = 8;
@@ -102,6 +109,10 @@ export class ControlServer {
         return this.#desk.audit(request as AuditRequest);
       case "rebuild":
         return this.#desk.rebuild(request as RebuildRequest, signal);
+      case "sinks":
+        return this.#desk.sinks(request as SinksRequest);
+      case "settle-dead":
+        return this.#desk.settleDead(request as SettleRequest, signal);
     }
   }
 }

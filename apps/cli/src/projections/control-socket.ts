@@ -19,7 +19,7 @@ export function controlSocketOf(data: string): string | undefined {
 }
 
 /** What can be asked. */
-export const controlCommands = ["reconcile", "audit", "rebuild"] as const;
+export const controlCommands = ["reconcile", "audit", "rebuild", "sinks", "settle-dead"] as const;
 export type ControlCommand = (typeof controlCommands)[number];
 
 export interface ControlRequest {

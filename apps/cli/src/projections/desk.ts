@@ -1,6 +1,8 @@
 import type { JobReport, JobScope } from "@heddle/reconcile";
+import type { SettledDead } from "@heddle/replica";
 
 import type { AuditLine } from "./audit-lines.ts";
+import type { SinkReport } from "./sink-reports.ts";
 
 /**
  * What an operator asks about the projections of a data folder: of this process, which has it open, or of a
@@ -15,6 +17,27 @@ export interface Desk {
 
   /** Builds projections anew beside those that are read; resolves when they are switched to. */
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<readonly RebuiltProjection[]>;
+
+  /** Sinks, and what they gave up. */
+  sinks(request: SinksRequest): Promise<readonly SinkReport[]>;
+
+  /** Tries dead changes again, or drops them; each is written down in the journal. */
+  settleDead(request: SettleRequest, signal?: AbortSignal): Promise<readonly SettledDead[]>;
+}
+
+export interface SinksRequest {
+  readonly sink?: string | undefined;
+  /** Dead changes of each that are listed. */
+  readonly limit: number;
+}
+
+export interface SettleRequest {
+  readonly sink: string;
+  /** Ids, or `true` for all that are dead. */
+  readonly retry?: readonly string[] | true | undefined;
+  readonly drop?: readonly string[] | true | undefined;
+  /** Who decides. */
+  readonly by: string;
 }
 
 export interface ReconcileRequest {

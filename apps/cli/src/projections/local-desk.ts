@@ -1,15 +1,16 @@
 import os from "node:os";
-import path from "node:path";
 
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import type { JobOptions, JobReport, ProjectionStore } from "@heddle/reconcile";
-import { LogSource, ProjectionHost, type DocumentAccess } from "@heddle/replica";
-import { Reconciler, type RunPlan } from "@heddle/replica/node";
 import {
-  openLevelProjectionStore,
-  type LevelLogStore,
-  type OpenedProjectionStore,
-} from "@heddle/storage-level";
+  LogSource,
+  ProjectionHost,
+  SinkHost,
+  type DocumentAccess,
+  type SettledDead,
+} from "@heddle/replica";
+import { Reconciler, type RunPlan } from "@heddle/replica/node";
+import { levelStore, type LevelLogStore } from "@heddle/storage-level";
 import type { Doc } from "yjs";
 
 import { readAuditLines, type AuditLine } from "./audit-lines.ts";
@@ -19,8 +20,12 @@ import type {
   RebuildRequest,
   RebuiltProjection,
   ReconcileRequest,
+  SettleRequest,
+  SinksRequest,
 } from "./desk.ts";
 import type { LoadedProjections } from "./load-projections.ts";
+import { settleDead } from "./settle-request.ts";
+import { reportSinks, type SinkReport } from "./sink-reports.ts";
 
 export interface LocalDeskOptions {
   /** Data folder. */
@@ -38,10 +43,9 @@ export interface LocalDeskOptions {
   readonly thoroughPlan?: RunPlan | undefined;
   /** Of the time that following the feed may take; all of it without. */
   readonly shareMax?: number;
+  /** Whether sinks hand changes to the outside: a relay's do, those of a command that looks do not. */
+  readonly runsSinks?: boolean;
 }
-
-/** Folder of the database of projections in a data folder. */
-export const projectionsFolder = "projections";
 
 /** As fast as it goes: for a folder that nobody else is served from. */
 const unhurried = { readsPerSecond: 1e9, loopShare: 1 };
@@ -50,16 +54,19 @@ const unhurried = { readsPerSecond: 1e9, loopShare: 1 };
 export class LocalDesk implements Desk, AsyncDisposable {
   readonly host: ProjectionHost<Doc> | undefined;
   readonly reconciler: Reconciler<Doc> | undefined;
+  readonly sinkHost: SinkHost | undefined;
   readonly #options: LocalDeskOptions;
   readonly #store: ProjectionStore;
 
-  private constructor(options: LocalDeskOptions, { store }: OpenedProjectionStore) {
+  private constructor(options: LocalDeskOptions, store: ProjectionStore) {
     this.#options = options;
     this.#store = store;
     const { environment, log, loaded, access, plan, thoroughPlan, shareMax = 1 } = options;
     if (loaded === undefined) return;
-    const { projections, onCorrection } = loaded;
-    const source = new LogSource({ store: log, environment, access });
+    const { projections, onCorrection, sinks } = loaded;
+    const newSource = (): LogSource => new LogSource({ store: log, environment, access });
+    this.sinkHost = new SinkHost({ store, newSource, environment, sinks });
+    const source = newSource();
     this.host = new ProjectionHost({ store, source, environment, projections, shareMax });
     const holder = `${os.hostname()}:${process.pid}`;
     const job = onCorrection && { onCorrection };
@@ -78,12 +85,11 @@ export class LocalDesk implements Desk, AsyncDisposable {
   /** @throws HeddleError `HEDDLE_STORAGE_*`, `HEDDLE_CONFIG_INVALID`. */
   static async open(options: LocalDeskOptions): Promise<LocalDesk> {
     const { data, environment } = options;
-    const folder = path.join(path.resolve(data), projectionsFolder);
-    const opened = await openLevelProjectionStore(folder, { environment });
+    const store = await levelStore(data).openProjections(environment);
     try {
-      return new LocalDesk(options, opened);
+      return new LocalDesk(options, store);
     } catch (error) {
-      await opened.store.close();
+      await store.close();
       throw error;
     }
   }
@@ -92,6 +98,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
   start(): void {
     this.host?.start();
     this.reconciler?.start();
+    if (this.#options.runsSinks) this.sinkHost?.start();
   }
 
   async reconcile(request: ReconcileRequest, signal?: AbortSignal): Promise<readonly JobReport[]> {
@@ -124,7 +131,20 @@ export class LocalDesk implements Desk, AsyncDisposable {
     return names.map((name) => ({ name, generation: host.target(name)?.generation.number }));
   }
 
+  sinks(request: SinksRequest): Promise<readonly SinkReport[]> {
+    const { environment } = this.#options;
+    const sinks = this.sinkHost?.sinks ?? new Map<string, never>();
+    return reportSinks({ store: this.#store, environment, sinks }, request);
+  }
+
+  settleDead(request: SettleRequest, signal?: AbortSignal): Promise<readonly SettledDead[]> {
+    const { environment } = this.#options;
+    const hosted = this.sinkHost?.sinks.get(request.sink);
+    return settleDead({ store: this.#store, environment, hosted }, request, signal);
+  }
+
   async close(): Promise<void> {
+    await this.sinkHost?.close();
     await this.reconciler?.close();
     await this.host?.close();
     await this.#store.close();

@@ -15,7 +15,7 @@ import { nodeEnvironment, openReplica } from "@heddle/replica/node";
 import { levelStore, openLevelProjectionStore, openLevelStore } from "@heddle/storage-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { main } from "../main.ts";
+import { heddle, startRelay, until, type RunningRelay } from "./commands.fixture.ts";
 
 // Goal: an operator sees that likes are wrong, has them corrected once, and can tell afterwards who did it.
 // Method: 1,000 likes in the documents of a data folder, a hand on the total on the disk, and the commands.
@@ -52,24 +52,6 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-interface Ran {
-  readonly status: number;
-  readonly out: string[];
-  readonly err: string[];
-}
-
-async function heddle(...argv: string[]): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io = {
-    out: (line: string) => out.push(line),
-    err: (line: string) => err.push(line),
-    isTTY: false,
-  };
-  const status = await main(argv, io, new AbortController().signal);
-  return { status, out, err };
-}
-
 async function reconcile(...flags: string[]): Promise<{ status: number; report: JobReport }> {
   const ran = await heddle("reconcile", data, ...flags, "--json");
   return { status: ran.status, report: JSON.parse(ran.out[0]!) as JobReport };
@@ -102,39 +84,12 @@ async function tamper(): Promise<void> {
   await store.close();
 }
 
-/** `heddle relay` in this process. */
-async function startRelay(...flags: string[]) {
-  const stopping = new AbortController();
-  let ended: Promise<number> | undefined;
-  const listening = new Promise<{ adminUrl: string }>((resolve, reject) => {
-    const io = {
-      out: (line: string) => resolve(JSON.parse(line)),
-      err: () => undefined,
-      isTTY: false,
-    };
-    const all = ["relay", "--port", "0", "--admin-port", "0", "--data", data, "--json", ...flags];
-    ended = main(all, io, stopping.signal);
-    ended.then(() => reject(new Error("the relay ended")), reject);
-  });
-  const { adminUrl } = await listening;
-  return {
-    /** Samples of `/metrics` that are of reconciliation, without their prefix. */
-    async metrics(): Promise<Map<string, number>> {
-      const text = await (await fetch(`${adminUrl}/metrics`)).text();
-      const samples = text.matchAll(/^heddle_reconcile_(\w+)\{[^}]*"(\w[\w-]*)"\} (\S+)$/gm);
-      return new Map(
-        [...samples].map(([, name, label, value]) => [`${name} ${label}`, Number(value)]),
-      );
-    },
-    async [Symbol.asyncDispose]() {
-      stopping.abort();
-      await ended;
-    },
-  };
-}
-
-async function until(what: () => Promise<boolean>): Promise<void> {
-  while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50));
+/** Samples of `/metrics` that are of reconciliation, without their prefix. */
+async function reconcileMetrics(relay: RunningRelay): Promise<Map<string, number>> {
+  const samples = (await relay.metricsText()).matchAll(
+    /^heddle_reconcile_(\w+)\{[^}]*"(\w[\w-]*)"\} (\S+)$/gm,
+  );
+  return new Map([...samples].map(([, name, label, value]) => [`${name} ${label}`, Number(value)]));
 }
 
 test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one audited correction, seen in the metrics, and gone", async () => {
@@ -158,9 +113,15 @@ test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one aud
   expect((await heddle("audit", data, "--json")).out).toEqual([]);
 
   {
-    await using relay = await startRelay("--projections", module, "--reconcile", "continuous");
-    await until(async () => (await relay.metrics()).get("corrections_total likes") === 1);
-    const metrics = await relay.metrics();
+    await using relay = await startRelay(
+      data,
+      "--projections",
+      module,
+      "--reconcile",
+      "continuous",
+    );
+    await until(async () => (await reconcileMetrics(relay)).get("corrections_total likes") === 1);
+    const metrics = await reconcileMetrics(relay);
     expect(metrics.get("drifts_total likes")).toBe(1);
     expect(metrics.get("largest_drift likes")).toBe(3);
     expect(metrics.get("runs_total whole")).toBe(1);
@@ -201,7 +162,7 @@ test("[REC-11] who cannot be asked is named, and wrong usage is status 2", async
   expect((await heddle("reconcile", path.join(folder, "nowhere"))).status).toBe(2);
   expect((await heddle("audit", data, "--limit", "many")).status).toBe(2);
 
-  await using _ = await startRelay();
+  await using _ = await startRelay(data);
   const locked = await heddle("reconcile", data);
   expect(locked.status).toBe(1);
   expect(locked.err.join()).toContain("--projections");

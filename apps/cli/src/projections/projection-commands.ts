@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 
 import type { CommandIo } from "../command-io.ts";
 import type { AuditOptions, RebuildOptions, ReconcileOptions } from "./reconcile-command.ts";
+import type { SinksOptions } from "./sinks-command.ts";
 
 type Done = (status: number) => void;
 
@@ -58,13 +59,27 @@ export function addProjectionCommands(
       const { rebuildCommand } = await import("./reconcile-command.ts");
       done(await rebuildCommand(data, options, io, stop));
     });
+  program
+    .command("sinks")
+    .description("what is handed to webhooks and their like, and what was given up")
+    .argument("[data]", dataText, "heddle-data")
+    .addOption(projectionsOption())
+    .option("--sink <name>", "only this one")
+    .option("--limit <n>", "list so many dead changes of each", count, 20)
+    .option("--retry [id...]", "hand over these dead changes now; all without an id")
+    .option("--drop [id...]", "take these dead changes off the list; all without an id")
+    .option("--json", "print one JSON object for each sink, or for each change")
+    .action(async (data: string, options: SinksOptions) => {
+      const { sinksCommand } = await import("./sinks-command.ts");
+      done(await sinksCommand(data, options, io, stop));
+    });
 }
 
 /** Of the relay, too. */
 export function projectionsOption(): Option {
   return new Option(
     "--projections <file>",
-    "JavaScript module that exports `projections`, a list of what defineProjection gives",
+    "JavaScript module that exports `projections`, as defineProjection takes them, and `sinks`",
   );
 }
 

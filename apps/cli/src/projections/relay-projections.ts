@@ -77,7 +77,8 @@ export class RelayProjections {
     { data, loaded, ...plans }: RelayProjectionsParts,
     parts: { log: LevelLogStore; environment: Environment; access: DocumentAccess },
   ): Promise<RelayProjections> {
-    const desk = await LocalDesk.open({ data, loaded, ...plans, shareMax: feedShareMax, ...parts });
+    const running = { shareMax: feedShareMax, runsSinks: true };
+    const desk = await LocalDesk.open({ data, loaded, ...plans, ...running, ...parts });
     try {
       const socket = controlSocketOf(data);
       const { logger } = parts.environment;

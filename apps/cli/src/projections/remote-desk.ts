@@ -2,6 +2,7 @@ import { connect } from "node:net";
 
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import type { JobReport } from "@heddle/reconcile";
+import type { SettledDead } from "@heddle/replica";
 
 import type { AuditLine } from "./audit-lines.ts";
 import {
@@ -16,7 +17,10 @@ import type {
   RebuildRequest,
   RebuiltProjection,
   ReconcileRequest,
+  SettleRequest,
+  SinksRequest,
 } from "./desk.ts";
+import type { SinkReport } from "./sink-reports.ts";
 
 /** Projections of a data folder that another process has open, asked through its socket. */
 export class RemoteDesk implements Desk {
@@ -40,6 +44,14 @@ export class RemoteDesk implements Desk {
   ): Promise<readonly RebuiltProjection[]> {
     const rebuilt = await this.#ask({ command: "rebuild", request }, signal);
     return rebuilt as readonly RebuiltProjection[];
+  }
+
+  async sinks(request: SinksRequest): Promise<readonly SinkReport[]> {
+    return (await this.#ask({ command: "sinks", request })) as readonly SinkReport[];
+  }
+
+  async settleDead(request: SettleRequest, signal?: AbortSignal): Promise<readonly SettledDead[]> {
+    return (await this.#ask({ command: "settle-dead", request }, signal)) as readonly SettledDead[];
   }
 
   /**

@@ -12,5 +12,6 @@ export {
 } from "./job-record.ts";
 export * from "./job-report.ts";
 export { beginningWith, only, type JobScope, type NameRange } from "./job-scope.ts";
+export { readOr } from "./read-or.ts";
 export { ReconcileJob, type ReconcileJobParts } from "./reconcile-job.ts";
 export type { StopSignal } from "./stop-signal.ts";

@@ -4,8 +4,15 @@ import type { YDoc } from "@heddle/document";
 import type { DriftWatch } from "../drift/drift-watch.ts";
 import type { LivePeers, OutboxView } from "../peers/live-peers.ts";
 import type { Replica } from "../replica.ts";
+import type { SinkHost } from "../sinks/sink-host.ts";
 import { connectPresence } from "./connect-presence.ts";
 import { LiveDocument } from "./live-document.ts";
+
+/** Sinks that run beside a replica, and what ends them. */
+export interface OpenSinks {
+  readonly host: SinkHost;
+  close(): Promise<void>;
+}
 
 /** What a live replica is made of. */
 export interface LiveReplicaOptions {
@@ -13,6 +20,7 @@ export interface LiveReplicaOptions {
   readonly environment: Environment;
   readonly peers?: LivePeers | undefined;
   readonly drift?: DriftWatch | undefined;
+  readonly sinks?: OpenSinks | undefined;
   /** Lets go of what was opened for the replica, after it. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -28,6 +36,8 @@ export class LiveReplica implements AsyncDisposable {
    * `undefined` where nobody does.
    */
   readonly drift: DriftWatch | undefined;
+  /** Hands changes to the outside; `undefined` for a replica that was opened without any sinks. */
+  readonly sinks: SinkHost | undefined;
   readonly #options: LiveReplicaOptions;
   readonly #documents = new Set<LiveDocument>();
 
@@ -36,6 +46,7 @@ export class LiveReplica implements AsyncDisposable {
     this.replica = options.replica;
     this.peers = options.peers;
     this.drift = options.drift;
+    this.sinks = options.sinks?.host;
   }
 
   /** What this device has written and nobody else is known to have; `undefined` without peers. */
@@ -93,6 +104,8 @@ export class LiveReplica implements AsyncDisposable {
     await this.drift?.stop();
     const closing = await Promise.allSettled([...this.#documents].map((live) => live.close()));
     await this.#options.peers?.stop();
+    // They read the store that closes now; what they have not handed over goes out with the next start.
+    await this.#options.sinks?.close();
     await this.replica.close();
     await this.#options.release?.();
     const failed = closing.find(({ status }) => status === "rejected");

@@ -22,9 +22,10 @@ import type {
   FeedGroup,
   FeedPage,
   ListedDocument,
-  ProjectionSource,
+  SinkSource,
   SourceChanges,
   SourceDocument,
+  SourceExtent,
   SourceLook,
   SourceReading,
   Undetermined,
@@ -60,7 +61,7 @@ type Held = { readonly stored: StoredDocument; readonly recalls: readonly Recall
  * it. So with recalls in force the `log` of a document names them as well, and a job finds the rows of before: the feed
  * says nothing of a recall.
  */
-export class LogSource implements ProjectionSource<Doc> {
+export class LogSource implements SinkSource<Doc> {
   readonly storeId: StoreId;
   readonly #options: LogSourceOptions;
   readonly #names = new RecentEntries<DocumentId, SourceDocument>(rememberedMax);
@@ -92,7 +93,7 @@ export class LogSource implements ProjectionSource<Doc> {
       for (const { number, runs } of chunk) {
         const ids = new Set(runs.map(({ document }) => document));
         const documents = await Promise.all([...ids].map((id) => this.describe(id)));
-        groups.push({ number, documents: documents.filter((one) => one !== undefined) });
+        groups.push({ number, runs, documents: documents.filter((one) => one !== undefined) });
         if (groups.length >= limit) return { groups };
       }
     }
@@ -189,6 +190,14 @@ export class LogSource implements ProjectionSource<Doc> {
       const { hash } = environment;
       const changes = readLogChanges({ store, hash, document, above, upTo: vector, recalled });
       return { outcome: "whole", log: this.#logOf(positions, held), vector, changes };
+    });
+  }
+
+  readExtent(id: DocumentId, accept: AcceptedDoubts = []): Promise<SourceExtent> {
+    return this.#reading(id, accept, async (held): Promise<SourceExtent> => {
+      const positions = await this.#prove(held.stored);
+      const vector = new Map([...positions].map(([lane, { seq }]) => [lane, seq]));
+      return { outcome: "whole", vector, floors: await this.#options.store.readFloors(id) };
     });
   }
 

@@ -4,6 +4,7 @@ import {
   ProjectionRunner,
   type FollowerCounters,
   type FollowLimits,
+  type InvalidDocument,
   type Projection,
   type ProjectionSource,
   type ProjectionStore,
@@ -12,6 +13,7 @@ import {
 import { fullJitter } from "@heddle/sync";
 
 import { waitUntil, type WaitOptions } from "../wait-until.ts";
+import { InvalidDocuments, type LastInvalid } from "./invalid-documents.ts";
 
 /** What runs, from where, and how often. */
 export interface ProjectionHostOptions<Content = unknown> {
@@ -37,6 +39,8 @@ export interface ProjectionStatus {
   readonly counters: FollowerCounters;
   /** Turns that failed; each is done again after a while. */
   readonly failures: number;
+  /** The last document that the definition failed on; it keeps the rows that it had. */
+  readonly lastInvalid: LastInvalid | undefined;
 }
 
 const pollMsDefault = 1_000;
@@ -45,6 +49,7 @@ const retry = { delayMsMin: 200, delayMsMax: 30_000 };
 
 interface Hosted<Content> {
   readonly runner: ProjectionRunner<Content>;
+  readonly invalid: InvalidDocuments;
   failures: number;
   failuresInRow: number;
   isIdle: boolean;
@@ -64,6 +69,7 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
   #running: Promise<void> | undefined;
   #cancelPoll: (() => void) | undefined;
   #cancelStalled: (() => void) | undefined;
+  #retrying: Promise<void> | undefined;
   #isWoken = false;
   #isClosed = false;
 
@@ -73,13 +79,13 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
     this.source = options.source;
     const { store, source, environment, projections, limits } = options;
     const { hash, clock } = environment;
-    this.#hosted = projections.map((projection) => ({
-      runner: new ProjectionRunner({ store, source, projection, hash, clock, limits }),
-      failures: 0,
-      failuresInRow: 0,
-      isIdle: false,
-      notBeforeMs: 0,
-    }));
+    this.#hosted = projections.map((projection) => {
+      const invalid = new InvalidDocuments(projection, environment);
+      const onInvalid = (failure: InvalidDocument): void => invalid.note(failure);
+      const parts = { store, source, projection, hash, clock, limits, onInvalid };
+      const runner = new ProjectionRunner(parts);
+      return { runner, invalid, failures: 0, failuresInRow: 0, isIdle: false, notBeforeMs: 0 };
+    });
   }
 
   /** Begins to follow the feed. Call it once. */
@@ -115,7 +121,7 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
   }
 
   get statuses(): readonly ProjectionStatus[] {
-    return this.#hosted.map(({ runner, failures, failuresInRow, isIdle }) => {
+    return this.#hosted.map(({ runner, invalid, failures, failuresInRow, isIdle }) => {
       const state = runner.isBuilding ? "building" : isIdle ? "idle" : "following";
       return {
         name: runner.name,
@@ -123,6 +129,7 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
         generation: runner.live?.generation.number,
         counters: runner.counters,
         failures,
+        lastInvalid: invalid.last,
       };
     });
   }
@@ -149,7 +156,7 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
     this.#isClosed = true;
     this.#cancelPoll?.();
     this.#cancelStalled?.();
-    await this.#running;
+    await Promise.all([this.#running, this.#retrying]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -209,8 +216,9 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
 
   #awaitStalled(): void {
     const { environment, stalledMs = stalledMsDefault } = this.#options;
+    if (this.#isClosed) return;
     this.#cancelStalled = environment.scheduler.after(stalledMs, () => {
-      void this.#retryStalled();
+      this.#retrying = this.#retryStalled();
     });
   }
 

@@ -60,16 +60,37 @@ test("a message that cannot be sent fails its own question alone", async () => {
   await store.close();
 });
 
+const of = "heddle/projections/1";
+
+test("what somebody else answers over the channel is taken for no answer", async () => {
+  const { store, owner, port1 } = await openServed();
+  const asked = store.get([put.path]);
+  // Numbers are given by everybody: only ours are ours.
+  for (const message of [
+    { id: 1, value: "of another protocol" },
+    { id: 1, error: { message: "of another protocol" } },
+    { answerOf: of, id: 1, error: "no error" },
+    { answerOf: of, id: "1", value: "no number" },
+  ]) {
+    port1.postMessage(message);
+  }
+  expect(await asked).toEqual([undefined]);
+  await store.apply({ put: [put] });
+  expect(await owner.get([put.path])).toEqual([put.value]);
+  await store.close();
+});
+
 test("what is no question of a store is nobody's, and no method but the port's can be called", async () => {
   const { store, owner, port1, port2 } = await openServed();
   for (const message of [
     undefined,
     "hello",
     {},
-    { id: 1, method: "close", args: [] },
-    { id: 1, method: "constructor", args: [] },
-    { id: "1", method: "get", args: [[]] },
-    { id: 1, method: "get" },
+    { of, id: 1, method: "close", args: [] },
+    { of, id: 1, method: "constructor", args: [] },
+    { of, id: "1", method: "get", args: [[]] },
+    { of, id: 1, method: "get" },
+    { id: 1, method: "get", args: [[]] },
   ]) {
     port2.postMessage(message);
     port1.postMessage(message);

@@ -52,11 +52,13 @@ test("only what a store is for can be asked of it, and a closed channel says so"
   serveProjectionStore(owned, there);
   const answers: unknown[] = [];
   here.onMessage((message) => answers.push(message));
-  here.post({ id: 1, method: "close", args: [] });
-  here.post({ id: 2, method: "get", args: "nothing" });
-  here.post({ id: 3, method: "get", args: [[["live", "likes"]]] });
+  const of = "heddle/projections/1";
+  here.post({ of, id: 1, method: "close", args: [] });
+  here.post({ of, id: 2, method: "get", args: "nothing" });
+  here.post({ id: 3, method: "get", args: [[]] });
+  here.post({ of, id: 4, method: "get", args: [[["live", "likes"]]] });
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
-  expect(answers).toEqual([{ id: 3, value: [undefined] }]);
+  expect(answers).toEqual([{ answerOf: of, id: 4, value: [undefined] }]);
   const served = new ServedProjectionStore(here);
   const asked = served.readAudit(0, 1);
   await served.close();

@@ -35,18 +35,23 @@ const servedMethods = [
 ] as const;
 type ServedMethod = (typeof servedMethods)[number];
 
+/** In each message of ours: a channel may carry other things, and numbers of its own. */
+const protocol = "heddle/projections/1";
+
 interface Call {
+  readonly of: typeof protocol;
   readonly id: number;
   readonly method: ServedMethod;
   readonly args: readonly unknown[];
 }
 
-type Answer =
-  | { readonly id: number; readonly value: unknown }
-  | {
-      readonly id: number;
-      readonly error: { readonly code: string | undefined; readonly message: string };
-    };
+interface Answer {
+  readonly answerOf: typeof protocol;
+  readonly id: number;
+  readonly value?: unknown;
+  /** Instead of a value. */
+  readonly error?: { readonly code: string | undefined; readonly message: string };
+}
 
 /**
  * Lets the other end of a channel use a store that only this process can have open, LevelDB's being one.
@@ -61,10 +66,10 @@ export function serveProjectionStore(store: ProjectionStore, channel: StoreChann
   const answer = async ({ id, method, args }: Call): Promise<void> => {
     let said: Answer;
     try {
-      said = { id, value: await methods[method](...args) };
+      said = { answerOf: protocol, id, value: await methods[method](...args) };
     } catch (error) {
       const code = isHeddleError(error) ? error.code : undefined;
-      said = { id, error: { code, message: String(error) } };
+      said = { answerOf: protocol, id, error: { code, message: String(error) } };
     }
     try {
       channel.post(said);
@@ -79,8 +84,16 @@ export function serveProjectionStore(store: ProjectionStore, channel: StoreChann
 
 /** Whether it is a question to a store; anything else on the channel is somebody else's. */
 function isCall(message: unknown): message is Call {
-  const { id, method, args } = (message ?? {}) as Partial<Call>;
-  return typeof id === "number" && servedMethods.includes(method!) && Array.isArray(args);
+  const { of, id, method, args } = (message ?? {}) as Partial<Call>;
+  if (of !== protocol || typeof id !== "number") return false;
+  return servedMethods.includes(method!) && Array.isArray(args);
+}
+
+/** Whether it is an answer of ours; with or without a value, as `undefined` is one. */
+function isAnswer(message: unknown): message is Answer {
+  const { answerOf, id, error } = (message ?? {}) as Partial<Answer>;
+  if (answerOf !== protocol || typeof id !== "number") return false;
+  return error === undefined || typeof error?.message === "string";
 }
 
 /** A store that another process or thread has open, and serves with {@link serveProjectionStore}. */
@@ -159,7 +172,7 @@ export class ServedProjectionStore implements ProjectionStore {
     return new Promise<Value>((resolve, reject) => {
       this.#waiting.set(id, { resolve: (value) => resolve(value as Value), reject });
       try {
-        this.#channel.post({ id, method, args });
+        this.#channel.post({ of: protocol, id, method, args });
       } catch (cause) {
         this.#waiting.delete(id);
         const message = "the store of projections cannot be reached";
@@ -169,12 +182,12 @@ export class ServedProjectionStore implements ProjectionStore {
   }
 
   #answered(message: unknown): void {
-    const answer = (message ?? {}) as Answer;
-    const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
+    if (!isAnswer(message)) return;
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
     if (waiting === undefined) return;
-    if ("error" in answer) waiting.reject(errorOf(answer.error));
-    else waiting.resolve(answer.value);
+    if (message.error !== undefined) waiting.reject(errorOf(message.error));
+    else waiting.resolve(message.value);
   }
 }
 

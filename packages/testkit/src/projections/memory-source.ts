@@ -15,10 +15,12 @@ import type {
   FeedDescription,
   FeedGroup,
   FeedPage,
-  ProjectionSource,
+  FeedRun,
+  SinkSource,
   SourceChange,
   SourceChanges,
   SourceDocument,
+  SourceExtent,
   SourceLook,
   SourceReading,
   Undetermined,
@@ -33,6 +35,8 @@ export type LightEdit = Readonly<Record<string, number | null>>;
 
 interface LightDocument extends SourceDocument {
   readonly changes: SourceChange[];
+  /** Lane → seq up to which changes are there no more. */
+  readonly floors: Map<LaneId, number>;
   doubt: UndeterminedReason | undefined;
 }
 
@@ -40,7 +44,7 @@ interface LightDocument extends SourceDocument {
  * A `ProjectionSource` in memory with documents at their simplest, and with a feed that can be made to do
  * what a feed must not: leave a change out, say one twice, forget its beginning, begin a new history.
  */
-export class MemorySource implements ProjectionSource<LightContent> {
+export class MemorySource implements SinkSource<LightContent> {
   readonly storeId: StoreId;
   /** Readings of content, and of digests alone. */
   reads = 0;
@@ -84,7 +88,8 @@ export class MemorySource implements ProjectionSource<LightContent> {
       update: new TextEncoder().encode(JSON.stringify(edit)),
     });
     this.#lastArrival++;
-    if (isFed) this.#tell(this.#lastArrival, document);
+    const runs = [{ document: document.id, lane, fromSeq: seq }];
+    if (isFed) this.#tell(this.#lastArrival, document, runs);
     else this.#tell(this.#lastArrival);
     return { id: document.id, name: document.name };
   }
@@ -97,6 +102,12 @@ export class MemorySource implements ProjectionSource<LightContent> {
   /** Nothing more can be concluded from a document until this is taken back. */
   setDoubt(name: string, doubt: UndeterminedReason | undefined): void {
     this.#documentOf(name).doubt = doubt;
+  }
+
+  /** A checkpoint takes the place of all that a document's log holds now. */
+  prune(name: string): void {
+    const { changes, floors } = this.#documentOf(name);
+    for (const { lane, seq } of changes) floors.set(lane, seq);
   }
 
   /** Forgets what the feed told up to now. */
@@ -169,8 +180,10 @@ export class MemorySource implements ProjectionSource<LightContent> {
     if (!document) return { outcome: "absent" };
     const doubt = doubtOf(document, accept);
     if (doubt) return doubt;
-    const vector = new Map<LaneId, number>();
-    for (const { lane, seq } of document.changes) vector.set(lane, seq);
+    const { floors } = document;
+    const isPruned = [...floors].some(([lane, floor]) => (above.get(lane) ?? 0) < floor);
+    if (isPruned) return { outcome: "undetermined", reason: "pruned" };
+    const vector = vectorOf(document);
     const wanted = document.changes.filter(({ lane, seq }) => seq > (above.get(lane) ?? 0));
     const changes = (async function* () {
       yield wanted;
@@ -178,15 +191,28 @@ export class MemorySource implements ProjectionSource<LightContent> {
     return { outcome: "whole", log: this.#logOf(document), vector, changes };
   }
 
-  #tell(number: number, document?: SourceDocument): void {
+  async readExtent(
+    id: DocumentId,
+    accept: readonly UndeterminedReason[] = [],
+  ): Promise<SourceExtent> {
+    const document = this.#documents.get(id);
+    if (!document) return { outcome: "absent" };
+    const { floors } = document;
+    const whole = { outcome: "whole", vector: vectorOf(document), floors } as const;
+    return doubtOf(document, accept) ?? whole;
+  }
+
+  #tell(number: number, document?: SourceDocument, runs: readonly FeedRun[] = []): void {
     const documents = document ? [{ id: document.id, name: document.name }] : [];
-    this.#groups.push({ number, documents });
+    this.#groups.push({ number, documents, runs });
   }
 
   #documentOf(text: string): LightDocument {
     const name = parseDocumentName(text);
     const id = documentIdOf(this.#hash, openSpaceId(this.#hash), name);
-    const document = this.#documents.get(id) ?? { id, name, changes: [], doubt: undefined };
+    const known = this.#documents.get(id);
+    if (known) return known;
+    const document = { id, name, changes: [], floors: new Map(), doubt: undefined };
     this.#documents.set(id, document);
     return document;
   }
@@ -212,6 +238,10 @@ function contentOf({ changes }: LightDocument): LightContent {
     }
   }
   return content;
+}
+
+function vectorOf({ changes }: LightDocument): Map<LaneId, number> {
+  return new Map(changes.map(({ lane, seq }) => [lane, seq]));
 }
 
 function doubtOf(

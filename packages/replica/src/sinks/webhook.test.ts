@@ -2,8 +2,14 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { defineSink, MemoryProjectionDisk, MemoryProjectionStore } from "@heddle/reconcile";
-import { collect, MemorySource, testEnvironment } from "@heddle/testkit";
+import { HeddleErrorCode, toHex } from "@heddle/core";
+import {
+  defineSink,
+  MemoryProjectionDisk,
+  MemoryProjectionStore,
+  type SourceChange,
+} from "@heddle/reconcile";
+import { MemorySource, testEnvironment } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
 import { SinkRunner } from "./sink-runner.ts";
@@ -56,7 +62,7 @@ test("[PRJ-14] a webhook against a server that fails, hangs, hangs up and redire
   const source = new MemorySource(hash, random);
   for (let likes = 0; likes < 3; likes++) source.edit("a", { likes });
   const store = await MemoryProjectionStore.open(new MemoryProjectionDisk(), clock);
-  const deliver = webhook({ url: server.url, answerMsMax: 2_000 });
+  const deliver = webhook({ url: server.url, answerMsMax: 500 });
   const sink = defineSink({ name: "hook", owner: "tests", deliver });
   const runner = new SinkRunner({ sink, store, source, environment });
   for (let turn = await runner.turn(); turn.name !== "idle"; turn = await runner.turn()) {
@@ -74,6 +80,50 @@ test("[PRJ-14] a webhook against a server that fails, hangs, hangs up and redire
     document: "a",
     seq: 1,
   });
-  const dead = await collect(runner.readDead());
-  expect(dead).toMatchObject([{ id: keys[6], reason: "status 422", attempts: 1 }]);
+  expect(await runner.dead.list(10)).toMatchObject([
+    { id: keys[6], change: { reason: "status 422", attempts: 1 } },
+  ]);
+});
+
+test("a webhook tells what an answer means, why there was none, and refuses what is no address", async () => {
+  const environment = testEnvironment("statuses");
+  const source = new MemorySource(environment.hash, environment.random);
+  const document = source.edit("a", { likes: 1 }, { wallMs: 5 });
+  const reading = await source.readChanges(document.id, new Map());
+  if (reading.outcome !== "whole") throw new Error(reading.outcome);
+  const [change] = (await reading.changes[Symbol.asyncIterator]().next()).value as SourceChange[];
+  const stopping = new AbortController();
+  for (const [answer, outcome] of [
+    [204, "delivered"],
+    [400, "refused"],
+    [401, "failed"],
+    [429, "failed"],
+    [503, "failed"],
+  ] as const) {
+    await using server = await serve([status(answer)]);
+    const deliver = webhook({ url: server.url, headers: { authorization: "Bearer x" } });
+    const key = toHex(change!.id);
+    expect((await deliver(change!, key, stopping.signal)).outcome).toBe(outcome);
+    expect(JSON.parse(server.requests[0]!.body)).toMatchObject({
+      id: key,
+      atMs: 5,
+      update: "eyJsaWtlcyI6MX0=",
+    });
+  }
+  const closed = await serve([]);
+  await closed[Symbol.asyncDispose]();
+  const nobody = await webhook({ url: closed.url })(change!, "key", stopping.signal);
+  expect(nobody).toMatchObject({ outcome: "failed" });
+  expect((nobody as { reason: string }).reason).toContain("ECONNREFUSED");
+  await using server = await serve([hang]);
+  const deliver = webhook({ url: server.url });
+  const waiting = deliver(change!, "key", stopping.signal);
+  while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  stopping.abort();
+  expect(await waiting).toMatchObject({ outcome: "failed" });
+  for (const url of ["", "file:///etc/passwd", "example.org"]) {
+    expect(() => webhook({ url })).toThrow(
+      expect.objectContaining({ code: HeddleErrorCode.projectionInvalid }),
+    );
+  }
 });

@@ -1,0 +1,56 @@
+import { main } from "../main.ts";
+
+export interface Ran {
+  readonly status: number;
+  readonly out: string[];
+  readonly err: string[];
+}
+
+/** A command in this process, to its end. */
+export async function heddle(...argv: string[]): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io = {
+    out: (line: string) => out.push(line),
+    err: (line: string) => err.push(line),
+    isTTY: false,
+  };
+  const status = await main(argv, io, new AbortController().signal);
+  return { status, out, err };
+}
+
+export interface RunningRelay extends AsyncDisposable {
+  readonly adminUrl: string;
+  metricsText(): Promise<string>;
+}
+
+/** `heddle relay` in this process, until it is disposed of. */
+export async function startRelay(data: string, ...flags: string[]): Promise<RunningRelay> {
+  const stopping = new AbortController();
+  let ended: Promise<number> | undefined;
+  const listening = new Promise<{ adminUrl: string }>((resolve, reject) => {
+    const io = {
+      out: (line: string) => resolve(JSON.parse(line)),
+      err: () => undefined,
+      isTTY: false,
+    };
+    const all = ["relay", "--port", "0", "--admin-port", "0", "--data", data, "--json", ...flags];
+    ended = main(all, io, stopping.signal);
+    ended.then(() => reject(new Error("the relay ended")), reject);
+  });
+  const { adminUrl } = await listening;
+  return {
+    adminUrl,
+    async metricsText() {
+      return await (await fetch(`${adminUrl}/metrics`)).text();
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+export async function until(what: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50));
+}

@@ -1,0 +1,29 @@
+import type { ReadMetric } from "./metric-table.ts";
+import type { ObservedProjection } from "./readiness.ts";
+
+/** How following the feed goes. By projection, which operators name. */
+export const projectionMetrics: readonly ReadMetric[] = [
+  counter("invalid", "Looks at documents on which a definition failed.", ({ counters }) => {
+    return counters.invalid;
+  }),
+  counter("late", "Changes that came after their bucket had ended.", ({ counters }) => {
+    return counters.late;
+  }),
+  counter("failures", "Turns that failed; each is done again.", ({ failures }) => failures),
+];
+
+function counter(
+  what: string,
+  help: string,
+  read: (projection: ObservedProjection) => number,
+): ReadMetric {
+  return {
+    name: `heddle_projection_${what}_total`,
+    help,
+    type: "counter",
+    label: "projection",
+    read: ({ projections }) => {
+      return (projections?.statuses ?? []).map((one) => [one.name, read(one)] as const);
+    },
+  };
+}
