@@ -24,6 +24,8 @@ export interface SurveyedLane {
   readonly lastSeq: number;
   /** What is damaged or missing above the floor, ascending. */
   readonly holes: readonly SeqRange[];
+  /** Records in the holes that are there and cannot be read; of all else in them there is none. */
+  readonly damaged: number;
   /** The last envelope that is whole, encoded; missing where none is in the log. */
   readonly last?: Uint8Array | undefined;
 }

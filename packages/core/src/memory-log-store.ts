@@ -266,7 +266,7 @@ export class MemoryLogStore implements LogStore {
         const envelopes = log.get(lane) ?? [];
         const last = envelopes.at(-1);
         const lastSeq = floor + envelopes.length;
-        return { lane, floor, lastSeq, holes: [], last: last && copyOf(last) };
+        return { lane, floor, lastSeq, holes: [], damaged: 0, last: last && copyOf(last) };
       }),
       checkpoints: checkpoints.all.map(({ number }) => ({ number, isWhole: true })),
       isVectorLost: false,

@@ -28,7 +28,13 @@ export { decodeStateVector, encodeStateVector } from "./state-vector.ts";
 export { ComparedRun } from "./struct-conflict.ts";
 export { UpdateFold } from "./update-fold.ts";
 export type { CrdtEngine, FoldOptions, LoadedDocument } from "./crdt-engine.ts";
-export { digestsOf, suppressRemoteCleanup, yjsEngine, type ShownDigests } from "./yjs-engine.ts";
+export {
+  clocksOfPending,
+  digestsOf,
+  suppressRemoteCleanup,
+  yjsEngine,
+  type ShownDigests,
+} from "./yjs-engine.ts";
 export { WorkBudget } from "./waiting-part.ts";
 export { type FreedPart, WaitingUpdates } from "./waiting-updates.ts";
 /** The Yjs document class: the one copy of Yjs that everybody has to use. */

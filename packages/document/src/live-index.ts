@@ -3,6 +3,6 @@ export { admitUpdate } from "./admit-update.ts";
 export { DocumentBinding } from "./document-binding.ts";
 export { DocumentKnowledge } from "./document-knowledge.ts";
 export { parseStored } from "./parse-update.ts";
-export { digestsOf } from "./yjs-engine.ts";
+export { clocksOfPending, digestsOf } from "./yjs-engine.ts";
 export { Doc as YDoc } from "yjs";
 export type * from "./index.ts";

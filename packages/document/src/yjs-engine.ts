@@ -54,6 +54,16 @@ export function digestsOf(hash: Hash, doc: Y.Doc, withContent: boolean): ShownDi
   };
 }
 
+/**
+ * Clocks, by client, that a document has integrated while something else in it waits for what is not there;
+ * `undefined` when nothing waits.
+ */
+export function clocksOfPending(doc: Y.Doc): ReadonlyMap<number, number> | undefined {
+  const { pendingStructs, pendingDs } = doc.store;
+  if (pendingStructs === null && pendingDs === null) return undefined;
+  return Y.decodeStateVector(Y.encodeStateVector(doc));
+}
+
 function deletesOf(doc: Y.Doc): ClientDeletes[] {
   const deletes: ClientDeletes[] = [];
   for (const [client, items] of Y.createDeleteSetFromStructStore(doc.store).clients) {

@@ -17,12 +17,18 @@ export interface ContentDigests {
 export interface DriftEvidence {
   /** How the log here stands to the one of the peer; `unknown` where there is no peer. */
   readonly logs: "equal" | "behind" | "ahead" | "apart" | "unknown";
-  /** Later envelopes are here, or known of, and earlier ones are not. */
+  /** A peer shows later envelopes of a lane, and nobody brings the earlier ones. */
   readonly hasGap: boolean;
-  /** What is shown holds something that refers to what is not here. */
+  /** The log refers to what is not in it. */
   readonly lacksDependency: boolean;
+  /** What is shown holds less than the log, and waits for that. */
+  readonly shownLacks?: boolean;
+  /** What is shown holds something, from elsewhere, that refers to what is in no log. */
+  readonly awaitsOthers?: boolean;
   /** Records of the document that cannot be read, or do not prove themselves. */
   readonly damages: number;
+  /** Envelopes without any record, which later ones or the kept vector name. */
+  readonly lost?: number;
   /** Lanes that were written twice, and clients that two lanes wrote. */
   readonly forks: number;
   /** Envelopes of a client that two lanes wrote, which are not left out yet: the log alone says so. */
@@ -70,9 +76,12 @@ export function classifyDrift(evidence: DriftEvidence): DriftFinding | undefined
   );
 }
 
-function ofTheDisk({ damages }: DriftEvidence): DriftFinding | undefined {
-  if (damages === 0) return undefined;
-  return found("damaged-store", "here", `${damages} records of the store are damaged or missing`);
+function ofTheDisk({ damages, lost = 0 }: DriftEvidence): DriftFinding | undefined {
+  if (damages > 0) {
+    return found("damaged-store", "here", `${damages} records of the store are damaged or missing`);
+  }
+  if (lost === 0) return undefined;
+  return found("gap", "here", `${lost} envelopes are gone that later ones or the vector name`);
 }
 
 /** With other logs the documents have to differ. */
@@ -81,23 +90,29 @@ function ofTheLogs({ logs, hasGap, forks }: DriftEvidence): DriftFinding | undef
   if (logs === "apart" && forks > 0) {
     return found("fork", "both", "a lane has two histories");
   }
-  if (hasGap) return found("gap", "here", "later envelopes are here, and earlier ones are not");
+  if (hasGap)
+    return found("gap", "there", "later envelopes are shown, and nobody brings the earlier");
   if (logs === "behind") return found("behind", "here", "the peer has more of the log");
   if (logs === "ahead") return found("behind", "there", "the peer has less of the log");
   return found("behind", "both", "each side has what the other has not");
 }
 
 function ofWhatIsHere(evidence: DriftEvidence): DriftFinding | undefined {
-  const { lacksDependency, shared = 0, shown, rebuilt, refolded } = evidence;
+  const { lacksDependency, shownLacks, awaitsOthers, shared = 0 } = evidence;
+  const { shown, rebuilt, refolded } = evidence;
   if (shared > 0) return found("fork", "both", "two lanes have written as one Yjs client");
   if (lacksDependency) {
-    return found("missing-dependency", "here", "what is shown refers to what is not here");
+    return found("missing-dependency", "here", "the log refers to what is not in it");
   }
   if (differ(rebuilt, refolded)) {
     return found("damaged-store", "here", "the checkpoint is not what the log adds up to");
   }
-  if (differ(shown, rebuilt ?? refolded)) {
+  if (shownLacks || differ(shown, rebuilt ?? refolded)) {
     return found("damaged-state", "here", "what is shown is not what the log adds up to");
+  }
+  if (awaitsOthers) {
+    const why = "what is shown waits for something that did not come here, from elsewhere";
+    return found("missing-dependency", "unknown", why);
   }
   return undefined;
 }
@@ -106,10 +121,10 @@ function ofThePeer(evidence: DriftEvidence): DriftFinding | undefined {
   const { theirs, forks } = evidence;
   const ours = evidence.refolded ?? evidence.rebuilt ?? evidence.shown;
   if (ours === undefined || theirs === undefined) return undefined;
+  if (!areUnequal(ours, theirs)) return undefined;
   if (ours.engine !== theirs.engine) {
     return found("engine", "unknown", `${ours.engine} here, ${theirs.engine} there`);
   }
-  if (!differ(ours, theirs)) return undefined;
   if (forks > 0) return found("fork", "both", "two lanes have written as one Yjs client");
   if (evidence.refolded) {
     return found("unexplained", "there", "the whole log is here and adds up to something else");
@@ -119,7 +134,10 @@ function ofThePeer(evidence: DriftEvidence): DriftFinding | undefined {
 
 /** Only what can be compared can differ. */
 function differ(a: ContentDigests | undefined, b: ContentDigests | undefined): boolean {
-  if (a === undefined || b === undefined || a.engine !== b.engine) return false;
+  return a !== undefined && b !== undefined && a.engine === b.engine && areUnequal(a, b);
+}
+
+function areUnequal(a: ContentDigests, b: ContentDigests): boolean {
   if (!equalBytes(a.state, b.state)) return true;
   return a.content !== undefined && b.content !== undefined && !equalBytes(a.content, b.content);
 }

@@ -72,7 +72,7 @@ describe("a case of drift", () => {
             ? "verified"
             : planOf(current.finding).length === 0
               ? "reported"
-              : current.finding.cause === "unexplained"
+              : current.finding.cause === "unexplained" || current.finding.side === "unknown"
                 ? "undetermined"
                 : "failed",
         );
@@ -106,6 +106,13 @@ describe("a case of drift", () => {
     expect(outcomeOf(current)).toEqual({ action: "none", result: "reported" });
   });
 
+  test("[DRF-2] whose document holds what is in no log is not put together anew", () => {
+    const first: DriftFinding = { cause: "missing-dependency", side: "unknown", why: "it waits" };
+    const { current } = runToItsEnd(first, []);
+    expect(current.all).toEqual(["waited"]);
+    expect(outcomeOf(current)).toEqual({ action: "waited", result: "undetermined" });
+  });
+
   test("[DRF-2] that is wrong over there is waited for", () => {
     expect(planOf({ cause: "damaged-state", side: "there", why: "" })).toEqual(["waited"]);
   });
@@ -133,7 +140,14 @@ describe("why copies differ", () => {
     ["nothing differs", {}, undefined],
     ["the peer has more", { logs: "behind", theirs: digests(2) }, "behind here"],
     ["the peer has less", { logs: "ahead", theirs: digests(2) }, "behind there"],
-    ["a hole in a lane", { logs: "behind", hasGap: true }, "gap here"],
+    ["envelopes that are gone from the disk", { lost: 2, logs: "unknown" }, "gap here"],
+    ["what a peer shows and cannot bring", { logs: "behind", hasGap: true }, "gap there"],
+    ["something from elsewhere that waits", { awaitsOthers: true }, "missing-dependency unknown"],
+    [
+      "another engine that makes the same of it",
+      { theirs: { ...digests(1), engine: "y" } },
+      undefined,
+    ],
     ["structs that wait", { lacksDependency: true, shown: undefined }, "missing-dependency here"],
     ["a damaged record", { damages: 1, logs: "behind" }, "damaged-store here"],
     ["a wrong checkpoint", { rebuilt: digests(1, 9), shown: digests(1, 9) }, "damaged-store here"],

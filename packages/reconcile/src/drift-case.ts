@@ -17,7 +17,7 @@ export type DriftStep = Extract<
 
 const plans: Readonly<Record<DriftCause, readonly DriftStep[]>> = {
   behind: ["waited"],
-  gap: ["waited", "refetched"],
+  gap: ["refetched"],
   "missing-dependency": ["waited", "reloaded"],
   "damaged-store": ["checkpointed", "refetched"],
   "damaged-state": ["reloaded"],
@@ -31,6 +31,8 @@ const plans: Readonly<Record<DriftCause, readonly DriftStep[]>> = {
 export function planOf({ cause, side }: DriftFinding): readonly DriftStep[] {
   // What is wrong over there is repaired over there; here it is only looked at again.
   if (side === "there") return ["waited"];
+  // What is in no log would be lost with the document that shows it.
+  if (cause === "missing-dependency" && side === "unknown") return ["waited"];
   return plans[cause];
 }
 
@@ -146,7 +148,8 @@ export function outcomeOf(
   const action = ended.all.findLast((step) => step !== "waited") ?? ended.all.at(-1) ?? "none";
   if (ended.name === "repaired") return { action, result: "verified" };
   if (ended.name !== "degraded") return undefined;
-  const { cause } = ended.finding;
+  const { cause, side } = ended.finding;
   if (planOf(ended.finding).length === 0) return { action, result: "reported" };
-  return { action, result: cause === "unexplained" ? "undetermined" : "failed" };
+  const isUndetermined = cause === "unexplained" || side === "unknown";
+  return { action, result: isUndetermined ? "undetermined" : "failed" };
 }

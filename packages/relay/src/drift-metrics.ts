@@ -27,6 +27,12 @@ export const driftMetrics: readonly ReadMetric[] = [
     read: ({ drift }) => drift?.counters.digestsPutOff ?? 0,
   },
   {
+    name: "heddle_drift_put_off_total",
+    help: "Times that a document was not looked at or repaired, as too many others were.",
+    type: "counter",
+    read: ({ drift }) => drift?.counters.putOff ?? 0,
+  },
+  {
     name: "heddle_audit_entries_unwritten",
     help: "Entries of the audit journal that the store has not taken.",
     type: "gauge",

@@ -22,6 +22,8 @@ export interface DocumentListener {
   onReset(error: HeddleError): void;
   /** Digests of what it shows; `undefined` while that is more than the log, or nothing whole. */
   shown?(withContent: boolean): ShownDigests | undefined;
+  /** Clocks of what it shows, by client, while something in it waits for what is not there. */
+  pending?(): ReadonlyMap<number, number> | undefined;
   /** What is submitted from now on is sealed into another lane. */
   onLaneEnded?(): void;
 }

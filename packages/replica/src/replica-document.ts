@@ -253,6 +253,12 @@ export class ReplicaDocument {
     return [...this.#listeners].flatMap((listener) => listener.shown?.(withContent) ?? []);
   }
 
+  /** As {@link shown}, of those in which something waits for what is not there: clocks by client. */
+  get pendingShown(): readonly ReadonlyMap<number, number>[] {
+    if (!this.isQuiet || this.#reset) return [];
+    return [...this.#listeners].flatMap((listener) => listener.pending?.() ?? []);
+  }
+
   /** How far every lane is on disk. */
   whenDurable(): Promise<VersionVector> {
     const round = this.#inFlight?.updates;

@@ -73,8 +73,8 @@ describe("mending a log", () => {
       document: notes.id,
       entry: notes,
       lanes: [
-        { lane: one, floor: 0, lastSeq: 8, holes: [], last: sealed.at(-1)!.bytes },
-        { lane: two, floor: 0, lastSeq: 4, holes: [], last: sealed.at(-2)!.bytes },
+        { lane: one, floor: 0, lastSeq: 8, holes: [], damaged: 0, last: sealed.at(-1)!.bytes },
+        { lane: two, floor: 0, lastSeq: 4, holes: [], damaged: 0, last: sealed.at(-2)!.bytes },
       ],
       checkpoints: [{ number: 1, isWhole: true }],
       isVectorLost: false,
@@ -94,8 +94,9 @@ describe("mending a log", () => {
             { fromSeq: 3, toSeq: 4 },
             { fromSeq: 6, toSeq: 6 },
           ],
+          damaged: 2,
         },
-        { lastSeq: 4, holes: [{ fromSeq: 4, toSeq: 4 }] },
+        { lastSeq: 4, holes: [{ fromSeq: 4, toSeq: 4 }], damaged: 0 },
       ],
       checkpoints: [{ number: 1, isWhole: false }],
     });

@@ -30,6 +30,7 @@ interface LaneWalk {
   readonly floor: number;
   readonly kept: number;
   readonly holes: SeqRange[];
+  damaged: number;
   /** The seq that comes next when nothing is missing. */
   expected: number;
   /** The highest key, whatever lies under it. */
@@ -125,7 +126,8 @@ async function lanesOf(
     let walk = walks.get(laneIx);
     if (walk) return walk;
     const floor = floors.get(laneIx) ?? 0;
-    walk = { floor, kept: kept.get(laneIx) ?? 0, holes: [], expected: floor + 1, lastKey: floor };
+    const start = { floor, kept: kept.get(laneIx) ?? 0, expected: floor + 1, lastKey: floor };
+    walk = { ...start, holes: [], damaged: 0 };
     walks.set(laneIx, walk);
     return walk;
   };
@@ -137,7 +139,10 @@ async function lanesOf(
       if (seq <= walk.floor) continue;
       walk.lastKey = seq;
       const envelope = readable(() => readEnvelope(key, record));
-      if (envelope === undefined) continue;
+      if (envelope === undefined) {
+        walk.damaged++;
+        continue;
+      }
       walk.last = envelope.bytes;
       if (seq > walk.expected) walk.holes.push({ fromSeq: walk.expected, toSeq: seq - 1 });
       walk.expected = seq + 1;
@@ -152,8 +157,8 @@ async function lanesOf(
     }
     const lastSeq = Math.max(walk.kept, walk.lastKey);
     if (walk.expected <= lastSeq) walk.holes.push({ fromSeq: walk.expected, toSeq: lastSeq });
-    const { floor, holes, last } = walk;
-    lanes.push({ lane, floor, lastSeq, holes, ...(last && { last }) });
+    const { floor, holes, damaged, last } = walk;
+    lanes.push({ lane, floor, lastSeq, holes, damaged, ...(last && { last }) });
   }
   return lanes;
 }

@@ -68,6 +68,13 @@ export class DocumentLedger {
     return this.#checkpoint;
   }
 
+  /** Whether the checkpoint stands for all that is on disk, and nothing else. */
+  get isCheckpointed(): boolean {
+    const vector = this.#checkpoint?.vector;
+    if (vector?.size !== this.#durable.size) return false;
+    return [...this.#durable].every(([lane, { seq }]) => vector.get(lane)?.seq === seq);
+  }
+
   /** Digest L of what is on disk. */
   get digest(): Uint8Array {
     this.#digest ??= logDigest(this.#hash, this.#durable);

@@ -12,6 +12,7 @@ import { HaveFlag, type AckedPosition, type WirePosition } from "./frame-shapes.
 import type { Frame, FrameOf } from "./frame.ts";
 import { LinkAcks } from "./link-acks.ts";
 import { LinkDigests } from "./link-digests.ts";
+import { LinkLag } from "./link-lag.ts";
 import { LinkPresence } from "./link-presence.ts";
 import { LinkPusher } from "./link-pusher.ts";
 import { isPermanentNak, nakCheck, NakCode } from "./nak-code.ts";
@@ -64,6 +65,7 @@ export class DocumentLink {
   readonly presence: LinkPresence;
   readonly acks: LinkAcks;
   readonly placing: RunPlacing;
+  readonly lag: LinkLag;
   /** The peer has said OPEN. */
   isOpenedByPeer = false;
   /** When neither side lacked anything any more. */
@@ -101,6 +103,7 @@ export class DocumentLink {
       this.positions.suspend(lane, code);
     }
     this.#digests = new LinkDigests(context, this);
+    this.lag = new LinkLag(context, this);
     this.#pusher = new LinkPusher(context, this);
     this.presence = new LinkPresence(context, this);
     this.placing = new RunPlacing(ledger);
@@ -340,6 +343,7 @@ export class DocumentLink {
   tick(): void {
     this.acks.tick();
     this.#digests.tick(this.isSettled);
+    this.lag.tick(this.isSettled);
     if (this.isSettled || this.#context.nowMs < this.#dueMs) return;
     this.#attempts++;
     this.#scheduleRetry();
@@ -376,6 +380,7 @@ export class DocumentLink {
 
   #progressed(): void {
     this.#attempts = 0;
+    this.lag.progressed();
     this.#scheduleRetry();
   }
 

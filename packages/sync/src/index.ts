@@ -38,6 +38,7 @@ export {
 } from "./sync-context.ts";
 export { newSyncCounters, type SyncCounters } from "./sync-counters.ts";
 export type * from "./sync-effects.ts";
+export type { PeerStanding } from "./link-lag.ts";
 export type * from "./sync-events.ts";
 export * from "./sync-limits.ts";
 export * from "./signs-of-life.ts";

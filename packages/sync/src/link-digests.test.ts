@@ -96,6 +96,27 @@ test("[WIR-17] what lies still is compared again once in an audit interval, and 
   expect(driftsOf(pair)).toEqual([1, 1]);
 });
 
+test("[WIR-17] when a checkpoint stands for all of it, content is compared as well, once", async () => {
+  const pair = await settledPair();
+  const [id] = [...pair[0].disk.documents.keys()] as [DocumentId];
+  let thorough = 0;
+  for (const host of pair) {
+    host.digest = (log, isThorough) => {
+      if (isThorough && host === pair[0]) thorough++;
+      const content = isThorough ? countingBytes(32, host === pair[0] ? 5 : 6) : undefined;
+      return { outcome: "digests", log, state: countingBytes(32, 1), content, engine: "test" };
+    };
+  }
+  await pass(...pair, 60_000);
+  expect(thorough).toBe(0);
+  await pair[0].checkpoint(pair[0].disk.documents.get(id)!.entry, countingBytes(8), false);
+  await pass(...pair, 60_000);
+  expect(driftsOf(pair)).toEqual([1, 1]);
+  const asked = thorough;
+  await pass(...pair, 120_000);
+  expect(thorough).toBe(asked);
+});
+
 test("[WIR-17] who has repaired a document asks, and both sides hear that they agree, or that they still do not", async () => {
   const pair = await settledPair();
   shows(pair[0], 1, 5);
@@ -129,8 +150,8 @@ test("[DRF-8][WIR-17] who leaves something else out of one log is heard of on bo
   const [id] = [...pair[0].disk.documents.keys()] as [DocumentId];
   pair[0].replication.compare(id, pair[0].nowMs);
   await pass(...pair, 5_000, counted);
-  // Who is asked is told again; the answer asks nothing back.
-  expect(toldOf()).toEqual([1, 2]);
+  // Who asks and who is asked are told again; the answer asks nothing back.
+  expect(toldOf()).toEqual([2, 2]);
   expect(digests).toBeLessThan(8);
   expect(driftsOf(pair)).toEqual([0, 0]);
 });

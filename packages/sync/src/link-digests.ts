@@ -4,7 +4,7 @@ import type { DocumentLink } from "./document-link.ts";
 import { DigestFlag } from "./frame-shapes.ts";
 import type { FrameOf } from "./frame.ts";
 import type { SyncContext } from "./sync-context.ts";
-import type { DigestAnswer } from "./sync-effects.ts";
+import type { DigestAnswer, HeldCheckpoint } from "./sync-effects.ts";
 
 const none = new Uint8Array();
 
@@ -34,9 +34,16 @@ export class LinkDigests {
   #asks = false;
   #awaits = false;
 
+  /** The checkpoint that was there when something was said last, or at the start. */
+  #kept: HeldCheckpoint | undefined;
+  /** Digest L, and checkpoint, of which it was asked last whether one stands for the other. */
+  #judged: readonly [Uint8Array, HeldCheckpoint | undefined] | undefined;
+  #isJudgedKept = false;
+
   constructor(context: SyncContext, link: DocumentLink) {
     this.#context = context;
     this.#link = link;
+    this.#kept = link.exchange.ledger.checkpoint;
   }
 
   /** Compares once more as soon as the document is at rest, and tells what comes of it. */
@@ -56,10 +63,12 @@ export class LinkDigests {
     if (nowMs - sinceMs < limits.digestRestMs || !isAtRest) return;
     const { digest } = exchange.ledger;
     const isNew = !this.#said || !equalBytes(this.#said, digest);
-    const isDue = nowMs >= this.#auditMs || (isNew && nowMs >= this.#dueMs);
+    const isKept = this.#isKeptAnew;
+    const isDue = nowMs >= this.#auditMs || ((isNew || isKept) && nowMs >= this.#dueMs);
     if (!isDue && !this.#asks) return;
     // What is only said again is looked at thoroughly: nothing else would find what lies still.
-    const isThorough = this.#asks || !isNew;
+    const isThorough = this.#asks || !isNew || isKept;
+    this.#kept = exchange.ledger.checkpoint;
     const flags = this.#asks ? DigestFlag.ask : 0;
     this.#asks = false;
     this.#dueMs = nowMs + limits.digestEveryMs;
@@ -68,6 +77,18 @@ export class LinkDigests {
     this.#context.request("digest", { document, log: digest, isThorough }, (ours) => {
       if (ours.outcome === "digests") this.#say(ours, flags);
     });
+  }
+
+  /** A checkpoint that came since stands for all of it: what everybody builds on is compared thoroughly. */
+  get #isKeptAnew(): boolean {
+    const { ledger } = this.#link.exchange;
+    const { digest, checkpoint } = ledger;
+    if (checkpoint === this.#kept) return false;
+    if (this.#judged?.[0] !== digest || this.#judged[1] !== checkpoint) {
+      this.#judged = [digest, checkpoint];
+      this.#isJudgedKept = ledger.isCheckpointed;
+    }
+    return this.#isJudgedKept;
   }
 
   #say({ log, state, content, engine }: Digests, flags: number): void {
@@ -104,11 +125,13 @@ export class LinkDigests {
    * to be left out by both. So both sides hear of it; the answer asks nothing back.
    */
   #cannotCompare(ours: Digests, theirs: Digests, flags: number): void {
-    const engines = JSON.stringify([ours.engine, theirs.engine]);
+    const engines = JSON.stringify([ours.engine, theirs.engine, isEqual(ours, theirs)]);
     const isAsked = (flags & DigestFlag.ask) !== 0;
-    if (!isAsked && engines === this.#incomparable) return;
+    if (!isAsked && !this.#awaits && engines === this.#incomparable) return;
+    const isAnswer = this.#awaits && !isAsked;
+    this.#awaits = false;
     this.#incomparable = engines;
-    this.#say(ours, 0);
+    if (!isAnswer) this.#say(ours, 0);
     const { session, document } = this.#link;
     const { store } = session.peer;
     const event = { name: "document.incomparable", document, store, ours, theirs } as const;

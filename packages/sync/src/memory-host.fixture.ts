@@ -46,7 +46,9 @@ export class MemoryHost {
   #heldLoads: (() => void)[] | undefined;
   nowMs = 0;
   /** What the host answers when it is asked for digests. */
-  digest: (log: Uint8Array) => DigestAnswer = () => ({ outcome: "unavailable" });
+  digest: (log: Uint8Array, isThorough: boolean) => DigestAnswer = () => ({
+    outcome: "unavailable",
+  });
   /** Documents that cannot be read now. */
   readonly unreadable = new Set<DocumentId>();
   /** The change feed, or a checkpoint that is to be adopted, cannot be read or written now. */
@@ -195,7 +197,7 @@ export class MemoryHost {
       case "digests":
         return answer(effect.documents.map((id) => digestOnDisk(this.disk, id)));
       case "digest":
-        return answer(this.digest(effect.log));
+        return answer(this.digest(effect.log, effect.isThorough));
       default:
         this.#keep(effect);
     }

@@ -201,6 +201,14 @@ export class PeerPositions {
     return false;
   }
 
+  /** Which side lacks something that it could have. */
+  get lag(): { readonly here: boolean; readonly there: boolean } {
+    const there = [...this.#ledger.durable].some(([lane, { seq }]) => {
+      return this.confirmedSeq(lane) < seq && !this.#isOut(lane);
+    });
+    return { here: this.isBehind, there };
+  }
+
   /** What is on our disk and the peer is still to be sent: the highest seq, by lane. */
   get unsent(): Map<LaneId, number> {
     const unsent = new Map<LaneId, number>();

@@ -11,6 +11,7 @@ import {
 
 import type { Side } from "./handshake.ts";
 import { OpenDocuments } from "./open-documents.ts";
+import type { PeerStanding } from "./link-lag.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import { MachineContext } from "./machine-context.ts";
 import type { Outbox, ReplicatedBy } from "./outbox.ts";
@@ -217,6 +218,12 @@ export class Replication {
     this.#input(nowMs, () => {
       for (const link of this.#context.linksOf(document)) link.askDigest();
     });
+  }
+
+  /** How the log here stands to the one of a store that has the document open; see {@link PeerStanding}. */
+  standing(document: DocumentId, store: StoreId): PeerStanding | undefined {
+    const links = this.#context.linksOf(document);
+    return links.find(({ session }) => session.peer.store === store)?.lag.standing;
   }
 
   /** What is on disk of a document is other than it was told: its sessions end, and begin anew. */

@@ -101,6 +101,12 @@ export type SyncEvent =
       readonly document: DocumentId;
       readonly store: StoreId;
     }
+  /** One side lacks what the other has of a document, and for long nothing came of it. */
+  | {
+      readonly name: "document.lagging";
+      readonly document: DocumentId;
+      readonly store: StoreId;
+    }
   /** While an exchange takes long, every second, and once when it is done. */
   | { readonly name: "sync.progress"; readonly peer: PeerKey; readonly progress: SyncProgress }
   /**

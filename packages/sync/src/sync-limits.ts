@@ -86,6 +86,8 @@ export const syncLimits = {
   retryMsMin: 200,
   retryMsMax: 30_000,
   stalledMs: 5 * 60_000,
+  /** A side that lacks something for so long while nothing comes of it is told of. */
+  laggingMs: 15 * 60_000,
 } as const;
 
 export type SyncLimits = { readonly [Name in keyof typeof syncLimits]: number };

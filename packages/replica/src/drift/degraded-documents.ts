@@ -13,6 +13,7 @@ import {
   type LogStore,
   type SurveyedLane,
 } from "@heddle/core";
+import type { DriftCause } from "@heddle/reconcile";
 import type { StoreAnswer, SyncRequests } from "@heddle/sync";
 
 import type { AuditJournal } from "./audit-journal.ts";
@@ -23,6 +24,12 @@ export interface DegradedTools {
   readonly journal: AuditJournal;
   /** Something of it came back. */
   readonly onMended: (document: DocumentId) => void;
+}
+
+/** In whose name entries of the journal are. */
+export interface DegradedCase {
+  readonly correlationId: Uint8Array;
+  readonly cause: DriftCause;
 }
 
 /** A document as far as it is whole. */
@@ -40,8 +47,7 @@ export interface SoundPart {
  */
 export class DegradedDocuments {
   readonly #tools: DegradedTools;
-  /** With the id of the case, in whose name entries of the journal are. */
-  readonly #documents = new Map<DocumentId, Uint8Array>();
+  readonly #documents = new Map<DocumentId, DegradedCase>();
 
   constructor(tools: DegradedTools) {
     this.#tools = tools;
@@ -55,8 +61,8 @@ export class DegradedDocuments {
     return this.#documents.has(id);
   }
 
-  begin(id: DocumentId, correlationId: Uint8Array): void {
-    this.#documents.set(id, correlationId);
+  begin(id: DocumentId, of: DegradedCase): void {
+    this.#documents.set(id, of);
   }
 
   /** It is whole again, or gone. */
@@ -64,7 +70,7 @@ export class DegradedDocuments {
     this.#documents.delete(id);
   }
 
-  caseOf(id: DocumentId): Uint8Array | undefined {
+  caseOf(id: DocumentId): DegradedCase | undefined {
     return this.#documents.get(id);
   }
 
@@ -111,10 +117,9 @@ export class DegradedDocuments {
       const batch = { mend: [{ document: id, envelopes: mended }] };
       await journal.correct(batch, {
         subject: { of: "document", document: id },
-        cause: "damaged-store",
         action: "refetched",
         result: "applied",
-        correlationId: this.#documents.get(id),
+        ...(this.#documents.get(id) ?? { cause: "damaged-store" }),
         detail: `${mended.length} envelopes, the first ${mended[0]!.seq} of lane ${mended[0]!.lane}`,
       });
       this.#tools.onMended(id);

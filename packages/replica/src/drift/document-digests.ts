@@ -3,6 +3,7 @@ import type { ContentDigests } from "@heddle/reconcile";
 import type { DigestAnswer } from "@heddle/sync";
 
 import type { DriftCounters } from "./drift-report.ts";
+import { isDamage } from "./audit-journal.ts";
 import { engineWithout, foldDocument } from "./fold-document.ts";
 import type { LookTools } from "./look-at-document.ts";
 import { hashCoveredRecalls } from "../read-checkpoint.ts";
@@ -15,15 +16,23 @@ export interface DigestLimits {
   readonly restFactor: number;
   /** What is remembered of folds. */
   readonly rememberedMax: number;
+  /** A fold that is no older is shared by all who ask, also by those who ask to look again. */
+  readonly freshMs: number;
 }
 
 export const defaultDigestLimits: DigestLimits = {
   foldsWaitingMax: 64,
   restFactor: 4,
   rememberedMax: 1_024,
+  freshMs: 10_000,
 };
 
 const unavailable: DigestAnswer = { outcome: "unavailable" };
+
+interface Remembered {
+  readonly answer: Extract<DigestAnswer, { outcome: "digests" }>;
+  readonly atMs: number;
+}
 
 /**
  * Answers what a document shows. Where an application has it open, from its own Yjs document; otherwise
@@ -34,37 +43,59 @@ export class DocumentDigests {
   readonly #tools: LookTools;
   readonly #limits: DigestLimits;
   readonly #counters: DriftCounters;
+  readonly #onTrouble: (document: DocumentId) => void;
   /** Least recently made first. */
-  readonly #remembered = new Map<DocumentId, Extract<DigestAnswer, { outcome: "digests" }>>();
+  readonly #remembered = new Map<DocumentId, Remembered>();
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
-  constructor(tools: LookTools, counters: DriftCounters, limits: DigestLimits) {
+  /** @param onTrouble hears of documents that cannot be put together. */
+  constructor(
+    tools: LookTools,
+    counters: DriftCounters,
+    limits: DigestLimits,
+    onTrouble: (document: DocumentId) => void,
+  ) {
     this.#tools = tools;
     this.#counters = counters;
     this.#limits = limits;
+    this.#onTrouble = onTrouble;
   }
 
   /** Of a document whose log has this digest L; `unavailable` for any other. */
   async answer(id: DocumentId, log: Uint8Array, isThorough: boolean): Promise<DigestAnswer> {
     const shown = await this.#shown(id, log, isThorough);
     if (shown) return shown;
-    const known = this.#remembered.get(id);
-    if (!isThorough && known && equalBytes(known.log, log)) return known;
+    const known = this.#known(id, log, isThorough);
+    if (known) return known;
     if (this.#waiting >= this.#limits.foldsWaitingMax) {
       this.#counters.digestsPutOff++;
       return unavailable;
     }
     this.#waiting++;
-    const folding = this.#last.then(() => this.#fold(id, log));
+    // Whoever waited behind another who asked the same need not have it folded once more.
+    const folding = this.#last.then(() =>
+      this.#known(id, log, isThorough) ? 0 : this.#fold(id, log),
+    );
     this.#last = folding.then(
       (tookMs) => this.#rest(tookMs),
       () => undefined, // Whoever asked has the error.
     );
     await folding.finally(() => this.#waiting--);
-    const folded = this.#remembered.get(id);
-    return folded && equalBytes(folded.log, log) ? folded : unavailable;
+    return this.#known(id, log, false) ?? unavailable;
+  }
+
+  /** What was folded of that log; lately, where it is to be thorough. */
+  #known(id: DocumentId, log: Uint8Array, isThorough: boolean): DigestAnswer | undefined {
+    const { answer, atMs } = this.#remembered.get(id) ?? {};
+    if (answer === undefined || !equalBytes(answer.log, log)) return undefined;
+    const isFresh = this.#nowMs - atMs! < this.#limits.freshMs;
+    return isThorough && !isFresh ? undefined : answer;
+  }
+
+  get #nowMs(): number {
+    return this.#tools.environment.clock.monotonicMs();
   }
 
   /** It is not what it was. */
@@ -99,23 +130,24 @@ export class DocumentDigests {
 
   /** How long it took, in ms. */
   async #fold(id: DocumentId, log: Uint8Array): Promise<number> {
-    const { replica, environment } = this.#tools;
-    const startedMs = environment.clock.monotonicMs();
+    const { replica } = this.#tools;
+    const startedMs = this.#nowMs;
     if (this.#isStopped) return 0;
     const folded = await replica.access
       .reading(id, () => foldDocument(this.#tools, id))
       .catch((error: unknown) => {
-        // A damaged document shows nothing; whoever audits it says so.
-        if (isHeddleError(error)) return undefined;
-        throw error;
+        if (!isHeddleError(error)) throw error;
+        return isDamage(error) ? ("lacking" as const) : undefined;
       });
     this.#remembered.delete(id);
-    if (folded && equalBytes(folded.log, log)) {
-      this.#remembered.set(id, { outcome: "digests", log: folded.log, ...folded.digests });
+    if (folded === "lacking") this.#onTrouble(id);
+    else if (folded && equalBytes(folded.log, log)) {
+      const answer = { outcome: "digests", log: folded.log, ...folded.digests } as const;
+      this.#remembered.set(id, { answer, atMs: this.#nowMs });
       const [oldest] = this.#remembered.keys();
       if (this.#remembered.size > this.#limits.rememberedMax) this.#remembered.delete(oldest!);
     }
-    return environment.clock.monotonicMs() - startedMs;
+    return this.#nowMs - startedMs;
   }
 
   #rest(tookMs: number): Promise<void> {

@@ -1,5 +1,13 @@
-import type { DocumentEntry, DocumentId, Environment, LogStore, Signer } from "@heddle/core";
+import type {
+  DocumentEntry,
+  DocumentId,
+  Environment,
+  LogStore,
+  Signer,
+  StoreId,
+} from "@heddle/core";
 import { driftLimits, type DriftLimits } from "@heddle/reconcile";
+import type { PeerStanding } from "@heddle/sync";
 
 import type { Replica } from "../replica.ts";
 import type { StateFolder } from "../state-folder.ts";
@@ -19,6 +27,8 @@ export interface DriftTimes extends DriftLimits {
   readonly firstAuditMs: number;
   /** After each document that an audit looked at, so many times what that took. */
   readonly auditRestFactor: number;
+  /** A side that lacks something of a log for so long, while nothing comes of it, is a case. */
+  readonly laggingMs: number;
   /** For the ordinary exchange, or the other side, to make it right. */
   readonly waitMs: number;
   /** For a peer to say what it shows now. */
@@ -27,6 +37,11 @@ export interface DriftTimes extends DriftLimits {
   readonly refetchMs: number;
   /** Documents that are repaired, or given up, at a time; more are found by the next audit. */
   readonly casesMax: number;
+  /** Documents that wait to be looked at; as above. */
+  readonly looksMax: number;
+  /** Documents that one peer, and all together, may have looked at by what they say: at once, and in an hour. */
+  readonly heardPerPeerMax: number;
+  readonly heardMax: number;
   readonly digests: DigestLimits;
 }
 
@@ -37,10 +52,14 @@ export const defaultDriftTimes: DriftTimes = {
   auditsRecords: true,
   firstAuditMs: 60 * 60_000,
   auditRestFactor: 4,
+  laggingMs: 15 * 60_000,
   waitMs: 5_000,
   compareMs: 10_000,
   refetchMs: 30_000,
   casesMax: 256,
+  looksMax: 1_024,
+  heardPerPeerMax: 64,
+  heardMax: 256,
   digests: defaultDigestLimits,
 };
 
@@ -65,4 +84,6 @@ export interface DriftPeers {
   reload(document: DocumentId): void;
   /** Exchanges a document with all; the returned function takes that back. */
   want(entry: DocumentEntry): () => void;
+  /** What a peer has of the log that is not here, and the other way; `undefined` where that is not known now. */
+  standing(document: DocumentId, peer: StoreId): PeerStanding | undefined;
 }

@@ -41,6 +41,8 @@ export interface DriftCounters {
   documentsAudited: number;
   /** Digests that were asked for while too many others waited. */
   digestsPutOff: number;
+  /** Times that a document was not looked at, or not repaired, as too many others were. */
+  putOff: number;
 }
 
 /** All causes that a document can have, in the order in which they are looked for. */
@@ -63,6 +65,7 @@ export function newDriftCounters(): DriftCounters {
     audits: 0,
     documentsAudited: 0,
     digestsPutOff: 0,
+    putOff: 0,
   };
 }
 

@@ -1,11 +1,4 @@
-import {
-  HybridClock,
-  isHeddleError,
-  toHex,
-  type DocumentId,
-  type LaneId,
-  type StoreId,
-} from "@heddle/core";
+import { HybridClock, isHeddleError, toHex, type DocumentId, type LaneId } from "@heddle/core";
 import { yjsEngine } from "@heddle/document";
 import type { AdoptAnswer, OfferedCheckpoint, SyncEvent } from "@heddle/sync";
 
@@ -23,9 +16,10 @@ import {
   type DriftWatchOptions,
 } from "./drift-options.ts";
 import { newDriftCounters, type DriftCounters, type DriftReport } from "./drift-report.ts";
-import { engineAlone } from "./fold-document.ts";
-import { lookAtDocument, type HeardDigests, type LookTools } from "./look-at-document.ts";
+import { lookAtDocument, type LookTools } from "./look-at-document.ts";
 import { hasBase, type MendingHere } from "./mend-here.ts";
+import { PeerAlarms } from "./peer-alarms.ts";
+import { Turns } from "./turns.ts";
 import { Waiting } from "./waiting.ts";
 
 const inThreadBytesMax = 2 * 1024 * 1024;
@@ -50,8 +44,10 @@ export class DriftWatch {
   readonly #journal: AuditJournal;
   readonly #degraded: DegradedDocuments;
   readonly #cases: DriftCases;
+  readonly #alarms: PeerAlarms;
   readonly #waiting: Waiting;
   readonly #reports = new EventListeners<{ readonly drift: DriftReport }>();
+  #peers: DriftPeers | undefined;
   #auditing: Promise<void> | undefined;
   #cancelAudit: (() => void) | undefined;
 
@@ -67,10 +63,16 @@ export class DriftWatch {
     // In this thread nothing large is put together.
     const payloadBytesMax = options.folder ? undefined : inThreadBytesMax;
     const foldable = payloadBytesMax === undefined ? {} : { payloadBytesMax };
-    this.#tools = { replica, store, environment, folder, ...foldable };
+    const turns = new Turns();
+    this.#tools = { replica, store, environment, folder, turns, ...foldable };
     this.#waiting = new Waiting(scheduler);
     this.#journal = new AuditJournal({ store, environment, by, tick });
-    this.digests = new DocumentDigests(this.#tools, this.counters, this.#times.digests);
+    this.digests = new DocumentDigests(
+      this.#tools,
+      this.counters,
+      this.#times.digests,
+      (document) => this.suspect(document),
+    );
     const { space } = replica;
     const journal = this.#journal;
     this.#mending = { replica, store, environment, folder, signer, space, tick, journal };
@@ -91,6 +93,14 @@ export class DriftWatch {
       counters: this.counters,
       report: (report) => this.#report(report),
     });
+    this.#alarms = new PeerAlarms({
+      cases: this.#cases,
+      counters: this.counters,
+      waiting: this.#waiting,
+      times: this.#times,
+      peers: () => this.#peers,
+      nowMs: () => clock.monotonicMs(),
+    });
   }
 
   /** Documents that could not be repaired, and are looked at again with each audit. */
@@ -108,6 +118,11 @@ export class DriftWatch {
     return this.#times.auditIntervalMs > 0 ? this.#times.auditIntervalMs : Infinity;
   }
 
+  /** How long one side may lack something of a log before that is a case. */
+  get laggingMs(): number {
+    return this.#times.laggingMs;
+  }
+
   /** Calls `listener` for each step of each case; the returned function stops that. */
   on(name: "drift", listener: (report: DriftReport) => void): () => void {
     return this.#reports.on(name, listener);
@@ -115,6 +130,7 @@ export class DriftWatch {
 
   /** Whoever speaks with peers; before {@link start}, if at all. */
   attach(peers: DriftPeers): void {
+    this.#peers = peers;
     this.#cases.attach(peers);
   }
 
@@ -125,16 +141,12 @@ export class DriftWatch {
   }
 
   /** Somebody met damage in a document, or thinks that it is not right: it is looked at now. */
-  suspect(document: DocumentId, heard?: { peer: StoreId; theirs: HeardDigests }): void {
-    this.#cases.suspect(document, heard);
+  suspect(document: DocumentId): void {
+    this.#cases.suspect(document);
   }
 
   onSyncEvent(event: SyncEvent): void {
-    if (event.name === "document.agreed") this.#cases.agreed(event.document, event.store);
-    if (event.name === "document.incomparable") return this.#incomparable(event);
-    if (event.name !== "document.drifted" || event.theirs.outcome !== "digests") return;
-    const { document, store: peer, theirs } = event;
-    if (!this.#cases.heard(document, { peer, theirs })) this.suspect(document, { peer, theirs });
+    this.#alarms.onSyncEvent(event);
   }
 
   /**
@@ -188,7 +200,7 @@ export class DriftWatch {
     const { id } = offered.entry;
     const adopting = { ...this.#mending, writtenLane: undefined };
     const answer = await this.#options.replica.access.pruning(id, () => {
-      return adoptInPlace(adopting, offered, this.#degraded.caseOf(id));
+      return adoptInPlace(adopting, offered, this.#degraded.caseOf(id)?.correlationId);
     });
     if (answer.outcome === "unreadable") this.#cases.mended(id);
     return answer;
@@ -198,6 +210,7 @@ export class DriftWatch {
   async stop(): Promise<void> {
     this.#cancelAudit?.();
     this.#waiting.stop();
+    this.#tools.turns.stop();
     this.digests.stop();
     const audited = this.#auditing?.catch((error: unknown) => this.#failed("audit", error));
     let cancel: (() => void) | undefined;
@@ -206,16 +219,6 @@ export class DriftWatch {
     });
     await Promise.race([Promise.all([audited, this.settled()]), timeUp]);
     cancel?.();
-  }
-
-  /** Another engine says nothing; the same one that leaves something else out may know what is to be left out. */
-  #incomparable({
-    document,
-    ours,
-    theirs,
-  }: Extract<SyncEvent, { name: "document.incomparable" }>): void {
-    if (ours.outcome !== "digests" || theirs.outcome !== "digests") return;
-    if (engineAlone(ours.engine) === engineAlone(theirs.engine)) this.#cases.recheck(document);
   }
 
   #allowedIn(document: DocumentId): Allowed | undefined {
@@ -248,7 +251,7 @@ export class DriftWatch {
         const look = await lookAtDocument(this.#tools, id, { isShallow });
         if (look?.finding) {
           found++;
-          this.#cases.found(id, look);
+          this.#cases.found(id, { ...look, finding: look.finding });
         }
       }
       documents++;

@@ -1,14 +1,16 @@
 import {
+  isHeddleError,
   limits,
   logDigest,
   type DocumentId,
+  type Envelope,
   type Environment,
   type LaneId,
   type LanePosition,
   type LogStore,
   type VersionVector,
 } from "@heddle/core";
-import { decodeStateVector, digestState } from "@heddle/document";
+import { decodeStateVector, digestState, type ParsedUpdate } from "@heddle/document";
 import type { ContentDigests } from "@heddle/reconcile";
 
 import { LogReading } from "../log-reading.ts";
@@ -30,8 +32,13 @@ export interface FoldedDocument {
   /** Digest L of what was folded. */
   readonly log: Uint8Array;
   readonly vector: VersionVector;
+  /** Yjs clocks by client. */
+  readonly clocks: ReadonlyMap<number, number>;
   readonly digests: ContentDigests;
 }
+
+/** What came of a fold: the log refers to what is not in it, or nothing that can be told. */
+export type DocumentFold = FoldedDocument | "lacking" | undefined;
 
 const payloadBytesMaxDefault = 32 * 1024 * 1024;
 
@@ -40,14 +47,15 @@ const payloadBytesMaxDefault = 32 * 1024 * 1024;
  * Everything is read from the disk and proven on the way.
  *
  * @param withCheckpoint false: from the log alone, to see whether the checkpoint says the same.
- * @returns `undefined` where the log alone is not all of it, it is too much, or the fold failed.
+ * @returns `undefined` where the log alone is not all of it, it is too much, or the fold failed; `lacking`
+ * where the log refers to what is not in it.
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
 export async function foldDocument(
   tools: FoldTools,
   id: DocumentId,
   withCheckpoint = true,
-): Promise<FoldedDocument | undefined> {
+): Promise<DocumentFold> {
   const { store, environment, folder, payloadBytesMax = payloadBytesMaxDefault } = tools;
   const { hash } = environment;
   const document = await store.readDocument(id);
@@ -62,7 +70,8 @@ export async function foldDocument(
   const updates: Uint8Array[] = [];
   let bytes = 0;
   for await (const envelope of walkLog({ store, hash, document, positions })) {
-    const part = reading.add(envelope);
+    const part = partOf(reading, envelope);
+    if (part === "lacking") return part;
     if (part === undefined) continue;
     // Views of a whole chunk of the log, which would be sent along.
     updates.push(part.bytes.slice());
@@ -74,18 +83,31 @@ export async function foldDocument(
     updates,
     stateBytesMax: limits.checkpointStateBytesMax,
   });
+  if (folded.outcome === "pending") return "lacking";
   if (folded.outcome !== "folded") return undefined;
   const { stateVector, deletes, digestC } = folded.built;
+  const clocks = decodeStateVector(stateVector);
   const without = hashCoveredRecalls(tools, positions, { floors, recalls });
   return {
     log: logDigest(hash, positions),
     vector: positions,
+    clocks,
     digests: {
       engine: engineWithout(folded.engine, without),
-      state: digestState(hash, decodeStateVector(stateVector), deletes),
+      state: digestState(hash, clocks, deletes),
       content: digestC,
     },
   };
+}
+
+/** What was admitted leaves no gap; of a log that does, something is gone. */
+function partOf(reading: LogReading, envelope: Envelope): ParsedUpdate | "lacking" | undefined {
+  try {
+    return reading.add(envelope);
+  } catch (error) {
+    if (isHeddleError(error)) throw error;
+    return "lacking";
+  }
 }
 
 const withoutMark = " without ";

@@ -6,6 +6,7 @@ import {
   type DocumentId,
   type DocumentSurvey,
 } from "@heddle/core";
+import { withinMs } from "../within-ms.ts";
 import {
   classifyDrift,
   type ContentDigests,
@@ -16,12 +17,20 @@ import {
 import { verifyCheckpoint } from "../read-checkpoint.ts";
 import type { Replica } from "../replica.ts";
 import { isDamage } from "./audit-journal.ts";
-import { foldDocument, type FoldedDocument, type FoldTools } from "./fold-document.ts";
+import {
+  foldDocument,
+  type DocumentFold,
+  type FoldedDocument,
+  type FoldTools,
+} from "./fold-document.ts";
 import { findToLeaveOut } from "./leave-out.ts";
 import { findSharedClients } from "./shared-clients.ts";
+import type { Turns } from "./turns.ts";
 
 export interface LookTools extends FoldTools {
   readonly replica: Replica;
+  /** Looks come one after the other: each has a whole document in memory. */
+  readonly turns: Turns;
 }
 
 /** What a peer said that it shows, and of which log. */
@@ -47,6 +56,8 @@ export interface LookOptions {
   readonly theirs?: HeardDigests | undefined;
 }
 
+/** How long what is on its way to the disk is waited for: a store that fails meanwhile settles nothing. */
+const durableMsMax = 5_000;
 /** Live edits move both sides of a comparison; after so many it is left for the next time. */
 const comparisonsMax = 3;
 
@@ -57,24 +68,34 @@ const comparisonsMax = 3;
  * @returns `undefined` where nothing of it is here.
  * @throws HeddleError `HEDDLE_STORAGE_*`, but not for damage of the document: that is found.
  */
-export async function lookAtDocument(
+export function lookAtDocument(
   tools: LookTools,
   id: DocumentId,
-  { isShallow = false, theirs }: LookOptions = {},
+  options: LookOptions = {},
+): Promise<DriftLook | undefined> {
+  return tools.turns.run(() => look(tools, id, options));
+}
+
+async function look(
+  tools: LookTools,
+  id: DocumentId,
+  { isShallow = false, theirs }: LookOptions,
 ): Promise<DriftLook | undefined> {
   const { replica, store } = tools;
   const survey = await replica.access.reading(id, () => store.surveyDocument(id));
   if (survey === undefined) return undefined;
   const checkpointsWrong = await wrongCheckpoints(tools, survey);
-  let damages = damagesIn(survey) + checkpointsWrong.length;
+  const { lost, ...records } = damagesIn(survey);
+  let damages = records.damages + checkpointsWrong.length;
   const evidence: { -readonly [Key in keyof DriftEvidence]: DriftEvidence[Key] } = {
     logs: "unknown",
     hasGap: false,
     lacksDependency: false,
     damages,
+    lost,
     forks: 0,
   };
-  if (damages === 0 && !isShallow) {
+  if (damages + lost === 0 && !isShallow) {
     const compared = await compare(tools, survey, theirs);
     if (compared === undefined) damages++;
     else Object.assign(evidence, compared);
@@ -84,12 +105,17 @@ export async function lookAtDocument(
   return { finding, survey, checkpointsWrong, rebuilt, shown };
 }
 
-/** What of a document cannot be read. */
-export function damagesIn(survey: DocumentSurvey): number {
-  const holes = survey.lanes.reduce((sum, lane) => sum + lane.holes.length, 0);
+/** What of a document cannot be read, and how many envelopes are gone without a record. */
+export function damagesIn(survey: DocumentSurvey): { damages: number; lost: number } {
+  let [holes, lost] = [0, 0];
+  for (const lane of survey.lanes) {
+    holes += lane.damaged;
+    for (const { fromSeq, toSeq } of lane.holes) lost += toSeq - fromSeq + 1;
+  }
+  lost -= holes;
   const checkpoints = survey.checkpoints.filter(({ isWhole }) => !isWhole).length;
   const kept = Number(survey.isVectorLost) + Number(survey.entry === undefined);
-  return holes + checkpoints + kept + survey.others.length;
+  return { damages: holes + checkpoints + kept + survey.others.length, lost };
 }
 
 async function wrongCheckpoints(tools: LookTools, survey: DocumentSurvey): Promise<number[]> {
@@ -118,23 +144,29 @@ async function compare(
 ): Promise<Compared | undefined> {
   const { replica } = tools;
   const { document: id } = survey;
-  const fold = (withCheckpoint: boolean): Promise<FoldedDocument | undefined> =>
+  const fold = (withCheckpoint: boolean): Promise<DocumentFold> =>
     replica.access.reading(id, () => foldDocument(tools, id, withCheckpoint));
   try {
     for (let comparison = 1; comparison <= comparisonsMax; comparison++) {
       const rebuilt = await fold(true);
       if (rebuilt === undefined) return {};
+      const hasCheckpoint = survey.checkpoints.length > 0;
+      if (rebuilt === "lacking") {
+        const alone = hasCheckpoint ? await fold(false) : undefined;
+        // Where the log alone is whole the checkpoint is what lacks it.
+        return typeof alone === "object" ? undefined : { lacksDependency: true };
+      }
       const shown = await shownOf(tools, id, rebuilt);
       if (shown === "moved") continue;
-      const hasCheckpoint = survey.checkpoints.length > 0;
-      const refolded = hasCheckpoint ? await fold(false) : undefined;
+      const alone = hasCheckpoint ? await fold(false) : undefined;
+      const refolded = typeof alone === "object" ? alone : undefined;
       const isSame = refolded === undefined || equalBytes(refolded.log, rebuilt.log);
       const isHeard = theirs !== undefined && equalBytes(theirs.log, rebuilt.log);
       const left = await replica.access.reading(id, () => findToLeaveOut(tools, id));
       return {
         shared: left.length,
         rebuilt: rebuilt.digests,
-        ...(shown && { shown }),
+        ...shown,
         ...(refolded && isSame && { refolded: refolded.digests }),
         ...(isHeard && { theirs, logs: "equal" as const, forks: await forksOf(tools, id) }),
       };
@@ -151,18 +183,26 @@ async function shownOf(
   { replica, environment }: LookTools,
   id: DocumentId,
   rebuilt: FoldedDocument,
-): Promise<ContentDigests | "moved" | undefined> {
+): Promise<Pick<DriftEvidence, "shown" | "shownLacks" | "awaitsOthers"> | "moved"> {
   const loaded = replica.loaded(id);
-  if (loaded === undefined) return undefined;
-  const log = logDigest(environment.hash, await loaded.whenDurable());
+  if (loaded === undefined) return {};
+  const vector = await withinMs(environment.scheduler, loaded.whenDurable(), durableMsMax);
+  if (vector === undefined) return "moved";
   const all = loaded.shown(true);
-  if (!equalBytes(log, rebuilt.log)) return all.length > 0 ? "moved" : undefined;
+  const pending = loaded.pendingShown;
+  if (!equalBytes(logDigest(environment.hash, vector), rebuilt.log)) {
+    return all.length + pending.length > 0 ? "moved" : {};
+  }
+  const shownLacks = pending.some((clocks) => {
+    return [...rebuilt.clocks].some(([client, clock]) => (clocks.get(client) ?? 0) < clock);
+  });
   // What is left out of the log is left out of what is shown: the name of the engine says the same.
   const { engine } = rebuilt.digests;
   const named = all.map(({ engine: own, state, content }): ContentDigests => {
     return { engine: engine.startsWith(own) ? engine : own, state, content };
   });
-  return named.find((shown) => !isSame(shown, rebuilt.digests)) ?? named[0];
+  const shown = named.find((one) => !isSame(one, rebuilt.digests)) ?? named[0];
+  return { shown, shownLacks, awaitsOthers: pending.length > 0 };
 }
 
 function isSame(a: ContentDigests, b: ContentDigests): boolean {

@@ -25,7 +25,10 @@ export class Waiting {
     readonly answer: (value: Value) => void;
   } {
     const { promise, resolve: settle } = withResolvers<Value | undefined>();
-    if (this.#isStopped) settle(undefined);
+    if (this.#isStopped) {
+      settle(undefined);
+      return { promise, answer: () => undefined };
+    }
     let cancel: (() => void) | undefined;
     const end = (value?: Value): void => {
       this.#ends.delete(stop);

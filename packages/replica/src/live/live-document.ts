@@ -282,6 +282,7 @@ export class LiveDocument implements AsyncDisposable {
       onReset: (reset) => this.#onReset(reset),
       onLaneEnded: () => this.#shown.renewClient(),
       shown: (withContent) => this.#shown.digests(withContent),
+      pending: () => this.#shown.pending,
     });
     this.#hasLoaded = true;
     this.#error = undefined;

@@ -1,5 +1,6 @@
 import type { Environment } from "@heddle/core";
 import {
+  clocksOfPending,
   DocumentBinding,
   digestsOf,
   type AppliedUpdate,
@@ -70,6 +71,11 @@ export class ShownDocument {
     const { environment, progress } = this.#options;
     if (progress.unsaved > 0) return undefined;
     return digestsOf(environment.hash, this.#ydoc, withContent);
+  }
+
+  /** Clocks of what is shown, by client, while something in it waits for what is not there. */
+  get pending(): ReadonlyMap<number, number> | undefined {
+    return this.#options.progress.unsaved > 0 ? undefined : clocksOfPending(this.#ydoc);
   }
 
   /** Takes in what a peer says about who is there. */

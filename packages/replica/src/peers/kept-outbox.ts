@@ -4,6 +4,7 @@ import {
   isHeddleError,
   type DocumentId,
   type Environment,
+  type HeddleError,
   type LaneId,
   type LogStore,
   type PeerCursor,
@@ -11,6 +12,8 @@ import {
   type StoreId,
 } from "@heddle/core";
 import type { KeptAck, KeptOutbox, KeptRefusal } from "@heddle/sync";
+
+import { readableDocuments } from "./readable-documents.ts";
 
 export interface KeptOutboxSource {
   readonly store: LogStore;
@@ -74,7 +77,10 @@ async function readOwn(source: KeptOutboxSource, acked: AckedSeqs): Promise<read
     if (equalBytes(lane.devicePublicKey, devicePublicKey)) ours.add(lane.id);
   }
   const own: Own[] = [];
-  for await (const document of store.readDocuments()) {
+  const onDamaged = (document: DocumentId, { code }: HeddleError): void => {
+    environment.logger.warn("peer.outbox_unreadable", { document, code });
+  };
+  for await (const document of readableDocuments(store, onDamaged)) {
     const lacked = lackedOf(document, ours, acked.get(document.id));
     if (lacked.size === 0 && !document.dirty) continue;
     try {

@@ -24,7 +24,8 @@ export async function openMachine(
 ): Promise<Replication> {
   const { store, replica, environment, signer, drift } = options;
   // What is at rest is compared with peers as often as with its own log.
-  const limits = { ...(drift && { digestAuditMs: drift.auditIntervalMs }), ...options.limits };
+  const watched = drift && { digestAuditMs: drift.auditIntervalMs, laggingMs: drift.laggingMs };
+  const limits = { ...watched, ...options.limits };
   const { role, engine, adopt, follow, hasOutbox } = options;
   const { devicePublicKey } = signer;
   const incarnations = await store.readIncarnations();

@@ -106,6 +106,7 @@ export class PeerHost {
       compare: (document) => this.#input((machine) => machine.compare(document, this.#nowMs)),
       reload: (document) => this.#input((machine) => machine.reload(document, this.#nowMs)),
       want: (entry) => this.want(entry),
+      standing: (document, peer) => this.#machine?.standing(document, peer),
     });
     this.#stopObserving = options.replica.observe({
       onStored: (round) => this.#onStored(round),

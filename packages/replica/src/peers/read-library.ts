@@ -11,6 +11,8 @@ import {
 } from "@heddle/core";
 import { LibraryTrie, type SyncRequests } from "@heddle/sync";
 
+import { readableDocuments } from "./readable-documents.ts";
+
 export interface LibraryReading {
   readonly store: LogStore;
   readonly hash: Hash;
@@ -36,7 +38,8 @@ export async function readLibrary({
 }: LibraryReading): Promise<SyncRequests["library"]["answer"]> {
   const library = new LibraryTrie(hash, bytesOfId(space));
   const unsure: DocumentId[] = [];
-  for await (const document of store.readDocuments()) {
+  // Of what is damaged the digest cannot be said, and that is said when it is asked for.
+  for await (const document of readableDocuments(store, (id) => unsure.push(id))) {
     const { id, vector, dirty } = document;
     onDocument(document);
     if (dirty || !isCounted(id, vector)) unsure.push(id);

@@ -1,0 +1,134 @@
+import {
+  HeddleError,
+  HeddleErrorCode,
+  logDigest,
+  type DocumentId,
+  type StoreId,
+} from "@heddle/core";
+import type { SyncEvent } from "@heddle/sync";
+import { afterEach, expect, test } from "vitest";
+
+import { environment } from "../replica.fixture.ts";
+import { until, WatchedReplica } from "./drift.fixture.ts";
+
+// Goal: peers that say what is not so change nothing here, and make nobody look more often than so many times an hour;
+// what is wrong is right again when somebody has looked, and not when somebody says so.
+
+const opened: WatchedReplica[] = [];
+async function open(times: object = {}): Promise<WatchedReplica> {
+  const replica = await WatchedReplica.open({ firstAuditMs: 1e9, ...times });
+  opened.push(replica);
+  return replica;
+}
+afterEach(async () => {
+  for (const replica of opened.splice(0)) await replica.close();
+});
+
+const bytes = (length: number) => environment.random.bytes(length);
+const peer = (fill: number) => fill.toString(16).padStart(2, "0").repeat(16) as StoreId;
+
+/** A document that is open and right. */
+async function written(replica: WatchedReplica) {
+  const live = replica.live();
+  live.ydoc.getText("text").insert(0, "right");
+  await live.whenSaved();
+  const [document] = (await replica.store.readDocumentIds()) as [DocumentId];
+  const loaded = replica.replica.loaded(document)!;
+  await loaded.whenSettled();
+  const [shown] = loaded.shown(true);
+  const { hash } = environment;
+  const log = logDigest(hash, await loaded.whenDurable());
+  return { live, document, ours: { outcome: "digests" as const, log, ...shown! } };
+}
+type Written = Awaited<ReturnType<typeof written>>;
+
+/** Equal logs, and another document each time. */
+function lie({ document, ours }: Written, store: StoreId): SyncEvent {
+  const theirs = { ...ours, state: bytes(32), content: bytes(32) };
+  return { name: "document.drifted", document, store, ours, theirs };
+}
+
+test("[DRF-10] a peer that shows something else each time is looked into so many times in an hour, and nothing changes here", async () => {
+  const times = { heardPerPeerMax: 3, heardMax: 5, waitMs: 1, compareMs: 1, roundsMax: 1 };
+  const a = await open(times);
+  const doc = await written(a);
+  const { ydoc } = doc.live;
+  for (let turn = 0; turn < 40; turn++) {
+    a.drift.onSyncEvent(lie(doc, peer(1)));
+    await a.drift.settled();
+  }
+  const { counters } = a.drift;
+  expect(counters.putOff).toBe(37);
+  expect([...counters.found]).toEqual([["unexplained", 1]]);
+  // Of the same outcome there is one entry: whoever lies does not fill the journal.
+  expect((await a.journal()).map(({ cause, result }) => [cause, result])).toEqual([
+    ["unexplained", "undetermined"],
+  ]);
+  // Another name does not help for long.
+  for (let turn = 0; turn < 40; turn++) a.drift.onSyncEvent(lie(doc, peer(2 + turn)));
+  await a.drift.settled();
+  expect(counters.putOff).toBe(37 + 38);
+  expect(doc.live.ydoc).toBe(ydoc);
+  expect(ydoc.getText("text").toString()).toBe("right");
+  await doc.live.close();
+});
+
+test("[DRF-10] what was given up because of peers makes room for what is wrong here", async () => {
+  const a = await open({ casesMax: 1, waitMs: 1, compareMs: 1, roundsMax: 1 });
+  const doc = await written(a);
+  a.drift.onSyncEvent(lie(doc, peer(1)));
+  await a.drift.settled();
+  expect(a.drift.degraded).toEqual([doc.document]);
+  const other = a.live("other");
+  other.ydoc.getText("text").insert(0, "x😀y", { bold: true });
+  await other.whenSaved();
+  // The bug of Yjs 13.6 of protocol.md A3.6.
+  other.ydoc.getText("text").format(0, 2, { bold: true });
+  await a.drift.audit();
+  await until(() => a.reports.some(({ stage }) => stage === "repaired"), "it is repaired");
+  expect(other.ydoc.getText("text").toString()).toBe("x😀y");
+  await Promise.all([doc.live.close(), other.close()]);
+});
+
+test("[DRF-2] a peer that shows the same says nothing of what was found wrong on this disk", async () => {
+  const a = await open({ refetchMs: 1, roundsMax: 1 });
+  const doc = await written(a);
+  const survey = a.store.surveyDocument.bind(a.store);
+  let isDamaged = true;
+  a.store.surveyDocument = async (id) => {
+    const found = await survey(id);
+    return found && { ...found, others: isDamaged ? ["a parked update"] : [] };
+  };
+  await a.drift.audit();
+  await a.drift.settled();
+  expect(a.drift.degraded).toEqual([doc.document]);
+  a.drift.onSyncEvent({ name: "document.agreed", document: doc.document, store: peer(1) });
+  await a.drift.settled();
+  expect(a.drift.degraded).toEqual([doc.document]);
+  isDamaged = false;
+  await a.drift.audit();
+  await a.drift.settled();
+  expect(a.drift.degraded).toEqual([]);
+  await doc.live.close();
+});
+
+test("[DRF-2] a look that fails in the middle of a repair ends no case: it is looked at again", async () => {
+  const a = await open();
+  const doc = await written(a);
+  doc.live.ydoc.getText("text").insert(0, "x😀y", { bold: true });
+  await doc.live.whenSaved();
+  doc.live.ydoc.getText("text").format(0, 2, { bold: true });
+  const survey = a.store.surveyDocument.bind(a.store);
+  let looks = 0;
+  a.store.surveyDocument = async (id) => {
+    looks++;
+    if (looks === 2) throw new HeddleError(HeddleErrorCode.storageIo, "not now");
+    return survey(id);
+  };
+  await a.drift.audit();
+  await a.drift.settled();
+  expect(looks).toBeGreaterThan(2);
+  expect(a.reports.map(({ stage }) => stage)).toEqual(["found", "repaired"]);
+  expect(a.drift.degraded).toEqual([]);
+  await doc.live.close();
+});
