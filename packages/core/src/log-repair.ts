@@ -58,5 +58,11 @@ export interface LogMend {
 export interface AuditRecord {
   /** Ascending; where the journal is full the oldest go. */
   readonly number: number;
+  /** Missing where the record is damaged: it hides none of the others. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** As it is written, and read where it is not damaged. */
+export interface WholeAuditRecord extends AuditRecord {
   readonly bytes: Uint8Array;
 }

@@ -2,7 +2,7 @@ import { assert } from "./assert.ts";
 import type { Hlc } from "./hybrid-clock.ts";
 import type { DocumentId, LaneId, StoreId } from "./ids.ts";
 import type { LaneDescriptor } from "./lane.ts";
-import type { AuditRecord } from "./log-repair.ts";
+import type { WholeAuditRecord } from "./log-repair.ts";
 import type {
   Arrival,
   DocumentEntry,
@@ -27,7 +27,7 @@ export class MemoryDisk {
   readonly incarnations: Incarnation[] = [];
   readonly peers = new MemoryPeers();
   /** The audit journal, oldest first. */
-  readonly audit: AuditRecord[] = [];
+  readonly audit: WholeAuditRecord[] = [];
   /** Number of the last commit group. */
   lastArrival = 0;
 

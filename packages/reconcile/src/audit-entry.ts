@@ -124,10 +124,9 @@ export const auditActions = [
 export type AuditAction = (typeof auditActions)[number];
 
 /**
- * `applied`: in one batch with what it changed; another entry with the same correlation id says what came of
- * it. `verified`: looked at again afterwards, and right. `failed`: tried as often as it is tried, and not.
+ * `applied`: in one batch with what it changed; where that was not there afterwards, another entry with the same
+ * correlation id says `failed`. `verified`: looked at again afterwards, and right. `failed`: tried as often as it is tried, and not.
  * `undetermined`: nobody could tell what is right. `reported`: nothing was to be done.
- * `applied`: the entry is of the batch that did it, and an entry that says `failed` would follow.
  */
 export const auditResults = ["verified", "failed", "undetermined", "reported", "applied"] as const;
 export type AuditResult = (typeof auditResults)[number];

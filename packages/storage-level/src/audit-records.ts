@@ -1,4 +1,12 @@
-import { assert, limits, type AuditRecord } from "@heddle/core";
+import {
+  assert,
+  HeddleErrorCode,
+  isHeddleError,
+  limits,
+  type AuditRecord,
+  type HeddleError,
+  type WholeAuditRecord,
+} from "@heddle/core";
 
 import type { LogDatabase, Operation } from "./level-database.ts";
 import { auditKeys } from "./key-ranges.ts";
@@ -10,25 +18,34 @@ import { putRecord } from "./records.ts";
 /** Records of kind j: the audit journal. What an entry says is known to `@heddle/reconcile` alone. */
 const AuditTag = { entry: 1 } as const;
 
-export function putAudit({ number, bytes }: AuditRecord): Operation {
+export function putAudit({ number, bytes }: WholeAuditRecord): Operation {
   return putRecord(auditKey(number), encodeFields({ [AuditTag.entry]: bytes }));
 }
 
-export function readAudit(key: Uint8Array, record: Uint8Array): AuditRecord {
+export function readAudit(key: Uint8Array, record: Uint8Array): WholeAuditRecord {
   return decodeRecord(key, record, AuditTag, (fields) => ({
     number: numberOfKey(key),
     bytes: fields.optionalBytes(AuditTag.entry, limits.auditEntryBytesMax) ?? new Uint8Array(),
   }));
 }
 
-/** Oldest first. */
+/** Oldest first. One that is damaged is told to `onDamage`, and hides no other. */
 export async function* readAuditAfter(
   { database }: { readonly database: LogDatabase },
   after: number,
+  onDamage: (error: HeddleError) => void,
 ): AsyncIterable<readonly AuditRecord[]> {
   const range = { gte: auditKey(after + 1), lt: auditKeys.lt };
   for await (const chunk of database.entries(range)) {
-    yield chunk.map(([key, record]) => readAudit(key, record));
+    yield chunk.map(([key, record]) => {
+      try {
+        return readAudit(key, record);
+      } catch (error) {
+        if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+        onDamage(error);
+        return { number: numberOfKey(key), bytes: undefined };
+      }
+    });
   }
 }
 

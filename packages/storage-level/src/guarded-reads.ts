@@ -1,4 +1,4 @@
-import { HeddleErrorCode, isHeddleError, type DocumentId } from "@heddle/core";
+import { HeddleErrorCode, isHeddleError, type DocumentId, type HeddleError } from "@heddle/core";
 
 import type { Finding } from "./finding.ts";
 import type { LogInUse } from "./log-in-use.ts";
@@ -53,15 +53,18 @@ export class GuardedReads {
     return () => this.#damageListeners.delete(listener);
   }
 
+  /** A reading met damage; what is told of a document is more than what is told of a record. */
+  met(error: HeddleError, document?: DocumentId): void {
+    const part = document === undefined ? "record" : "document";
+    const where = document !== undefined && { document };
+    const finding = { severity: "damage", part, what: error.message, ...where } as const;
+    for (const listener of this.#damageListeners) listener(finding);
+  }
+
   /** A read that failed because the database was closed under it fails for the reason of the closing. */
   #errorOf(log: OpenLog, error: unknown, document: DocumentId | undefined): unknown {
     if (!this.#inUse.isOpen(log)) return this.#inUse.error(error);
-    if (isHeddleError(error, storageCorrupt)) {
-      const part = document === undefined ? "record" : "document";
-      const where = document !== undefined && { document };
-      const finding = { severity: "damage", part, what: error.message, ...where } as const;
-      for (const listener of this.#damageListeners) listener(finding);
-    }
+    if (isHeddleError(error, storageCorrupt)) this.met(error, document);
     return error;
   }
 }

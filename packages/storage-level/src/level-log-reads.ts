@@ -4,6 +4,7 @@ import type {
   AuditRecord,
   DocumentId,
   DocumentSurvey,
+  HeddleError,
   Incarnation,
   KeptFork,
   LaneDescriptor,
@@ -184,7 +185,8 @@ export abstract class LevelLogReads implements LogReads {
   }
 
   readAudit(after = 0): AsyncIterable<readonly AuditRecord[]> {
-    return this.#reads.each((log) => readAuditAfter(log, after));
+    const onDamage = (error: HeddleError): void => this.#reads.met(error);
+    return this.#reads.each((log) => readAuditAfter(log, after, onDamage));
   }
 
   async readIncarnations(): Promise<readonly Incarnation[]> {

@@ -142,6 +142,19 @@ describe("mending a log", () => {
     }
   });
 
+  it("[DRF-4] an entry of the journal that is damaged hides none of the others, and is told", async () => {
+    await store.append({ audit: [entry(1), entry(2), entry(3)] });
+    await flip(auditKey(2));
+    const told: string[] = [];
+    store.onDamage(({ what }) => told.push(what));
+    expect(await collectChunks(store.readAudit())).toEqual([
+      { number: 1, bytes: entry(1) },
+      { number: 2, bytes: undefined },
+      { number: 3, bytes: entry(3) },
+    ]);
+    expect(told).toHaveLength(1);
+  });
+
   it("[DRF-4] the journal keeps its bound, its order and its numbers over an opening", async () => {
     const entries = Array.from({ length: limits.auditEntriesMax }, (_, index) => entry(index + 1));
     await store.append({ audit: entries });

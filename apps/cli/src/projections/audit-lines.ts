@@ -1,4 +1,4 @@
-import { toHex, type LogStore } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, toHex, type LogStore } from "@heddle/core";
 import {
   decodeAuditEntry,
   lastAuditNumber,
@@ -38,17 +38,49 @@ export async function readAuditLines(
   { log, projections }: { readonly log: LogStore; readonly projections: ProjectionStore },
   { limit, projection }: { readonly limit: number; readonly projection?: string | undefined },
 ): Promise<readonly AuditLine[]> {
-  const lines = await readOfProjections(projections, limit, projection);
-  if (projection === undefined) lines.push(...(await readOfReplica(log, limit)));
-  return lines.toSorted((a, b) => (a.at < b.at ? -1 : 1)).slice(-limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > auditLinesMax) {
+    const message = `a journal is shown in 1 to ${auditLinesMax} lines`;
+    throw new HeddleError(HeddleErrorCode.configInvalid, message);
+  }
+  const lines = inOrder(await readOfProjections(projections, limit, projection));
+  if (projection === undefined) lines.push(...inOrder(await readOfReplica(log, limit)));
+  return lines
+    .toSorted((a, b) => a.placeMs - b.placeMs)
+    .slice(-limit)
+    .map(({ line }) => line);
+}
+
+/** Its place in the journal is all that is known of it. */
+export function isUnreadable({ at }: AuditLine): boolean {
+  return at === "";
+}
+
+/** Lines of one answer. */
+export const auditLinesMax = 100_000;
+
+/** An entry that cannot be read is where its neighbours are: of those before it the last one, or else the next. */
+function inOrder(entries: readonly Listed[]): Placed[] {
+  let placeMs = entries.find(({ atMs }) => atMs !== undefined)?.atMs ?? 0;
+  return entries.map(({ line, atMs }) => ({ line, placeMs: (placeMs = atMs ?? placeMs) }));
+}
+
+interface Listed {
+  readonly line: AuditLine;
+  /** Missing where the entry cannot be read. */
+  readonly atMs: number | undefined;
+}
+
+interface Placed {
+  readonly line: AuditLine;
+  readonly placeMs: number;
 }
 
 async function readOfProjections(
   store: ProjectionStore,
   limit: number,
   projection: string | undefined,
-): Promise<AuditLine[]> {
-  const lines: AuditLine[] = [];
+): Promise<Listed[]> {
+  const lines: Listed[] = [];
   const last = await lastAuditNumber(store);
   // From the end backwards: those of one projection may lie far apart.
   for (let upTo = last; upTo > 0 && lines.length < limit;) {
@@ -57,14 +89,14 @@ async function readOfProjections(
     const found = page.map(({ number, value }) => {
       return lineOf("projections", number, value === "damaged" ? undefined : value);
     });
-    lines.unshift(...found.filter((line) => isOf(line, projection)));
+    lines.unshift(...found.filter((one) => isOf(one, projection)));
     upTo = after;
   }
   return lines.slice(-limit);
 }
 
-async function readOfReplica(log: LogStore, limit: number): Promise<AuditLine[]> {
-  const lines: AuditLine[] = [];
+async function readOfReplica(log: LogStore, limit: number): Promise<Listed[]> {
+  const lines: Listed[] = [];
   for await (const chunk of log.readAudit()) {
     for (const { number, bytes } of chunk) lines.push(lineOf("replica", number, bytes));
     if (lines.length > 2 * limit) lines.splice(0, lines.length - limit);
@@ -72,19 +104,22 @@ async function readOfReplica(log: LogStore, limit: number): Promise<AuditLine[]>
   return lines.slice(-limit);
 }
 
-function isOf(line: AuditLine, projection: string | undefined): boolean {
-  return projection === undefined || line.subject["projection"] === projection;
+/** Of one that cannot be read nobody knows what it was of. */
+function isOf({ line, atMs }: Listed, projection: string | undefined): boolean {
+  const isAny = projection === undefined || atMs === undefined;
+  return isAny || line.subject["projection"] === projection;
 }
 
 function lineOf(
   journal: AuditLine["journal"],
   number: number,
   bytes: Uint8Array | undefined,
-): AuditLine {
+): Listed {
   const entry = bytes && readable(bytes);
   if (entry === undefined) {
     const nothing = { at: "", by: "", subject: {}, cause: "", action: "", result: "" };
-    return { journal, number, ...nothing, detail: "this entry cannot be read" };
+    const line = { journal, number, ...nothing, detail: "this entry cannot be read" };
+    return { line, atMs: undefined };
   }
   const { atMs, by, cause, action, result, correlationId, detail } = entry;
   const { of: _, ...subject } = entry.subject;
@@ -92,10 +127,10 @@ function lineOf(
   const before = textOf(entry.before);
   const after = textOf(entry.after);
   const against = textOf(entry.against);
-  return {
+  const line = {
     journal,
     number,
-    at: new Date(atMs).toISOString(),
+    at: timeText(atMs),
     by,
     subject: Object.fromEntries(named) as Record<string, string>,
     cause,
@@ -107,6 +142,13 @@ function lineOf(
     ...(correlationId && { correlationId: toHex(correlationId) }),
     detail,
   };
+  return { line, atMs };
+}
+
+/** A wall clock may have said anything: what is no date is shown as it is. */
+function timeText(atMs: number): string {
+  const date = new Date(atMs);
+  return Number.isNaN(date.getTime()) ? `${atMs} ms` : date.toISOString();
 }
 
 function readable(bytes: Uint8Array): AuditEntry | undefined {

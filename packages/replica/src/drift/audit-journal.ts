@@ -1,5 +1,5 @@
 import {
-  type HeddleError,
+  HeddleError,
   HeddleErrorCode,
   isHeddleError,
   type Environment,
@@ -12,7 +12,7 @@ import { decodeAuditEntry, encodeAuditEntry, type AuditEntry } from "@heddle/rec
 /** An entry of the journal of a store. */
 export interface JournaledEntry {
   readonly number: number;
-  /** Missing where the entry was written by a later heddle, or is not what was written. */
+  /** Missing where the entry was written by a later heddle, or is not what was written, or is damaged. */
   readonly entry?: AuditEntry | undefined;
   /** Why it is missing. */
   readonly failure?: HeddleError | undefined;
@@ -33,7 +33,11 @@ export async function* readAuditJournal(
   }
 }
 
-function journaled(number: number, bytes: Uint8Array): JournaledEntry {
+function journaled(number: number, bytes: Uint8Array | undefined): JournaledEntry {
+  if (bytes === undefined) {
+    const message = `entry ${number} of the audit journal is damaged`;
+    return { number, failure: new HeddleError(HeddleErrorCode.storageCorrupt, message) };
+  }
   try {
     return { number, entry: decodeAuditEntry(bytes) };
   } catch (error) {
@@ -60,6 +64,8 @@ export interface AuditWriting {
 export class AuditJournal {
   readonly #writing: AuditWriting;
   #unwritten: Uint8Array[] = [];
+  /** One batch after the other: two at once would both bring what waits. */
+  #turn: Promise<unknown> = Promise.resolve();
   #dropped = 0;
 
   constructor(writing: AuditWriting) {
@@ -91,13 +97,20 @@ export class AuditJournal {
 
   /** Never rejects: what was found must be acted on although it cannot be written down now. */
   async write(note: AuditNote): Promise<void> {
-    const audit = [...this.#unwritten, this.encode(note)];
+    const entry = this.encode(note);
+    const written = this.#turn.then(() => this.#write(entry));
+    this.#turn = written.catch(() => undefined); // Whoever wrote has the error.
+    await written;
+  }
+
+  async #write(entry: Uint8Array): Promise<void> {
+    const audit = [...this.#unwritten, entry];
     try {
       await this.#writing.store.append({ audit });
-      this.#unwritten = this.#unwritten.filter((entry) => !audit.includes(entry));
+      this.#unwritten = [];
     } catch (error) {
       if (!isHeddleError(error)) throw error;
-      this.#unwritten.push(audit.at(-1)!);
+      this.#unwritten.push(entry);
       if (this.#unwritten.length > unwrittenMax) {
         this.#unwritten.shift();
         this.#dropped++;

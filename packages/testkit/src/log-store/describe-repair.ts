@@ -21,7 +21,7 @@ export function describeRepair(harness: LogStoreHarness): void {
     await bench.reopen();
     const journal = await collectChunks(bench.store.readAudit());
     expect(journal.map(({ number }) => number)).toEqual([1, 2, 3]);
-    expect(Buffer.from(journal[0]!.bytes).toString()).toBe("first");
+    expect(Buffer.from(journal[0]!.bytes!).toString()).toBe("first");
     expect(await collectChunks(bench.store.readAudit(2))).toEqual([journal[2]]);
     await bench.store.append({ audit: [new Uint8Array(1)] });
     expect((await collectChunks(bench.store.readAudit(3))).map(({ number }) => number)).toEqual([
