@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import {
+  HeddleError,
   HeddleErrorCode,
   isHeddleError,
   toHex,
@@ -161,7 +162,15 @@ export async function surveyStore(
   survey["readDocuments"] = await outcomeOf(() => collect(store!.readDocuments()));
   survey["readArrivals"] = await outcomeOf(() => collectChunks(store!.readArrivals(0)));
   survey["readRefused"] = await outcomeOf(() => collectChunks(store!.readRefused()));
-  survey["readAudit"] = await outcomeOf(() => collectChunks(store!.readAudit()));
+  survey["readAudit"] = await outcomeOf(async () => {
+    const records = await collectChunks(store!.readAudit());
+    // A damaged one hides no other, and says so in its place.
+    if (records.every(({ bytes }) => bytes !== undefined)) return records;
+    throw new HeddleError(
+      HeddleErrorCode.storageCorrupt,
+      "a record of the audit journal is damaged",
+    );
+  });
   survey["readCursors"] = await outcomeOf(() => store!.readCursors());
   const peer = "9e".repeat(16) as StoreId;
   survey["readAcks"] = await outcomeOf(() => collectChunks(store!.readAcks(peer)));

@@ -106,6 +106,12 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
       "continuous",
     )
     .option(
+      "--reconcile-whole-hours <n>",
+      "look at everything this often, and else at what moved; 0 for every time",
+      hours,
+      24,
+    )
+    .option(
       "--reconcile-thorough <when>",
       "make every document anew, too: off, or a cron pattern",
       "off",

@@ -87,6 +87,8 @@ export interface RelayCommandOptions {
   readonly reconcileHours?: string;
   readonly reconcileZone?: string;
   readonly reconcileThorough: string;
+  /** Between two looks at everything; 0 for no other ones. */
+  readonly reconcileWholeHours: number;
 }
 
 /** Runs a relay until `stop` fires, then drains it. Resolves with the exit status. */
@@ -174,7 +176,9 @@ async function readProjections(options: RelayCommandOptions): Promise<
   const plan = reconcilePlanOf(options);
   const thoroughPlan = thoroughPlanOf(options);
   const loaded = await loadProjections(file);
-  return { start: (parts) => RelayProjections.start({ data, plan, thoroughPlan, loaded }, parts) };
+  const wholeLookMs = hoursMs(options.reconcileWholeHours);
+  const plans = { plan, thoroughPlan, wholeLookMs };
+  return { start: (parts) => RelayProjections.start({ data, ...plans, loaded }, parts) };
 }
 
 /** Paired devices are peers like others; who they are, is what `heddle pair` wrote into the data folder. */

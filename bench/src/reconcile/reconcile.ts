@@ -3,34 +3,34 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 
-import {
-  documentIdOf,
-  newStoreId,
-  openSpaceId,
-  parseDocumentName,
-  toHex,
-  type DocumentId,
-  type Logger,
-} from "@heddle/core";
+import type { Logger } from "@heddle/core";
 import {
   defineProjection,
   encodeTotal,
+  LookMemory,
   ProjectionRunner,
+  readGenerations,
   ReconcileJob,
   totalPath,
   type JobOptions,
-  type ProjectionSource,
   type ProjectionStore,
-  type SourceDocument,
 } from "@heddle/reconcile";
+import { LogSource } from "@heddle/replica";
 import { nodeEnvironment } from "@heddle/replica/node";
-import { openLevelProjectionStore } from "@heddle/storage-level";
-import * as Y from "yjs";
+import {
+  openLevelProjectionStore,
+  openLevelStore,
+  type LevelLogStore,
+} from "@heddle/storage-level";
+import type { Doc } from "yjs";
+
+import { countedDatabase, type ReadCounts } from "./counted-database.ts";
+import { likes, writeDocuments } from "./write-documents.ts";
 
 /**
- * What reconciling many partitions costs when few have drifted, beside a full recount, and when none has. The
- * projection is on LevelDB. Documents are in memory, so that the log's own readings are not in it: a digest costs
- * one SHA-256, a reading one Y.Doc made of an update with 20 likes.
+ * What reconciling many partitions costs: when few have drifted, when none has, when nothing moved since the run before,
+ * when ten documents did, and beside a full recount. Log and projection are both on LevelDB, in one process, as in a
+ * relay; a document is one envelope with 20 likes, and at rest.
  *
  *   node bench/dist/reconcile/reconcile.js [partitions] [drifted] [share of the event loop]
  */
@@ -41,8 +41,9 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
 const environment = nodeEnvironment(silent);
 const { hash, clock } = environment;
 const likesOfEach = 20;
+const full = { readsPerSecond: 1e9, loopShare: 1 };
 
-const projection = defineProjection<Y.Doc>({
+const projection = defineProjection<Doc>({
   name: "likes",
   version: 1,
   owner: "bench",
@@ -53,118 +54,123 @@ const projection = defineProjection<Y.Doc>({
   repair: "overwrite",
 });
 
-function newSource(): ProjectionSource<Y.Doc> {
-  const written = new Y.Doc();
-  for (let person = 0; person < likesOfEach; person++) {
-    written.getMap("likes").set(`person ${person}`, true);
+const nameOf = (index: number): string => `post-${String(index).padStart(7, "0")}`;
+/** Evenly over all partitions. */
+const places = Array.from({ length: drifted }, (_, index) => {
+  return Math.floor((index + 0.5) * (partitions / drifted));
+});
+
+/** One opening of both databases: what a process knows of looks before goes with it. */
+class Site {
+  readonly memory = new LookMemory();
+  readonly #counts: ReadCounts;
+  readonly #log: LevelLogStore;
+  readonly #store: ProjectionStore;
+  readonly #source: LogSource;
+
+  private constructor(counts: ReadCounts, log: LevelLogStore, store: ProjectionStore) {
+    this.#counts = counts;
+    this.#log = log;
+    this.#store = store;
+    this.#source = new LogSource({ store: log, environment });
   }
-  const update = Y.encodeStateAsUpdate(written);
-  const documents = new Map<DocumentId, SourceDocument>();
-  for (let index = 0; index < partitions; index++) {
-    const name = parseDocumentName(`post-${String(index).padStart(7, "0")}`);
-    const id = documentIdOf(hash, openSpaceId(hash), name);
-    documents.set(id, { id, name });
+
+  static async open(folder: string): Promise<Site> {
+    const counts: ReadCounts = { records: 0, bytes: 0 };
+    const opening = { environment, openDatabase: countedDatabase(counts) };
+    const log = await openLevelStore(folder, opening);
+    const { store } = await openLevelProjectionStore(path.join(folder, "projections"), opening);
+    return new Site(counts, log, store);
   }
-  const ids = [...documents.keys()].toSorted();
-  const places = new Map(ids.map((id, index) => [id, index]));
-  return {
-    storeId: newStoreId(environment.random),
-    describeFeed: async () => ({ incarnations: ["aa"], lastArrival: 1 }),
-    readFeed: async () => ({ groups: [] }),
-    async readDocuments(after, limit) {
-      const from = after === undefined ? 0 : places.get(after)! + 1;
-      return ids.slice(from, from + limit).map((id) => documents.get(id)!);
-    },
-    describe: async (id) => documents.get(id),
-    look: async (id) => ({ outcome: "whole", log: digest(id) }),
-    async read(id) {
-      const content = new Y.Doc();
-      Y.applyUpdate(content, update);
-      return { outcome: "whole", log: digest(id), content };
-    },
-    readChanges: async () => ({ outcome: "absent" }),
-  };
+
+  async write(names: readonly string[], people: number): Promise<void> {
+    const update = likes(people);
+    const documents = names.map((name) => ({ name, update }));
+    await writeDocuments(this.#log, environment, documents);
+  }
+
+  async follow(): Promise<void> {
+    const limits = { groupsMax: 1_000, entriesMax: 8_000, bytesMax: 16 * 1024 * 1024 };
+    const parts = { store: this.#store, source: this.#source, projection, hash, clock, limits };
+    const runner = new ProjectionRunner(parts);
+    while ((await runner.turn()) !== "idle");
+  }
+
+  /** A hand on the totals. */
+  async tamper(): Promise<void> {
+    const { live } = await readGenerations(this.#store, projection.name);
+    const value = encodeTotal({ value: likesOfEach - 3, documents: 1 });
+    for (const place of places) {
+      const at = totalPath(live!.id, nameOf(place), "likes");
+      await this.#store.apply({ put: [{ path: at, value }] });
+    }
+  }
+
+  async measure(what: string, options: Partial<JobOptions> = {}): Promise<void> {
+    const before = { ...this.#counts };
+    const loop = performance.eventLoopUtilization();
+    const cpu = process.cpuUsage();
+    const parts = { projection, source: this.#source, store: this.#store, environment };
+    const { memory } = this;
+    const common = { name: "bench", holder: "bench", correctionsMax: 1_000, pace: full, memory };
+    const report = await ReconcileJob.of(parts, { ...common, ...options }).run();
+    const { user, system } = process.cpuUsage(cpu);
+    const row = {
+      what,
+      outcome: report.outcome,
+      seconds: Number((report.tookMs / 1_000).toFixed(3)),
+      cpuSeconds: Number(((user + system) / 1e6).toFixed(3)),
+      loopShare: Number(performance.eventLoopUtilization(loop).utilization.toFixed(3)),
+      reads: report.load.reads,
+      recordsRead: this.#counts.records - before.records,
+      bytesRead: this.#counts.bytes - before.bytes,
+      corrections: report.counts.corrections,
+      partitions: report.counts.partitions,
+    };
+    console.log(JSON.stringify(row));
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close();
+    await this.#log.close();
+  }
 }
 
-function digest(id: DocumentId): string {
-  return toHex(hash.sha256(new TextEncoder().encode(id)));
-}
-
-/** Bytes of records that were read, as they are handed out. */
-let bytesRead = 0;
-
-function counting(store: ProjectionStore): ProjectionStore {
-  const readPage = store.readPage.bind(store);
-  const get = store.get.bind(store);
-  store.readPage = async (range) => {
-    const page = await readPage(range);
-    for (const { value } of page) bytesRead += value.length;
-    return page;
-  };
-  store.get = async (paths) => {
-    const values = await get(paths);
-    for (const value of values) bytesRead += value?.length ?? 0;
-    return values;
-  };
-  return store;
-}
-
-async function measured(what: string, options: Partial<JobOptions>): Promise<void> {
-  bytesRead = 0;
-  const loop = performance.eventLoopUtilization();
-  const cpu = process.cpuUsage();
-  const job = ReconcileJob.of(
-    { projection, source, store, environment },
-    { name: "bench", holder: "bench", correctionsMax: 1_000, ...options },
-  );
-  const { outcome, counts, load, tookMs } = await job.run();
-  const { user, system } = process.cpuUsage(cpu);
-  const row = {
-    what,
-    outcome,
-    seconds: Number((tookMs / 1_000).toFixed(1)),
-    cpuSeconds: Number(((user + system) / 1e6).toFixed(1)),
-    loopShare: Number(performance.eventLoopUtilization(loop).utilization.toFixed(3)),
-    reads: load.reads,
-    bytesRead,
-    corrections: counts.corrections,
-    partitions: counts.partitions,
-  };
-  console.log(JSON.stringify(row));
+async function timed(what: string, work: () => Promise<void>): Promise<void> {
+  const beganMs = performance.now();
+  await work();
+  const seconds = Number(((performance.now() - beganMs) / 1_000).toFixed(1));
+  console.log(JSON.stringify({ what, partitions, seconds }));
 }
 
 /** Timers of the environment let a process end that nothing else keeps. */
 const keepAlive = setInterval(ignore, 60_000);
 const folder = await mkdtemp(path.join(tmpdir(), "heddle-reconcile-"));
-const opened = await openLevelProjectionStore(folder, { environment });
-const store = counting(opened.store);
-const source = newSource();
+let site = await Site.open(folder);
 try {
-  const limits = { groupsMax: 1_000, entriesMax: 8_000, bytesMax: 16 * 1024 * 1024 };
-  const runner = new ProjectionRunner({ store, source, projection, hash, clock, limits });
-  const beganMs = performance.now();
-  while ((await runner.turn()) !== "idle");
-  const buildSeconds = Number(((performance.now() - beganMs) / 1_000).toFixed(1));
-  console.log(JSON.stringify({ what: "build", partitions, seconds: buildSeconds }));
-  const full = { readsPerSecond: 1e9, loopShare: 1 };
-  const gentle = { readsPerSecond: 1e9, loopShare };
-  const tamper = async (): Promise<void> => {
-    const { generation } = runner.live!;
-    for (let index = 0; index < drifted; index++) {
-      const place = Math.floor((index + 0.5) * (partitions / drifted));
-      const partition = `post-${String(place).padStart(7, "0")}`;
-      const value = encodeTotal({ value: likesOfEach - 3, documents: 1 });
-      await store.apply({ put: [{ path: totalPath(generation, partition, "likes"), value }] });
-    }
-  };
-  await tamper();
-  await measured("drifted, at full speed", { pace: full });
-  await measured("nothing drifted, at full speed", { pace: full });
-  await measured("full recount (thorough), at full speed", { pace: full, isThorough: true });
-  await tamper();
-  await measured(`drifted, at ${loopShare} of the event loop`, { pace: gentle });
+  const names = Array.from({ length: partitions }, (_, index) => nameOf(index));
+  await timed("documents written", () => site.write(names, likesOfEach));
+  await timed("projection built", () => site.follow());
+  await site.tamper();
+  // Whoever had their hands on the files had them closed.
+  await site.close();
+  site = await Site.open(folder);
+  const planned = { isOnlyMoved: true };
+  await site.measure("first run after the opening, drifted", planned);
+  await site.measure("what the corrections moved", planned);
+  await site.measure("idle: nothing moved", planned);
+  await site.measure("idle: nothing moved", planned);
+  const moved = places.map((place) => `${nameOf(place)}/answers`);
+  await site.write(moved, likesOfEach);
+  await site.follow();
+  await site.measure(`${moved.length} new documents`, planned);
+  await site.measure("everything, nothing drifted");
+  await site.measure("full recount (thorough)", { isThorough: true });
+  await site.tamper();
+  const pace = { readsPerSecond: 1e9, loopShare };
+  await site.measure(`everything, drifted, at ${loopShare} of the event loop`, { pace });
 } finally {
   clearInterval(keepAlive);
-  await store.close();
+  await site.close();
   await rm(folder, { recursive: true, force: true });
 }

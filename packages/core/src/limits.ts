@@ -24,6 +24,8 @@ export const limits = {
   /** One entry of the audit journal, and how many of them are kept. */
   auditEntryBytesMax: 8 * 1024,
   auditEntriesMax: 4_096,
+  /** Names that a store remembers to have written, for jobs that look at what moved only. */
+  movesKeptMax: 16_384,
   correlationIdBytesMax: 16,
   principalBytesMax: 256,
   sourceTagBytesMax: 16,

@@ -3,6 +3,7 @@ import type { Envelope } from "./envelope.ts";
 import type { HeddleError } from "./errors.ts";
 import type { Hlc } from "./hybrid-clock.ts";
 import type { DocumentId, DocumentName, LaneId, StoreId } from "./ids.ts";
+import type { MoveLedger } from "./move-ledger.ts";
 import type { LaneDescriptor } from "./lane.ts";
 import type { AuditRecord, DocumentSurvey, LogMend } from "./log-repair.ts";
 import type {
@@ -27,6 +28,8 @@ export interface LogStore {
   readonly state: LogStoreState;
   /** What opening found. */
   readonly opening: StoreOpening;
+  /** Ids of documents about which something was written; missing where a store does not tell. */
+  readonly moves?: MoveLedger | undefined;
 
   /**
    * Adds `batch` whole or not at all, and resolves with the number of its commit group once it is on

@@ -1,4 +1,5 @@
 import type { Attribution } from "./attribution.ts";
+import { documentsOfBatch } from "./documents-of-batch.ts";
 import type { Random } from "./environment.ts";
 import { HeddleError, HeddleErrorCode } from "./errors.ts";
 import { newStoreId, type DocumentId, type LaneId, type StoreId } from "./ids.ts";
@@ -28,6 +29,7 @@ import {
 } from "./memory-copies.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import { writeMemoryBatch } from "./memory-log-writer.ts";
+import { MoveLedger } from "./move-ledger.ts";
 import type { KeptFork, PeerAck, PeerCursor, RefusedEnvelope } from "./peer-records.ts";
 import type { Incarnation, RepairRequest } from "./store-history.ts";
 import type { VersionVector } from "./version-vector.ts";
@@ -39,6 +41,7 @@ const chunkEnvelopes = 256;
 export class MemoryLogStore implements LogStore {
   readonly storeId: StoreId;
   readonly opening: StoreOpening;
+  readonly moves = new MoveLedger();
   readonly #disk: MemoryDisk;
   readonly #listeners = new Set<(state: LogStoreState) => void>();
   #state: LogStoreState = { name: "open" };
@@ -75,6 +78,7 @@ export class MemoryLogStore implements LogStore {
   async append(batch: LogBatch): Promise<number> {
     this.#assertOpen();
     writeMemoryBatch(this.#disk, batch);
+    this.moves.note(documentsOfBatch(batch));
     return this.#disk.lastArrival;
   }
 

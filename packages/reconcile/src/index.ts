@@ -6,6 +6,7 @@ export * from "./document-rows.ts";
 export * from "./drift-case.ts";
 export { LeaseTable } from "./lease-table.ts";
 export { MemoryProjectionDisk, MemoryProjectionStore } from "./memory-projection-store.ts";
+export { movedPartitions, partitionsMovedSince } from "./moved-partitions.ts";
 export { assertBatch, assertPage, isAsExpected } from "./projection-batch.ts";
 export { projectionInvalid } from "./projection-error.ts";
 export * from "./projection-layout.ts";

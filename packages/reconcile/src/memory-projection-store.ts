@@ -1,6 +1,15 @@
-import { assert, fromHex, HeddleError, HeddleErrorCode, toHex, type Clock } from "@heddle/core";
+import {
+  assert,
+  fromHex,
+  HeddleError,
+  HeddleErrorCode,
+  MoveLedger,
+  toHex,
+  type Clock,
+} from "@heddle/core";
 
 import { LeaseTable } from "./lease-table.ts";
+import { movedPartitions } from "./moved-partitions.ts";
 import { assertBatch, assertPage, isAsExpected } from "./projection-batch.ts";
 import { projectionLimits } from "./projection-limits.ts";
 import {
@@ -31,6 +40,7 @@ export class MemoryProjectionDisk {
 /** A whole `ProjectionStore` in memory, for tests and for the simulator. */
 export class MemoryProjectionStore implements ProjectionStore {
   readonly counters = newProjectionStoreCounters();
+  readonly moves = new MoveLedger();
   readonly #disk: MemoryProjectionDisk;
   readonly #leases: LeaseTable;
   #isOpen = true;
@@ -101,6 +111,7 @@ export class MemoryProjectionStore implements ProjectionStore {
     for (const path of remove) this.#disk.records.delete(keyOf(path));
     for (const { path, value } of put) this.#disk.records.set(keyOf(path), value.slice());
     for (const entry of audit) this.#disk.audit.push(entry.slice());
+    this.moves.note(movedPartitions(batch));
     this.counters.batches++;
     return "applied";
   }

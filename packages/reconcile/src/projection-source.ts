@@ -1,4 +1,12 @@
-import type { DocumentId, DocumentName, EnvelopeId, Hlc, LaneId, StoreId } from "@heddle/core";
+import type {
+  DocumentId,
+  DocumentName,
+  EnvelopeId,
+  Hlc,
+  LaneId,
+  MoveLedger,
+  StoreId,
+} from "@heddle/core";
 
 /**
  * The port to the source of truth: documents as their log on this disk has them, never what is live in
@@ -8,6 +16,8 @@ import type { DocumentId, DocumentName, EnvelopeId, Hlc, LaneId, StoreId } from 
  */
 export interface ProjectionSource<Content = unknown> {
   readonly storeId: StoreId;
+  /** Ids of documents of which a reading may say something else than before; missing where it does not tell. */
+  readonly moves?: MoveLedger | undefined;
 
   /** @throws HeddleError `HEDDLE_STORAGE_*`; so do all readings that have no outcome for it. */
   describeFeed(): Promise<FeedDescription>;

@@ -1,3 +1,5 @@
+import type { MoveLedger } from "@heddle/core";
+
 import type { RecordPath } from "./record-path.ts";
 
 /**
@@ -52,6 +54,9 @@ export interface ProjectionStore {
 
   /** What could not be read, or was not kept: counted since the store was opened. */
   readonly counters: ProjectionStoreCounters;
+
+  /** What `movedPartitions` says of each batch; missing where a store does not tell, one that is served being one. */
+  readonly moves?: MoveLedger | undefined;
 
   /** Waits for what is being written, then lets go. Safe to call twice. */
   close(): Promise<void>;

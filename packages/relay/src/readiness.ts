@@ -64,6 +64,7 @@ export interface ObservedReconciliation {
   readonly largestDrift: number;
   readonly isCapped: boolean;
   readonly ageMs: number;
+  readonly wholeAgeMs: number;
   readonly stalledMs: number;
 }
 

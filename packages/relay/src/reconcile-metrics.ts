@@ -35,7 +35,8 @@ export const reconcileMetrics: readonly ReadMetric[] = [
   gauge("postponed", "Differences that moved whenever the last run looked.", "postponed"),
   gauge("largest_drift", "Largest difference of numbers in the last run.", "largestDrift"),
   seconds("age_seconds", "Since everything was last known to be right.", "ageMs"),
-  seconds("scan_seconds", "How long the last whole run took.", "lastScanMs"),
+  seconds("whole_age_seconds", "Since everything was last looked at, moved or not.", "wholeAgeMs"),
+  seconds("scan_seconds", "How long the last look at everything took.", "lastScanMs"),
   seconds("stalled_seconds", "Since a run that is under way came further.", "stalledMs"),
   {
     ...gauge("capped", "1 when a run stopped at its cap.", "postponed"),

@@ -104,11 +104,14 @@ describe("error fence", () => {
     expect(level.openings).toBe(1);
   });
 
-  it("[STO-4] goes on by itself where the failed group did not reach the disk", async () => {
+  it("[STO-4] [REC-12] goes on by itself where the failed group did not reach the disk", async () => {
+    const mark = store.moves.mark();
     level.writeFaults.push("fails");
     await expect(append()).rejects.toMatchObject({ code: storageIo });
     await reopenAfter(100, "open");
     expect(await seqs()).toEqual([1]);
+    // While it was closed its files were anybody's.
+    expect(store.moves.since(mark)).toBeUndefined();
     const next = await TestWriter.open(environment);
     const batch = { lanes: [next.lane], envelopes: [next.seal(notes.id)] };
     expect(await store.append(batch)).toBe(3);

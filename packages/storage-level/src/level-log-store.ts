@@ -1,5 +1,7 @@
 import {
+  documentsOfBatch,
   HeddleErrorCode,
+  MoveLedger,
   type Environment,
   type HeddleError,
   type LogBatch,
@@ -61,6 +63,7 @@ export interface LevelStoreParts {
 export class LevelLogStore extends LevelLogReads implements LogStore {
   readonly storeId: StoreId;
   readonly opening: StoreOpening;
+  readonly moves = new MoveLedger();
   /** What was damaged in the files before they were opened. */
   readonly damagesAtOpening: readonly Finding[];
   readonly #environment: Environment;
@@ -102,6 +105,7 @@ export class LevelLogStore extends LevelLogReads implements LogStore {
       resumed: (log) => {
         this.#hasFailed = false;
         inUse.replace(log);
+        this.moves.begin();
       },
       failed: (error) => inUse.set({ name: "fenced", error }),
     });
@@ -120,7 +124,12 @@ export class LevelLogStore extends LevelLogReads implements LogStore {
     for (const mend of batch.mend ?? []) {
       mended.push(...(await this.#reads.once((log) => mendOperations(log, mend))));
     }
-    return this.#commits.add(prepareAppend(batch, this.#inUse.open, mended));
+    const documents = documentsOfBatch(batch);
+    try {
+      return await this.#commits.add(prepareAppend(batch, this.#inUse.open, mended));
+    } finally {
+      this.moves.note(documents);
+    }
   }
 
   /** What happened to the store itself, oldest first. */

@@ -80,14 +80,17 @@ describe("projections on LevelDB", () => {
     await store.close();
   });
 
-  test("[PRJ-3] a disk that stays away refuses each, and is tried again each time", async () => {
+  test("[PRJ-3] [REC-12] a disk that stays away refuses each, and is tried again each time", async () => {
     const { store } = await open();
+    const mark = store.moves.mark();
     level.writeFaults.push("fails");
     level.openFaults.push("away", "still away");
     await expect(store.apply({ put: [put("row/a", "1")] })).rejects.toThrow();
     await expect(store.get([["row", "a"]])).rejects.toThrow("away");
     await expect(store.get([["row", "a"]])).rejects.toThrow("still away");
     expect(await store.get([["row", "a"]])).toEqual([undefined]);
+    // Meanwhile its files were anybody's.
+    expect(store.moves.since(mark)).toBeUndefined();
     await store.close();
   });
 

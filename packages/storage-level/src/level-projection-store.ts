@@ -3,6 +3,7 @@ import {
   HeddleError,
   HeddleErrorCode,
   isHeddleError,
+  MoveLedger,
   type Environment,
 } from "@heddle/core";
 import {
@@ -10,6 +11,7 @@ import {
   assertPage,
   isAsExpected,
   LeaseTable,
+  movedPartitions,
   newProjectionStoreCounters,
   projectionLimits,
   type ApplyConditions,
@@ -55,6 +57,7 @@ export interface LevelProjectionParts {
  */
 export class LevelProjectionStore implements ProjectionStore {
   readonly counters = newProjectionStoreCounters();
+  readonly moves = new MoveLedger();
   readonly #parts: LevelProjectionParts;
   readonly #leases: LeaseTable;
   #database: Promise<LogDatabase> | undefined;
@@ -110,7 +113,11 @@ export class LevelProjectionStore implements ProjectionStore {
       }
       const { audit = [] } = batch;
       const last = audit.length > 0 ? await this.#findLastAudit(database) : 0;
-      await this.#write(database, operationsOf(batch, last));
+      try {
+        await this.#write(database, operationsOf(batch, last));
+      } finally {
+        this.moves.note(movedPartitions(batch));
+      }
       this.#lastAudit = last + audit.length || this.#lastAudit;
       this.counters.batches++;
       return outcome;
@@ -229,6 +236,7 @@ export class LevelProjectionStore implements ProjectionStore {
   #reopen(failed: LogDatabase): void {
     this.counters.reopenings++;
     this.#lastAudit = undefined;
+    this.moves.begin();
     this.#keep(
       failed.close().then(
         () => this.#parts.openDatabase(),

@@ -46,6 +46,8 @@ export interface ReconcileRequest {
   readonly scope?: JobScope | undefined;
   readonly isDryRun?: boolean | undefined;
   readonly isThorough?: boolean | undefined;
+  /** Only at what moved since the last look, where the process that has the folder knows. */
+  readonly isOnlyMoved?: boolean | undefined;
   readonly acceptsCap?: boolean | undefined;
   readonly correctionsMax?: number | undefined;
   /** At the pace of a job in the background, and not as fast as can be. */

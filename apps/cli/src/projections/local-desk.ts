@@ -41,6 +41,8 @@ export interface LocalDeskOptions {
   readonly plan?: RunPlan | undefined;
   /** When those run that make every document anew. */
   readonly thoroughPlan?: RunPlan | undefined;
+  /** Planned runs look at everything this often, and else at what moved. */
+  readonly wholeLookMs?: number | undefined;
   /** Of the time that following the feed may take; all of it without. */
   readonly shareMax?: number;
   /** Whether sinks hand changes to the outside: a relay's do, those of a command that looks do not. */
@@ -62,6 +64,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
     this.#options = options;
     this.#store = store;
     const { environment, log, loaded, access, plan, thoroughPlan, shareMax = 1 } = options;
+    const { wholeLookMs } = options;
     if (loaded === undefined) return;
     const { projections, onCorrection, sinks } = loaded;
     const newSource = (): LogSource => new LogSource({ store: log, environment, access });
@@ -69,7 +72,10 @@ export class LocalDesk implements Desk, AsyncDisposable {
     const source = newSource();
     this.host = new ProjectionHost({ store, source, environment, projections, shareMax });
     const holder = `${os.hostname()}:${process.pid}`;
-    const job = onCorrection && { onCorrection };
+    const job = {
+      ...(onCorrection && { onCorrection }),
+      ...(wholeLookMs !== undefined && { wholeLookMs }),
+    };
     this.reconciler = new Reconciler({
       store,
       source,
@@ -165,7 +171,9 @@ export class LocalDesk implements Desk, AsyncDisposable {
 
 function jobOptionsOf(request: ReconcileRequest): Partial<JobOptions> {
   const { scope, isDryRun, isThorough, acceptsCap, correctionsMax, isGentle } = request;
+  const { isOnlyMoved } = request;
   return {
+    ...(isOnlyMoved !== undefined && { isOnlyMoved }),
     ...(scope !== undefined && { scope }),
     ...(isDryRun !== undefined && { isDryRun }),
     ...(isThorough !== undefined && { isThorough }),

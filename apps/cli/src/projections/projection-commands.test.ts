@@ -133,6 +133,13 @@ test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one aud
     expect((await stat(path.join(data, "control.sock"))).mode & 0o777).toBe(0o600);
     const second = await reconcile();
     expect(second).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
+    const { run } = second.report;
+    const idle = await reconcile("--if-moved");
+    expect(idle).toMatchObject({ status: 0, report: { outcome: "unmoved", since: { run } } });
+    expect((await heddle("reconcile", data, "--if-moved")).out.join()).toContain(
+      `unmoved since run ${run} at `,
+    );
+    expect((await reconcileMetrics(relay)).get("runs_total unmoved")).toBe(2);
     const { out } = await heddle("audit", data, "--projection", "likes");
     expect(out).toHaveLength(1);
     expect(out[0]).toContain(

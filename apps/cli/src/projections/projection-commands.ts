@@ -28,6 +28,10 @@ export function addProjectionCommands(
     .option("--key-to <key>", "only keys below this one")
     .option("--sample <ratio>", "only so many of all partitions, above 0 and below 1", ratio)
     .option("--sample-seed <text>", "which ones; without it others with each run")
+    .option(
+      "--if-moved",
+      "look only at what a running relay knows to have moved since its last look",
+    )
     .option("--dry-run", "say what differs, and write nothing")
     .option("--thorough", "make every document anew, and not only those whose digests differ")
     .option("--corrections-max <n>", "stop after so many", count)

@@ -1,8 +1,8 @@
-import { isClean, type FoundDrift, type JobReport } from "@heddle/reconcile";
+import { isClean, type FoundDrift, type JobReport, type LookedAt } from "@heddle/reconcile";
 
 import type { CommandIo } from "../command-io.ts";
 import { visibleText } from "../visible-text.ts";
-import type { AuditLine } from "./audit-lines.ts";
+import { isUnreadable, type AuditLine } from "./audit-lines.ts";
 import { jobScopeOf, scopeText, type ScopeOptions } from "./scope-options.ts";
 import { withDesk, type DeskOptions } from "./with-desk.ts";
 
@@ -10,6 +10,7 @@ export interface ReconcileOptions extends DeskOptions, ScopeOptions {
   readonly projection?: string;
   readonly dryRun?: boolean;
   readonly thorough?: boolean;
+  readonly ifMoved?: boolean;
   readonly acceptCap?: boolean;
   readonly correctionsMax?: number;
 }
@@ -37,6 +38,7 @@ export async function reconcileCommand(
         correctionsMax,
         isDryRun: options.dryRun,
         isThorough: options.thorough,
+        isOnlyMoved: options.ifMoved,
         acceptsCap: options.acceptCap,
       },
       stop,
@@ -59,6 +61,8 @@ function printReport(report: JobReport, io: CommandIo): void {
   io.out(
     `${projection}${kind}: ${outcome}, ${documents} documents and ${totals} totals in ${partitions} partitions, ${seconds} s`,
   );
+  const looked = lookText(report);
+  if (looked !== undefined) io.out(`  ${looked}`);
   const narrowed = scopeText(scope);
   if (narrowed !== undefined) io.out(visibleText(`  ${narrowed}`));
   const found = Object.entries({
@@ -78,6 +82,17 @@ function printReport(report: JobReport, io: CommandIo): void {
   }
   const advice = adviceOf[outcome];
   if (advice !== undefined) io.out(`  ${advice}`);
+}
+
+/** What a run did not look at because it had not moved; `undefined` when it looked at everything. */
+function lookText({ outcome, since, wholeLook }: JobReport): string | undefined {
+  if (since === undefined) return undefined;
+  const what = outcome === "unmoved" ? "unmoved since" : "only what moved since";
+  return `${what} ${runText(since)}${wholeLook ? `; everything was looked at by ${runText(wholeLook)}` : ""}`;
+}
+
+function runText({ run, atMs }: LookedAt): string {
+  return `run ${run} at ${new Date(atMs).toISOString()}`;
 }
 
 const adviceOf: Readonly<Partial<Record<JobReport["outcome"], string>>> = {
@@ -122,12 +137,20 @@ export async function auditCommand(
     for (const line of lines) {
       io.out(visibleText(options.json ? JSON.stringify(line) : lineText(line)));
     }
-    if (lines.length === 0 && !options.json) io.out("nothing was ever found to differ");
+    if (options.json) return 0;
+    const unreadable = lines.filter(isUnreadable).length;
+    if (unreadable > 0) io.out(`${unreadable} of these entries cannot be read`);
+    if (lines.length === 0) io.out("nothing was ever found to differ");
     return 0;
   });
 }
 
-function lineText({
+function lineText(line: AuditLine): string {
+  if (isUnreadable(line)) return `entry ${line.number} of ${line.journal}: ${line.detail}`;
+  return wordsOf(line);
+}
+
+function wordsOf({
   at,
   by,
   subject,

@@ -17,13 +17,18 @@ export interface RelayProjectionsOptions {
   readonly reconcileZone?: string;
   /** `off`, or a cron pattern. */
   readonly reconcileThorough: string;
+  /** Between two looks at everything; 0 for no other ones. */
+  readonly reconcileWholeHours: number;
 }
+
+type HoursOptions = Omit<RelayProjectionsOptions, "data" | "reconcileWholeHours">;
 
 export interface RelayProjectionsParts {
   readonly data: string;
   readonly loaded: LoadedProjections;
   readonly plan: RunPlan | undefined;
   readonly thoroughPlan: RunPlan | undefined;
+  readonly wholeLookMs: number;
 }
 
 /** Of the time of the relay's event loop, for following the feed. */
@@ -37,7 +42,7 @@ export function reconcilePlanOf({
   reconcile,
   reconcileHours,
   reconcileZone: timeZone,
-}: Omit<RelayProjectionsOptions, "data" | "reconcileThorough">): RunPlan | undefined {
+}: Omit<HoursOptions, "reconcileThorough">): RunPlan | undefined {
   if (reconcile === "off") return undefined;
   const when: RunPlan["when"] =
     reconcile === "continuous"
@@ -51,10 +56,7 @@ export function reconcilePlanOf({
 }
 
 /** When those jobs run that make every document anew, in the same hours. */
-export function thoroughPlanOf({
-  reconcileThorough,
-  ...hours
-}: Omit<RelayProjectionsOptions, "data">): RunPlan | undefined {
+export function thoroughPlanOf({ reconcileThorough, ...hours }: HoursOptions): RunPlan | undefined {
   if (reconcileThorough === "continuous") {
     const message = "a thorough run reads every document: it is planned by a cron pattern";
     throw new HeddleError(HeddleErrorCode.configInvalid, message);

@@ -2,6 +2,8 @@ export type { RowDriftCause } from "./drift-cause.ts";
 export { lastAuditNumber } from "./drift-journal.ts";
 export { feedStanding, type FeedStanding, type StandingParts } from "./feed-standing.ts";
 export { defaultJobOptions, type EmittedCorrection, type JobOptions } from "./job-options.ts";
+export { LookMemory, type LookedAt } from "./look-memory.ts";
+export { capPath, decodeCapRecord, encodeCapRecord, type CapRecord } from "./cap-record.ts";
 export { JobPace, type PaceFigures, type PaceLimits } from "./job-pace.ts";
 export {
   decodeJobRecord,
@@ -11,7 +13,7 @@ export {
   type JobRecordState,
 } from "./job-record.ts";
 export * from "./job-report.ts";
-export { beginningWith, only, type JobScope, type NameRange } from "./job-scope.ts";
+export { beginningWith, isEverything, only, type JobScope, type NameRange } from "./job-scope.ts";
 export { readOr } from "./read-or.ts";
 export { ReconcileJob, type ReconcileJobParts } from "./reconcile-job.ts";
 export type { StopSignal } from "./stop-signal.ts";

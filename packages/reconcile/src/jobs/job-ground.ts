@@ -7,6 +7,7 @@ import type { ProjectionStore, RecordBytes } from "../projection-store.ts";
 import { RecordDraft } from "../record-draft.ts";
 import type { JobPace } from "./job-pace.ts";
 import type { JobScope } from "./job-scope.ts";
+import type { MovedPlaces } from "./look-memory.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
 /** What the parts of one run share. */
@@ -21,6 +22,8 @@ export interface JobGround {
   readonly pace: JobPace;
   readonly scope: JobScope;
   readonly isThorough: boolean;
+  /** All that is looked at; everything in the scope without. */
+  readonly moved: MovedPlaces | undefined;
   readonly signal: StopSignal | undefined;
 }
 

@@ -2,6 +2,7 @@ import type { AuditedDrift } from "./drift-journal.ts";
 import type { RowDriftCause } from "./drift-cause.ts";
 import type { PaceLimits } from "./job-pace.ts";
 import type { JobScope } from "./job-scope.ts";
+import type { LookMemory } from "./look-memory.ts";
 
 /** How a reconciliation job is run. */
 export interface JobOptions {
@@ -15,6 +16,15 @@ export interface JobOptions {
    * recount, which also finds what a broken writer or changed code made wrong and consistent.
    */
   readonly isThorough: boolean;
+  /**
+   * Looks only at what moved on either side since the last look of this process, where that is known: at everything
+   * when it is not, when so much moved that it comes to the same, and every `wholeLookMs`. Needs a `memory`.
+   */
+  readonly isOnlyMoved: boolean;
+  /** Everything is looked at this often at least; 0 for every time. */
+  readonly wholeLookMs: number;
+  /** Shared by the jobs of a process; of one store and one source. */
+  readonly memory?: LookMemory | undefined;
   /** Compares and reports; writes nothing at all. */
   readonly isDryRun: boolean;
   readonly pace: PaceLimits;
@@ -38,6 +48,8 @@ export const defaultJobOptions = {
   scope: {},
   isDryRun: false,
   isThorough: false,
+  isOnlyMoved: false,
+  wholeLookMs: 24 * 60 * 60 * 1_000,
   pace: { readsPerSecond: 20_000, loopShare: 0.1 },
   correctionsMax: 100,
   acceptsCap: false,

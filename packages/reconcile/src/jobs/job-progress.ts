@@ -8,6 +8,7 @@ import {
   type JobCounts,
   type JobReport,
 } from "./job-report.ts";
+import { LeftPlaces } from "./left-places.ts";
 
 /** A place that was put off because it moved, or because the feed had not come to it. */
 export type PostponedPlace =
@@ -31,22 +32,31 @@ export class JobProgress {
   phase: JobRecord["phase"] = "store";
   after: string | undefined;
   provenAtMs: number | undefined;
+  /** Found, and not made right. */
+  left = new LeftPlaces();
   readonly #postponed: PostponedPlace[] = [];
 
   constructor(start: JobStart) {
-    const { run, plan, startedAtMs, before } = start;
+    const { run, plan, startedAtMs, before, isFromTheBeginning } = start;
     this.isResumed = before !== undefined && before.state === "running" && before.plan === plan;
     this.run = this.isResumed ? before!.run : run;
     this.plan = plan;
     this.startedAtMs = this.isResumed ? before!.startedAtMs : startedAtMs;
     this.provenAtMs = before?.provenAtMs;
     if (!this.isResumed) return;
-    this.phase = before!.phase;
-    this.after = before!.after;
+    if (!isFromTheBeginning) {
+      this.phase = before!.phase;
+      this.after = before!.after;
+    }
     for (const name of Object.keys(this.counts) as (keyof JobCounts)[]) {
       this.counts[name] = before!.counts[name] ?? 0;
       this.#countedBefore[name] = this.counts[name];
     }
+  }
+
+  /** Nothing of it was looked at. */
+  get isAtTheBeginning(): boolean {
+    return this.phase === "store" && this.after === undefined;
   }
 
   /** What was counted since this was made. */
@@ -73,7 +83,8 @@ export class JobProgress {
   /** For the report; it is counted with the batch that settled it. */
   found(drift: FoundDrift, largestKey: string): void {
     if (this.drifts.length < driftsKeptMax) this.drifts.push(drift);
-    const { partition, size } = drift;
+    const { partition, size, action } = drift;
+    if (action !== "corrected") this.left.addPartition(partition);
     if (this.largest === undefined || size > this.largest.size) {
       this.largest = { partition, key: largestKey, size };
     }
@@ -81,12 +92,26 @@ export class JobProgress {
 
   couldNotTell(document: DocumentId, reason: string): void {
     this.counts.undetermined++;
+    this.left.addDocument(document);
     if (this.undetermined.length < driftsKeptMax) this.undetermined.push({ document, reason });
+  }
+
+  /** Of a total, which many documents give to. */
+  couldNotTellTotal(partition: string): void {
+    this.counts.undetermined++;
+    this.left.addPartition(partition);
   }
 
   postpone(place: PostponedPlace): void {
     if (this.#postponed.length < postponedKeptMax) this.#postponed.push(place);
-    else this.counts.postponed++;
+    else this.leaveToTheNext(place);
+  }
+
+  /** Is not looked at again by this run. */
+  leaveToTheNext({ partition, ...place }: PostponedPlace): void {
+    this.counts.postponed++;
+    this.left.addPartition(partition);
+    if ("document" in place) this.left.addDocument(place.document);
   }
 
   takePostponed(): readonly PostponedPlace[] {
@@ -105,4 +130,6 @@ export interface JobStart {
   readonly startedAtMs: number;
   /** What the run before left. */
   readonly before: JobRecord | undefined;
+  /** Takes its counts alone, and not how far it had come. */
+  readonly isFromTheBeginning: boolean;
 }

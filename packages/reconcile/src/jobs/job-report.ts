@@ -4,6 +4,7 @@ import type { RowValue } from "../row-value.ts";
 import type { RowDriftCause } from "./drift-cause.ts";
 import type { PaceFigures } from "./job-pace.ts";
 import type { JobScope } from "./job-scope.ts";
+import type { LookedAt } from "./look-memory.ts";
 
 /** What a run counts; its record carries them over interruptions. */
 export interface JobCounts {
@@ -85,7 +86,9 @@ export const driftsKeptMax = 1_000;
  * How a run ended.
  *
  * - whole: everything in its scope was looked at.
- * - capped: more corrections than its cap. It stopped, and none goes on until somebody says so.
+ * - moved-only: what had moved on either side since an earlier look was looked at, and what that had left.
+ * - unmoved: nothing had. Nothing was looked at.
+ * - capped: more corrections than its cap. It stopped, and no job of the projection goes on until somebody says so.
  * - held: somebody else does the same job.
  * - fenced: somebody else has taken over; nothing of this one was written since.
  * - stopped: it was told to. The next one goes on from there.
@@ -96,6 +99,8 @@ export const driftsKeptMax = 1_000;
  */
 export const jobOutcomes = [
   "whole",
+  "moved-only",
+  "unmoved",
   "capped",
   "held",
   "fenced",
@@ -129,9 +134,19 @@ export interface JobReport {
   readonly scope: JobScope;
   /** Of this process; not carried over. */
   readonly load: PaceFigures;
-  /** When the last run began that looked at everything and left nothing that differs. */
+  /** Of a run that was `moved-only` or `unmoved`: what is older than that look was not looked at. */
+  readonly since?: LookedAt | undefined;
+  /** The last look at everything, in this process; this run when it was one. */
+  readonly wholeLook?: LookedAt | undefined;
+  /**
+   * When the last run began after which nothing differed; where that looked only at what had moved, unless a hand
+   * has changed files that were open.
+   */
   readonly provenAtMs?: number | undefined;
 }
+
+/** Outcomes of runs that came to their end. */
+const wholeOutcomes: ReadonlySet<JobOutcome> = new Set(["whole", "moved-only", "unmoved"]);
 
 /** Whether everything was looked at and is in order now, or was all along. */
 export function isClean({
@@ -140,6 +155,6 @@ export function isClean({
   scope,
 }: Pick<JobReport, "outcome" | "counts" | "scope">): boolean {
   const { drifts, corrections, failures, undetermined, postponed } = counts;
-  const isAll = scope.sample === undefined && outcome === "whole";
+  const isAll = scope.sample === undefined && wholeOutcomes.has(outcome);
   return isAll && drifts === corrections && failures + undetermined + postponed === 0;
 }

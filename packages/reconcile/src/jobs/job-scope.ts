@@ -45,6 +45,10 @@ export function isInRange(name: string, range: NameRange | undefined): boolean {
   return to === undefined || compareNames(name, to) < 0;
 }
 
+export function isEverything({ partitions, documents, keys, sample }: JobScope): boolean {
+  return [partitions, documents, keys, sample].every((part) => part === undefined);
+}
+
 /** Order of UTF-8 bytes, which is that of paths in a store. */
 export function compareNames(a: string, b: string): number {
   if (a === b) return 0;

@@ -11,6 +11,7 @@ import type { JobProgress } from "./job-progress.ts";
 import type { JobOutcome } from "./job-report.ts";
 import { compareNames, isInRange, isSampled } from "./job-scope.ts";
 import type { JobWriter } from "./job-writer.ts";
+import type { MovedPlaces } from "./look-memory.ts";
 import { PartitionScan } from "./partition-scan.ts";
 import type { Settlement } from "./settle.ts";
 
@@ -37,6 +38,7 @@ export class JobWalk {
     if ((await feedStanding({ ...ground.target, store: ground.store })) === "ahead")
       return "source-behind";
     if (ground.scope.documents !== undefined) return await this.#documents(ground.scope.documents);
+    if (ground.moved !== undefined) return await this.#moved(ground.moved);
     let ended: JobOutcome | undefined;
     if (progress.phase === "store") {
       ended = await this.#partitions();
@@ -49,9 +51,9 @@ export class JobWalk {
 
   /** What the projection holds: rows against markers, markers against the source, totals against rows. */
   async #partitions(): Promise<JobOutcome | undefined> {
-    const { ground, progress, settlement } = this.#parts;
+    const { ground, progress } = this.#parts;
     const { environment, scope } = ground;
-    const scan = new PartitionScan(ground, progress.after);
+    const scan = new PartitionScan(ground, { after: progress.after });
     for (;;) {
       const partition = await scan.nextPartition();
       if (partition === undefined) return undefined;
@@ -60,45 +62,89 @@ export class JobWalk {
         progress.counts.partitionsSkipped++;
         continue;
       }
-      const look = await scan.look(partition);
-      const { counts } = progress;
-      counts.partitions++;
-      counts.documents += look.documents;
-      counts.rows += look.rows;
-      counts.totals += look.totals;
-      for (const [document, shareKeys] of look.suspectDocuments) {
-        const ended = await settlement.document(partition, document, shareKeys);
-        if (ended !== undefined) return ended;
-      }
-      const ended = await settlement.totals(partition, look.suspectKeys);
+      const ended = await this.#partition(scan, partition);
       if (ended !== undefined) return ended;
       progress.after = partition;
       if ((await this.#checkpoint()) === "fenced") return "fenced";
     }
   }
 
+  async #partition(scan: PartitionScan, partition: string): Promise<JobOutcome | undefined> {
+    const { settlement, progress } = this.#parts;
+    const look = await scan.look(partition);
+    const { counts } = progress;
+    counts.partitions++;
+    counts.documents += look.documents;
+    counts.rows += look.rows;
+    counts.totals += look.totals;
+    for (const [document, shareKeys] of look.suspectDocuments) {
+      const ended = await settlement.document(partition, document, shareKeys);
+      if (ended !== undefined) return ended;
+    }
+    return await settlement.totals(partition, look.suspectKeys);
+  }
+
+  /**
+   * Only what moved: partitions that were written, and those of documents that were; then documents without a marker.
+   * Where it is in between is not kept: what was interrupted is looked at again.
+   */
+  async #moved({ partitions, documents }: MovedPlaces): Promise<JobOutcome | undefined> {
+    const { ground } = this.#parts;
+    const { source, projection } = ground.target;
+    const listed: ListedDocument[] = [];
+    const all = new Set(partitions);
+    for (const id of [...documents].toSorted(compareNames)) {
+      await ground.pace.pause(ground.signal);
+      const document = await source.describe(id);
+      if (document === undefined) continue;
+      listed.push(document);
+      const { name } = document;
+      const partition = name === undefined ? undefined : partitionOf(projection, name);
+      if (partition !== undefined) all.add(partition);
+    }
+    for (const partition of [...all].toSorted(compareNames)) {
+      const scan = new PartitionScan(ground, { only: partition });
+      const ended = await this.#partition(scan, partition);
+      if (ended !== undefined) return ended;
+      if ((await this.#checkpoint()) === "fenced") return "fenced";
+    }
+    for (let at = 0; at < listed.length; at += projectionLimits.pageEntriesMax) {
+      const ended = await this.#lacking(listed.slice(at, at + projectionLimits.pageEntriesMax));
+      if (ended !== undefined) return ended;
+    }
+    return await this.#postponed();
+  }
+
   /** What the projection lacks: documents of the source without a marker. */
   async #sourceDocuments(): Promise<JobOutcome | undefined> {
-    const { ground, progress, settlement } = this.#parts;
-    const { source, generation } = ground.target;
-    const { store } = ground;
+    const { ground, progress } = this.#parts;
+    const { source } = ground.target;
     for (;;) {
       const after = progress.after as DocumentId | undefined;
       const page = await source.readDocuments(after, projectionLimits.pageEntriesMax);
       if (page.length === 0) return undefined;
-      const places = page.flatMap((document) => this.#placeOf(document));
-      const markers = await store.get(
-        places.map(({ partition, id }) => markerPath(generation, partition, id)),
-      );
-      await ground.pace.pause(ground.signal);
-      for (const [index, { partition, id }] of places.entries()) {
-        if (markers[index] !== undefined) continue;
-        const ended = await settlement.document(partition, id);
-        if (ended !== undefined) return ended;
-      }
+      const ended = await this.#lacking(page);
+      if (ended !== undefined) return ended;
       progress.after = page.at(-1)!.id;
       if ((await this.#checkpoint()) === "fenced") return "fenced";
     }
+  }
+
+  /** Those without a marker, of at most a page. */
+  async #lacking(documents: readonly ListedDocument[]): Promise<JobOutcome | undefined> {
+    const { ground, settlement } = this.#parts;
+    const { generation } = ground.target;
+    const places = documents.flatMap((document) => this.#placeOf(document));
+    const markers = await ground.store.get(
+      places.map(({ partition, id }) => markerPath(generation, partition, id)),
+    );
+    await ground.pace.pause(ground.signal);
+    for (const [index, { partition, id }] of places.entries()) {
+      if (markers[index] !== undefined) continue;
+      const ended = await settlement.document(partition, id);
+      if (ended !== undefined) return ended;
+    }
+    return undefined;
   }
 
   /** Nowhere, when it is not looked at or cannot be read. */
@@ -143,17 +189,18 @@ export class JobWalk {
           : await settlement.totals(place.partition, [place.key]);
       if (ended !== undefined) return ended;
     }
-    progress.counts.postponed += progress.takePostponed().length;
+    for (const place of progress.takePostponed()) progress.leaveToTheNext(place);
     return undefined;
   }
 
   async #checkpoint(): Promise<"applied" | "fenced" | undefined> {
     const { ground, options, progress, writer } = this.#parts;
     options.onProgress?.();
-    const nowMs = ground.environment.clock.monotonicMs();
+    const { clock } = ground.environment;
+    const nowMs = clock.monotonicMs();
     if (writer === undefined || nowMs - this.#checkpointedMs < options.checkpointMs)
       return undefined;
     this.#checkpointedMs = nowMs;
-    return await writer.checkpoint(progress.recordAs("running"));
+    return await writer.checkpoint(progress.recordAs("running"), clock.nowMs());
   }
 }

@@ -1,11 +1,14 @@
 import { isAsExpected } from "../projection-batch.ts";
 import type { Lease, ProjectionStore, RecordBytes } from "../projection-store.ts";
 import { RecordDraft } from "../record-draft.ts";
+import { capPath, encodeCapRecord, isHeldByCap } from "./cap-record.ts";
 import { encodeJobRecord, jobPath, type JobRecord } from "./job-record.ts";
 
 export interface JobWriterOptions {
   readonly projection: string;
   readonly job: string;
+  /** Digest of the definition, in hex. */
+  readonly definition: string;
   readonly holder: string;
   readonly leaseMs: number;
   readonly monotonicMs: () => number;
@@ -17,6 +20,7 @@ export class JobWriter {
   readonly #options: JobWriterOptions;
   readonly #runLease: Lease;
   #recordBytes: RecordBytes | undefined;
+  #capBytes: RecordBytes | undefined;
   #partition: { readonly name: string; readonly lease: Lease } | undefined;
   #renewedMs: number;
 
@@ -24,12 +28,13 @@ export class JobWriter {
     store: ProjectionStore,
     options: JobWriterOptions,
     runLease: Lease,
-    recordBytes: RecordBytes | undefined,
+    [recordBytes, capBytes]: readonly (RecordBytes | undefined)[],
   ) {
     this.#store = store;
     this.#options = options;
     this.#runLease = runLease;
     this.#recordBytes = recordBytes;
+    this.#capBytes = capBytes;
     this.#renewedMs = options.monotonicMs();
   }
 
@@ -41,13 +46,30 @@ export class JobWriter {
     const { projection, job, holder, leaseMs } = options;
     const lease = await store.acquireLease(`job/${projection}/${job}`, holder, leaseMs);
     if (lease === undefined) return undefined;
-    const [recordBytes] = await store.get([jobPath(projection, job)]);
-    return new JobWriter(store, options, lease, recordBytes);
+    const records = await store.get([jobPath(projection, job), capPath(projection)]);
+    return new JobWriter(store, options, lease, records);
   }
 
   /** The record as the run before left it. */
   get recordBytes(): RecordBytes | undefined {
     return this.#recordBytes;
+  }
+
+  /** Whether a run of this projection stopped at its cap, and nobody has accepted that. */
+  get isHeldByCap(): boolean {
+    return isHeldByCap(this.#capBytes, this.#options.definition);
+  }
+
+  /** Corrections may go on, in all jobs of this projection. */
+  async acceptCap(): Promise<"applied" | "fenced"> {
+    const path = capPath(this.#options.projection);
+    const draft = new RecordDraft(this.#store);
+    const [found] = await draft.get([path]);
+    if (found === undefined) return "applied";
+    draft.remove(path);
+    const outcome = await draft.commit({ lease: this.#runLease });
+    if (outcome === "applied") this.#capBytes = undefined;
+    return outcome === "applied" ? "applied" : "fenced";
   }
 
   /**
@@ -69,21 +91,33 @@ export class JobWriter {
    * Writes a draft of the partition that was entered, with entries of the journal and the record.
    *
    * @returns `moved` when something that was read is not so any more; `fenced` when a lease is lost,
-   * or somebody else has written this job's record.
+   * or somebody else has written this job's record; `capped` when another job has reached its cap meanwhile.
    */
   async write(
     draft: RecordDraft,
     audit: readonly Uint8Array[],
     record: JobRecord,
-  ): Promise<"applied" | "moved" | "fenced"> {
+  ): Promise<"applied" | "moved" | "fenced" | "capped"> {
     if (this.#partition === undefined) return "fenced";
+    const { projection, definition } = this.#options;
+    const [cap] = await draft.get([capPath(projection)]);
+    if (isHeldByCap(cap, definition)) return "capped";
     return await this.#commit(draft, { audit, record, lease: this.#partition.lease });
   }
 
-  /** Writes where the job stands. */
-  async checkpoint(record: JobRecord): Promise<"applied" | "fenced"> {
+  /** Writes where the job stands; of one that stops at its cap, so that all others stop, too. */
+  async checkpoint(record: JobRecord, atMs: number): Promise<"applied" | "fenced"> {
     await this.#renew();
     const draft = new RecordDraft(this.#store);
+    if (record.state === "capped") {
+      const { projection, job, definition } = this.#options;
+      const path = capPath(projection);
+      const [found] = await draft.get([path]);
+      const { run } = record;
+      if (!isHeldByCap(found, definition)) {
+        draft.put(path, encodeCapRecord({ job, run, atMs, definition }));
+      }
+    }
     const written = { audit: [], record, lease: this.#runLease };
     // Nobody else writes the record, but for one who has taken over.
     return (await this.#commit(draft, written)) === "applied" ? "applied" : "fenced";

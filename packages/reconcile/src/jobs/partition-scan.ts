@@ -42,17 +42,17 @@ export class PartitionScan {
   readonly #cursors: Readonly<Record<Kind, RecordCursor>>;
   readonly #hasShares: boolean;
 
-  /** @param after a partition that was done, with all before it. */
-  constructor(ground: JobGround, after: string | undefined) {
+  constructor(ground: JobGround, { after, only }: ScanRange) {
     this.#ground = ground;
     this.#hasShares = ground.target.projection.subtract === undefined;
     const { from } = ground.scope.partitions ?? {};
     const onPage = (): Promise<void> => ground.pace.pause(ground.signal);
     const cursor = (kind: Kind): RecordCursor => {
-      const under = kindPath(kind, ground.target.generation);
+      const under = kindPath(kind, ground.target.generation, only);
       // Behind all records of that partition, and before those of the next one.
       const start = after !== undefined ? [...under, `${after}\u0001`] : undefined;
-      const first = start ?? (from === undefined ? undefined : [...under, from]);
+      const isFromThere = from !== undefined && only === undefined;
+      const first = start ?? (isFromThere ? [...under, from] : undefined);
       return new RecordCursor(ground.store, { under, after: first }, onPage);
     };
     this.#cursors = {
@@ -209,6 +209,13 @@ export class PartitionScan {
     suspects.push(...[...sums.keysLeft].filter((key) => isInRange(key, keys)));
     return { totals, suspectKeys: suspects };
   }
+}
+
+export interface ScanRange {
+  /** A partition that was done, with all before it. */
+  readonly after?: string | undefined;
+  /** Nothing but this partition is read. */
+  readonly only?: string | undefined;
 }
 
 /** Parts of a path before it: kind, projection, number. */

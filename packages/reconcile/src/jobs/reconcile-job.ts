@@ -1,25 +1,28 @@
-import { HeddleError, HeddleErrorCode, toHex, type Environment } from "@heddle/core";
+import { toHex, type Environment } from "@heddle/core";
 
-import { definitionDigest, type Projection } from "../define-projection.ts";
-import { projectionLimits } from "../projection-limits.ts";
-import { generationPath, livePath, type GenerationId } from "../projection-layout.ts";
-import { decodeGeneration, decodeLive } from "../projection-records.ts";
+import type { Projection } from "../define-projection.ts";
 import type { ProjectionSource } from "../projection-source.ts";
-import type { ProjectionStore, RecordBytes } from "../projection-store.ts";
-import { encodeRowValue } from "../row-value.ts";
-import { DriftJournal } from "./drift-journal.ts";
+import type { ProjectionStore } from "../projection-store.ts";
+import { capPath, isHeldByCap } from "./cap-record.ts";
 import { countedSource, countedStore } from "./counted-ports.ts";
+import { DriftJournal } from "./drift-journal.ts";
+import { feedStanding } from "./feed-standing.ts";
 import type { JobGround } from "./job-ground.ts";
 import { defaultJobOptions, type JobOptions } from "./job-options.ts";
+import { JobLook } from "./job-look.ts";
 import { JobPace } from "./job-pace.ts";
-import { JobProgress } from "./job-progress.ts";
+import { assertJobOptions, planDigest } from "./job-plan.ts";
+import { JobProgress, type JobStart } from "./job-progress.ts";
 import { decodeJobRecord, jobPath } from "./job-record.ts";
 import { isClean, type JobOutcome, type JobReport } from "./job-report.ts";
+import { isEverything } from "./job-scope.ts";
 import { JobWalk } from "./job-walk.ts";
 import { JobWriter } from "./job-writer.ts";
+import { readLive, type LiveGeneration } from "./live-generation.ts";
+import { isNothing, type LookedAt, type MovedPlaces } from "./look-memory.ts";
+import { readOr } from "./read-or.ts";
 import { Settlement } from "./settle.ts";
 import { JobStopped, type StopSignal } from "./stop-signal.ts";
-import { readOr } from "./read-or.ts";
 
 export interface ReconcileJobParts<Content = unknown> {
   readonly projection: Projection<Content>;
@@ -58,7 +61,7 @@ export class ReconcileJob {
   ) {
     this.#parts = parts;
     this.#options = { ...defaultJobOptions, ...options };
-    assertOptions(this.#options, parts.projection);
+    assertJobOptions(this.#options, parts.projection);
   }
 
   /**
@@ -68,85 +71,125 @@ export class ReconcileJob {
    * @throws HeddleError `HEDDLE_STORAGE_*`, `HEDDLE_PROJECTION_INVALID`.
    */
   async run(signal?: StopSignal): Promise<JobReport> {
-    const { environment, projection, store } = this.#parts;
-    const { clock, scheduler } = environment;
+    const { environment, projection } = this.#parts;
+    const { clock, scheduler, hash } = environment;
     const pace = new JobPace(this.#options.pace, clock, scheduler);
-    const beganMs = clock.monotonicMs();
-    const live = await this.#readLive();
-    const plan = this.#planDigest(live.number);
-    const writer = await this.#openWriter();
-    const recordPath = jobPath(projection.name, this.#options.name);
-    const [recordBytes] = writer ? [writer.recordBytes] : await store.get([recordPath]);
+    const look = new JobLook(this.#parts, projection.name, this.#options, clock.monotonicMs());
+    const store = countedStore(this.#parts.store, pace);
+    const live = await readLive(store, hash, projection);
+    const moved = look.movedSince(live);
+    const ground = this.#groundOn(live, moved, { store, pace, signal });
+    if (moved !== undefined && isNothing(moved) && !(await this.#isHeldByCap(store, live))) {
+      return this.#report(ground, await this.#idle(ground), look);
+    }
+    const writer = await this.#openWriter(live);
+    const { name: job, isDryRun } = this.#options;
+    const [recordBytes] = writer
+      ? [writer.recordBytes]
+      : await store.get([jobPath(projection.name, job)]);
     const progress = new JobProgress({
-      run: toHex(environment.random.bytes(16)),
-      plan,
-      startedAtMs: clock.nowMs(),
-      before: this.#options.isDryRun ? undefined : readOr(recordBytes, decodeJobRecord),
+      ...this.#newRun(live),
+      before: isDryRun ? undefined : readOr(recordBytes, decodeJobRecord),
+      isFromTheBeginning: moved !== undefined,
     });
-    const before = readOr(recordBytes, decodeJobRecord);
-    const isCapped =
-      before?.state === "capped" && before.plan === plan && !this.#options.acceptsCap;
     let outcome: JobOutcome;
     try {
-      if (writer === undefined && !this.#options.isDryRun) outcome = "held";
+      if (writer === undefined && !isDryRun) outcome = "held";
       else if (live.refusal !== undefined) outcome = live.refusal;
-      else if (isCapped && !this.#options.isDryRun) outcome = "capped";
-      else {
-        const ground = this.#groundOn(live, pace, signal);
-        outcome = await this.#runOn(ground, progress, writer);
-      }
+      else if (writer && !(await this.#mayCorrect(writer, progress))) outcome = "capped";
+      else outcome = await this.#runOn(ground, { progress, writer, look });
     } catch (error) {
       if (!(error instanceof JobStopped)) throw error;
       outcome = "stopped";
     } finally {
       await writer?.close();
     }
-    const tookMs = clock.monotonicMs() - beganMs;
-    const report = this.#reportOf(progress, { outcome, tookMs, load: pace.figures });
-    this.#tell(report);
-    return report;
+    return this.#report(ground, { progress, outcome }, look);
   }
 
-  #groundOn(live: LiveGeneration, pace: JobPace, signal: StopSignal | undefined): JobGround {
-    const { projection, source, environment, store } = this.#parts;
+  /** Nothing has moved since a look that left nothing: all there is to ask is whether the source is an older one. */
+  async #idle(ground: JobGround): Promise<EndedRun> {
+    const { store, target } = ground;
+    const start = this.#newRun({ ...target });
+    const progress = new JobProgress({ ...start, before: undefined, isFromTheBeginning: true });
+    const isBehind = (await feedStanding({ ...target, store })) === "ahead";
+    if (!isBehind) progress.provenAtMs = progress.startedAtMs;
+    return { progress, outcome: isBehind ? "source-behind" : "unmoved" };
+  }
+
+  async #isHeldByCap(store: ProjectionStore, { definition }: LiveGeneration): Promise<boolean> {
+    const [bytes] = await store.get([capPath(this.#parts.projection.name)]);
+    return isHeldByCap(bytes, definition);
+  }
+
+  async #mayCorrect(writer: JobWriter, { run }: JobProgress): Promise<boolean> {
+    if (!writer.isHeldByCap) return true;
+    if (!this.#options.acceptsCap) return false;
+    const { environment, projection } = this.#parts;
+    const { holder } = this.#options;
+    const accepted = { projection: projection.name, run, holder };
+    environment.logger.warn("reconcile.cap_accepted", accepted);
+    await writer.acceptCap();
+    return true;
+  }
+
+  #newRun(
+    live: Pick<LiveGeneration, "generation" | "definition">,
+  ): Omit<JobStart, "before" | "isFromTheBeginning"> {
+    const { environment, projection } = this.#parts;
+    const { hash, random, clock } = environment;
+    return {
+      run: toHex(random.bytes(16)),
+      plan: planDigest(hash, projection, live, this.#options),
+      startedAtMs: clock.nowMs(),
+    };
+  }
+
+  #groundOn(
+    live: LiveGeneration,
+    moved: MovedPlaces | undefined,
+    { store, pace, signal }: Pick<JobGround, "store" | "pace" | "signal">,
+  ): JobGround {
+    const { projection, source, environment } = this.#parts;
     const { hash, clock } = environment;
     const { generation, definition, liveBytes } = live;
     const counted = countedSource(source, pace);
     return {
       target: { projection, definition, generation, source: counted, hash, clock },
-      store: countedStore(store, pace),
+      store,
       liveBytes,
       environment,
       pace,
       scope: this.#options.scope,
       isThorough: this.#options.isThorough,
+      moved,
       signal,
     };
   }
 
-  async #runOn(
-    ground: JobGround,
-    progress: JobProgress,
-    writer: JobWriter | undefined,
-  ): Promise<JobOutcome> {
+  async #runOn(ground: JobGround, { progress, writer, look }: RunParts): Promise<JobOutcome> {
     const { environment, projection } = this.#parts;
-    const { holder } = this.#options;
-    const about = { projection: projection.name, holder, run: progress.run };
-    const journal = await DriftJournal.open({ store: ground.store, environment, ...about });
     const options = this.#options;
+    const about = { projection: projection.name, holder: options.holder, run: progress.run };
+    const journal = await DriftJournal.open({ store: ground.store, environment, ...about });
     const settlement = new Settlement({ ground, options, progress, journal, writer });
     const walk = new JobWalk({ ground, options, progress, settlement, writer });
+    look.begins(progress, ground.moved);
     const ended = await walk.toTheEnd();
-    const outcome = ended ?? "whole";
+    const outcome = ended ?? (ground.moved === undefined ? "whole" : "moved-only");
     if (outcome === "fenced" || outcome === "switched") return outcome;
+    const isAll = isEverything(ground.scope);
     const counted = { outcome, counts: progress.counts, scope: ground.scope };
-    if (isClean(counted) && isEverything(ground)) progress.provenAtMs = progress.startedAtMs;
-    const state = outcome === "whole" ? "done" : outcome === "capped" ? "capped" : "running";
-    if ((await writer?.checkpoint(progress.recordAs(state))) === "fenced") return "fenced";
+    if (isClean(counted) && isAll) progress.provenAtMs = progress.startedAtMs;
+    const state = ended === undefined ? "done" : ended === "capped" ? "capped" : "running";
+    const { clock } = environment;
+    const written = await writer?.checkpoint(progress.recordAs(state), clock.nowMs());
+    if (written === "fenced") return "fenced";
+    if (ended === undefined) look.ended(progress, ground.target, ground.moved);
     return outcome;
   }
 
-  async #openWriter(): Promise<JobWriter | undefined> {
+  async #openWriter({ definition }: LiveGeneration): Promise<JobWriter | undefined> {
     const { store, projection, environment } = this.#parts;
     const { name: job, leaseMs, isDryRun } = this.#options;
     if (isDryRun) return undefined;
@@ -156,72 +199,49 @@ export class ReconcileJob {
     return await JobWriter.open(store, {
       projection: projection.name,
       job,
+      definition,
       holder,
       leaseMs,
       monotonicMs,
     });
   }
 
-  async #readLive(): Promise<LiveGeneration> {
-    const { store, projection, environment } = this.#parts;
-    const definition = definitionDigest(environment.hash, projection);
-    const [liveBytes] = await store.get([livePath(projection.name)]);
-    const number = readOr(liveBytes, decodeLive);
-    const generation = { projection: projection.name, number: number ?? 0 };
-    const about = { liveBytes, generation, definition, number: number ?? 0 };
-    if (number === undefined) return { ...about, refusal: "not-built" };
-    const [bytes] = await store.get([generationPath(generation)]);
-    const record = readOr(bytes, decodeGeneration);
-    if (record?.definition !== definition) return { ...about, refusal: "other-definition" };
-    return { ...about, refusal: undefined };
-  }
-
-  #planDigest(generation: number): string {
-    const { projection, environment } = this.#parts;
-    const { partitions, documents, keys, sample } = this.#options.scope;
-    const facts = {
-      projection: projection.name,
-      definition: definitionDigest(environment.hash, projection),
-      repair: projection.repair,
-      isThorough: this.#options.isThorough,
-      generation,
-      partitions: { from: partitions?.from ?? null, to: partitions?.to ?? null },
-      keys: { from: keys?.from ?? null, to: keys?.to ?? null },
-      documents: documents?.toSorted() ?? null,
-      sample: sample === undefined ? null : { ratio: sample.ratio, seed: sample.seed },
-    };
-    const bytes = encodeRowValue(facts, projectionLimits.recordBytesMax);
-    return toHex(environment.hash.sha256(bytes));
-  }
-
-  #reportOf(
-    progress: JobProgress,
-    ended: Pick<JobReport, "outcome" | "tookMs" | "load">,
+  #report(
+    { pace, moved }: JobGround,
+    { progress, outcome }: EndedRun,
+    { beganMs, whole }: JobLook,
   ): JobReport {
     const { run, isResumed, startedAtMs, counts, drifts, undetermined, largest } = progress;
-    return {
-      projection: this.#parts.projection.name,
+    const { projection, environment } = this.#parts;
+    const report: JobReport = {
+      projection: projection.name,
       run,
+      outcome,
       isDryRun: this.#options.isDryRun,
       isThorough: this.#options.isThorough,
       isResumed,
       startedAtMs,
+      tookMs: environment.clock.monotonicMs() - beganMs,
       counts: { ...counts },
       found: progress.foundNow,
       drifts,
       undetermined,
       ...(largest && { largest }),
       scope: this.#options.scope,
+      load: pace.figures,
+      ...(moved && { since: lookedAt(moved.since) }),
+      ...(whole && { wholeLook: lookedAt(whole) }),
       provenAtMs: progress.provenAtMs,
-      ...ended,
     };
+    this.#tell(report);
+    return report;
   }
 
   /** Nothing that was found is only in a return value: whoever runs this may look at none. */
-  #tell({ projection, run, outcome, counts, tookMs }: JobReport): void {
+  #tell({ projection, run, outcome, counts, tookMs, since }: JobReport): void {
     const { logger } = this.#parts.environment;
     const { drifts, corrections, emitted, failures, undetermined, postponed } = counts;
-    const about = { projection, run, outcome, drifts, corrections, emitted };
+    const about = { projection, run, outcome, since: since?.run, drifts, corrections, emitted };
     const fields = { ...about, failures, undetermined, postponed, tookMs: Math.round(tookMs) };
     if (outcome === "capped") logger.error("reconcile.capped", fields);
     else if (failures > 0 || outcome === "source-behind") logger.error("reconcile.failed", fields);
@@ -230,44 +250,18 @@ export class ReconcileJob {
   }
 }
 
-interface LiveGeneration {
-  readonly liveBytes: RecordBytes | undefined;
-  readonly generation: GenerationId;
-  readonly definition: string;
-  readonly number: number;
-  readonly refusal: "not-built" | "other-definition" | undefined;
+interface RunParts {
+  readonly progress: JobProgress;
+  /** Missing in a dry run. */
+  readonly writer: JobWriter | undefined;
+  readonly look: JobLook;
 }
 
-function isEverything({ scope }: JobGround): boolean {
-  const { partitions, documents, keys, sample } = scope;
-  return [partitions, documents, keys, sample].every((part) => part === undefined);
+interface EndedRun {
+  readonly progress: JobProgress;
+  readonly outcome: JobOutcome;
 }
 
-function assertOptions(options: JobOptions, projection: Projection): void {
-  const { pace, correctionsMax, leaseMs, feedWaitMs, checkpointMs, scope, name, holder } = options;
-  const { leaseTtlMsMin, leaseTtlMsMax } = projectionLimits;
-  const checks: readonly (readonly [boolean, string])[] = [
-    [isShort(name), "a job has a name of up to 128 characters without blanks"],
-    [isShort(holder), "a holder has a name of up to 128 characters without blanks"],
-    [pace.readsPerSecond > 0, "reads per second are above 0"],
-    [pace.loopShare > 0 && pace.loopShare <= 1, "a share of the event loop is above 0 and up to 1"],
-    [Number.isInteger(correctionsMax) && correctionsMax >= 0, "a cap is a whole number"],
-    [leaseMs >= leaseTtlMsMin && leaseMs <= leaseTtlMsMax, "a lease lasts 100 ms to a day"],
-    [feedWaitMs >= 0 && checkpointMs >= 0, "times are not below 0"],
-    [
-      scope.sample === undefined || (scope.sample.ratio > 0 && scope.sample.ratio < 1),
-      "a sample is above 0 and below 1",
-    ],
-    [
-      projection.repair !== "emit" || options.onCorrection !== undefined || options.isDryRun,
-      `projection ${projection.name} hands its corrections to the application, and nobody takes them`,
-    ],
-  ];
-  const wrong = checks.find(([isRight]) => !isRight);
-  if (wrong === undefined) return;
-  throw new HeddleError(HeddleErrorCode.configInvalid, `no reconciliation job: ${wrong[1]}`);
-}
-
-function isShort(text: string): boolean {
-  return /^[\x21-\x7e]{1,128}$/.test(text);
+function lookedAt({ run, atMs }: LookedAt): LookedAt {
+  return { run, atMs };
 }

@@ -125,7 +125,7 @@ export class Settlement {
       if (found.outcome === "agrees") return undefined;
       if (found.outcome === "switched") return "switched";
       if (found.outcome === "undetermined") {
-        progress.counts.undetermined++;
+        progress.couldNotTellTotal(partition);
         return undefined;
       }
       const { change, draft } = found;

@@ -10,6 +10,7 @@ import {
   type LaneId,
   type LanePosition,
   type LogStore,
+  type MoveLedger,
   type RecalledEnvelope,
   type StoredDocument,
   type StoreId,
@@ -74,6 +75,10 @@ export class LogSource implements SinkSource<Doc> {
   constructor(options: LogSourceOptions) {
     this.#options = options;
     this.storeId = options.store.storeId;
+  }
+
+  get moves(): MoveLedger | undefined {
+    return this.#options.store.moves;
   }
 
   async describeFeed(): Promise<FeedDescription> {

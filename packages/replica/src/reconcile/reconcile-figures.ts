@@ -1,5 +1,8 @@
 import type { Clock } from "@heddle/core";
-import { jobOutcomes, type JobOutcome, type JobReport } from "@heddle/reconcile";
+import { isEverything, jobOutcomes, type JobOutcome, type JobReport } from "@heddle/reconcile";
+
+/** Runs after which nobody waits for a cap to be accepted. */
+const endedWhole: ReadonlySet<JobOutcome> = new Set(["whole", "moved-only", "unmoved"]);
 
 /** What is known of the reconciliation of one projection, since the process started. */
 export class ReconcileFigures {
@@ -17,7 +20,7 @@ export class ReconcileFigures {
   reads = 0;
   /** Milliseconds of work, waiting for the disk included. */
   busyMs = 0;
-  /** Of the last run that went through everything. */
+  /** Of the last run that looked at everything. */
   lastScanMs = 0;
   /** Of the last run. */
   undetermined = 0;
@@ -25,6 +28,7 @@ export class ReconcileFigures {
   largestDrift = 0;
   isCapped = false;
   #provenAtMs: number | undefined;
+  #wholeAtMs: number | undefined;
   /** Of a run that is under way. */
   #progressAtMs: number | undefined;
 
@@ -36,6 +40,11 @@ export class ReconcileFigures {
   /** How long ago the last run began after which nothing differed; since the start while there was none. */
   get ageMs(): number {
     return Math.max(0, this.#clock.nowMs() - (this.#provenAtMs ?? this.#sinceMs));
+  }
+
+  /** How long ago the last run began that looked at everything; since the start while there was none. */
+  get wholeAgeMs(): number {
+    return Math.max(0, this.#clock.nowMs() - (this.#wholeAtMs ?? this.#sinceMs));
   }
 
   /** How long a run that is under way has not come further; 0 when none is. */
@@ -53,11 +62,12 @@ export class ReconcileFigures {
   ended(report: JobReport): void {
     this.#progressAtMs = undefined;
     this.#count(report.outcome);
-    this.isCapped = report.outcome === "capped" || (this.isCapped && report.isDryRun);
+    if (report.outcome === "capped") this.isCapped = true;
+    else if (!report.isDryRun && endedWhole.has(report.outcome)) this.isCapped = false;
     this.reads += report.load.reads;
     this.busyMs += report.load.workedMs;
     if (report.isDryRun) return;
-    const { counts, found, outcome, tookMs, provenAtMs, largest } = report;
+    const { counts, found, outcome, tookMs, provenAtMs, largest, scope, startedAtMs } = report;
     this.drifts += found.drifts;
     this.corrections += found.corrections;
     this.emitted += found.emitted;
@@ -67,7 +77,10 @@ export class ReconcileFigures {
     this.postponed = counts.postponed;
     this.largestDrift = largest?.size ?? 0;
     if (outcome === "whole") this.lastScanMs = tookMs;
-    if (provenAtMs !== undefined) this.#provenAtMs = provenAtMs;
+    // What a run says that found nothing to look at is not on the disk, and so not in the record of the next one.
+    if (provenAtMs !== undefined)
+      this.#provenAtMs = Math.max(provenAtMs, this.#provenAtMs ?? provenAtMs);
+    if (outcome === "whole" && isEverything(scope)) this.#wholeAtMs = startedAtMs;
   }
 
   /** A run ended without a report. */

@@ -1,5 +1,6 @@
 import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import {
+  LookMemory,
   ReconcileJob,
   type JobOptions,
   type JobReport,
@@ -33,6 +34,9 @@ type JobKind = "planned" | "thorough" | "asked";
 /**
  * Reconciles the projections of one store: each by its plan, and when somebody asks. A run that is asked
  * for is a job of its own: it neither waits for a planned one nor goes on where that is.
+ *
+ * Planned runs look at what moved since the run before, and at everything in the first one and every `wholeLookMs`
+ * of `job`; one that is asked for looks at everything unless it is asked for less.
  */
 export class Reconciler<Content = unknown> implements AsyncDisposable {
   readonly #options: ReconcilerOptions<Content>;
@@ -40,6 +44,8 @@ export class Reconciler<Content = unknown> implements AsyncDisposable {
   readonly #planned: readonly PlannedJob[];
   readonly #stopping = new AbortController();
   readonly #asked = new Set<Promise<unknown>>();
+  /** Of one opening of the store and the source; so it goes with this object. */
+  readonly #memory = new LookMemory();
 
   /** @throws HeddleError `HEDDLE_CONFIG_INVALID` for a plan or options that cannot be meant. */
   constructor(options: ReconcilerOptions<Content>) {
@@ -49,7 +55,7 @@ export class Reconciler<Content = unknown> implements AsyncDisposable {
       this.#figures.set(name, new ReconcileFigures(environment.clock));
     }
     this.#planned = [
-      ...this.#plan("planned", {}, plan),
+      ...this.#plan("planned", { isOnlyMoved: true }, plan),
       ...this.#plan("thorough", { isThorough: true }, thoroughPlan),
     ];
   }
@@ -147,6 +153,13 @@ export class Reconciler<Content = unknown> implements AsyncDisposable {
     }
     const onProgress = (): void => this.#figures.get(name)?.progressed();
     const parts = { projection, source, store, environment };
-    return ReconcileJob.of(parts, { name: kind, holder, onProgress, ...job, ...options });
+    return ReconcileJob.of(parts, {
+      name: kind,
+      holder,
+      onProgress,
+      memory: this.#memory,
+      ...job,
+      ...options,
+    });
   }
 }

@@ -21,29 +21,33 @@ function newChannel(): readonly [StoreChannel, StoreChannel] {
   return [end(0), end(1)];
 }
 
-describeProjectionStoreContract("ServedProjectionStore", async ({ clock }) => {
-  const disk = new MemoryProjectionDisk();
-  return {
-    async open() {
-      const owned = await MemoryProjectionStore.open(disk, clock);
-      const [here, there] = newChannel();
-      const stopServing = serveProjectionStore(owned, there);
-      const served = new ServedProjectionStore(here);
-      const close = served.close.bind(served);
-      // The owner lets go of the store with its only guest.
-      served.close = async () => {
-        await close();
-        stopServing();
-        await owned.close();
-      };
-      return served;
-    },
-    damage: async (path) => {
-      disk.records.set(toHex(encodePath(path)), "damaged");
-    },
-    dispose: async () => undefined,
-  };
-});
+describeProjectionStoreContract(
+  "ServedProjectionStore",
+  async ({ clock }) => {
+    const disk = new MemoryProjectionDisk();
+    return {
+      async open() {
+        const owned = await MemoryProjectionStore.open(disk, clock);
+        const [here, there] = newChannel();
+        const stopServing = serveProjectionStore(owned, there);
+        const served = new ServedProjectionStore(here);
+        const close = served.close.bind(served);
+        // The owner lets go of the store with its only guest.
+        served.close = async () => {
+          await close();
+          stopServing();
+          await owned.close();
+        };
+        return served;
+      },
+      damage: async (path) => {
+        disk.records.set(toHex(encodePath(path)), "damaged");
+      },
+      dispose: async () => undefined,
+    };
+  },
+  { isServed: true },
+);
 
 test("only what a store is for can be asked of it, and a closed channel says so", async () => {
   const disk = new MemoryProjectionDisk();

@@ -25,6 +25,25 @@ export function describeRefusals(harness: LogStoreHarness): void {
     };
   };
 
+  it("[REC-12] tells of which documents something was written that a reader may see", async () => {
+    const { store, writer, notes, plans } = bench;
+    const since = async (batch: Parameters<typeof store.append>[0]) => {
+      const mark = store.moves!.mark();
+      await store.append(batch);
+      return store.moves!.since(mark);
+    };
+    const { id: document } = notes;
+    const update = quarantined(4);
+    expect(await since({ envelopes: [writer.seal(document)] })).toEqual([document]);
+    expect(await since({ recall: [{ document, envelope: recalled(1) }] })).toEqual([document]);
+    expect(await since({ quarantine: [{ document: plans.id, update }] })).toEqual([plans.id]);
+    expect(await since({ park: [{ document, update: bench.parked(9) }] })).toEqual([document]);
+    expect(await since({ audit: [new Uint8Array(1)] })).toEqual([]);
+    const mark = store.moves!.mark();
+    await bench.reopen();
+    expect(bench.store.moves!.since(mark)).toBeUndefined();
+  });
+
   it("[STO-8] keeps quarantined updates of each document by time, through a restart", async () => {
     const { store, notes, plans } = bench;
     const entry = (byte: number, document = notes.id) => {

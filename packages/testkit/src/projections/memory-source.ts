@@ -1,6 +1,7 @@
 import {
   documentIdOf,
   laneId,
+  MoveLedger,
   newStoreId,
   openSpaceId,
   parseDocumentName,
@@ -46,6 +47,7 @@ interface LightDocument extends SourceDocument {
  */
 export class MemorySource implements SinkSource<LightContent> {
   readonly storeId: StoreId;
+  readonly moves = new MoveLedger();
   /** Readings of content, and of digests alone. */
   reads = 0;
   looks = 0;
@@ -87,6 +89,7 @@ export class MemorySource implements SinkSource<LightContent> {
       hlc: { wallMs, counter: seq % 65_536 },
       update: new TextEncoder().encode(JSON.stringify(edit)),
     });
+    this.moves.note([document.id]);
     this.#lastArrival++;
     const runs = [{ document: document.id, lane, fromSeq: seq }];
     if (isFed) this.#tell(this.#lastArrival, document, runs);
@@ -101,7 +104,9 @@ export class MemorySource implements SinkSource<LightContent> {
 
   /** Nothing more can be concluded from a document until this is taken back. */
   setDoubt(name: string, doubt: UndeterminedReason | undefined): void {
-    this.#documentOf(name).doubt = doubt;
+    const document = this.#documentOf(name);
+    document.doubt = doubt;
+    this.moves.note([document.id]);
   }
 
   /** A checkpoint takes the place of all that a document's log holds now. */
@@ -117,6 +122,7 @@ export class MemorySource implements SinkSource<LightContent> {
 
   /** The store was found to be an older state of itself: its numbers are given again. */
   rollBack(): void {
+    this.moves.begin();
     this.#incarnation = toHex(this.#random.bytes(16));
     this.#lastArrival = Math.max(0, this.#lastArrival - 1);
     this.#groups = this.#groups.filter(({ number }) => number <= this.#lastArrival);
