@@ -3,7 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { lanFolders, newLanCounters, PairedDevices, type LanCounters } from "@heddle/lan";
+import {
+  lanFolders,
+  newLanCounters,
+  PairedDevices,
+  type LanCounters,
+  type LanFinding,
+} from "@heddle/lan";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { runHeddle, runHeddleThrough } from "../processes/heddle-command.ts";
@@ -144,6 +150,11 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     await device("c").ask("write 3");
     network.setPort("c", "up");
     await agree(15);
+    // Who dialed whom does not matter: it announces itself from there.
+    await vi.waitFor(async () => {
+      const heard = await ask<readonly { readonly host: string }[]>("heard");
+      expect(heard.map(({ host }) => host)).toContain("10.77.0.33");
+    }, patience);
   });
 
   test("[LAN-7] forged words and goodbyes of a neighbour change nothing, and tell it nothing", async () => {
@@ -209,7 +220,7 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     expect(JSON.parse(out)).toMatchObject({ documents: [{ name: "shared list" }] });
   });
 
-  test("[LAN-2] a device that another program revoked is cut off within seconds, for good", async () => {
+  test("[LAN-2, LAN-10] a device that another program revoked is cut off within seconds, for good", async () => {
     const fingerprint = await device("c").ask<string>("me");
     for (const site of ["a", "b"] as const) {
       const { paired } = lanFolders(device(site).folder);
@@ -224,6 +235,13 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
       expect(await strangersAt("a")).toBeGreaterThan(refusedBefore);
     }, patience);
     expect(await device("c").list()).toHaveLength(18);
+    // Whoever asks there is told why.
+    const { folder: data } = device("c");
+    const told = await runHeddleThrough(network.through("c"), "doctor", "--data", data, "--json");
+    const { findings } = JSON.parse(told.out) as { readonly findings: readonly LanFinding[] };
+    const causes = findings.flatMap((each) => (each.isFine ? [] : [each.cause]));
+    expect(causes).toEqual(["not-trusted-there", "not-trusted-there"]);
+    expect(told.status).toBe(1);
   });
 });
 

@@ -21,7 +21,7 @@ let door: PageDoor;
 let replica: LiveReplica;
 let release: () => Promise<void>;
 beforeEach(async () => {
-  door = pageDoor({ port: 0, token, allowOrigins: [origin] });
+  door = pageDoor({ port: 0, token, allowOrigins: [origin, "app://notes"] });
   const store = await memoryStore(new MemoryDisk());
   replica = await openReplica({ store, peers: [door], follow: true });
   release = async () => {
@@ -88,6 +88,10 @@ test("[LAN-11] whoever may not come in and knocks without end keeps nobody out w
   await once(page, "open");
   expect(door.status).toMatchObject({ open: 1, accepted: 1 });
   page.close();
+  const ofApplication = { origin: "app://notes" };
+  const window = new WebSocket(`${door.status.url}/${query}`, ["heddle.1"], ofApplication);
+  await once(window, "open");
+  window.close();
 });
 
 test.each([
@@ -97,6 +101,7 @@ test.each([
   ["without origins", { allowOrigins: [] }],
   ["for all origins", { allowOrigins: ["*"] }],
   ["for an address", { allowOrigins: ["https://notes.example/app"] }],
+  ["for files", { allowOrigins: ["file://"] }],
 ])("[LAN-11] a door %s is none", (_what, options) => {
   const refused = expect.objectContaining({ code: HeddleErrorCode.configInvalid });
   expect(() => pageDoor({ port: 0, token, allowOrigins: [origin], ...options })).toThrow(refused);

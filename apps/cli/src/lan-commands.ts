@@ -12,6 +12,10 @@ const roles = ["relay", "read", "write", "admin"];
 
 type Done = (status: number) => void;
 
+const deviceName = [
+  "--name <name>",
+  "what this device calls itself, from now on; until then its host name",
+] as const;
 const dataFolder = ["--data <folder>", "data folder of this device", "heddle-data"] as const;
 
 function addMembers(program: Command, io: CommandIo, done: Done): void {
@@ -48,7 +52,7 @@ export function addLanCommands(
     .command("peer")
     .description("keep a copy of everything that paired devices on this network have")
     .option(...dataFolder)
-    .option("--name <name>", "what this device calls itself; its host name unless said otherwise")
+    .option(...deviceName)
     .option("--port <n>", "port to listen on; 0 takes a free one", port, 0)
     .option("--address <host:port...>", "where paired devices are, if nobody can be discovered")
     .option("--no-discovery", "neither announce this device nor look for others")
@@ -78,7 +82,7 @@ export function addLanCommands(
     )
     .argument("[link]", "as the other device shows it")
     .option(...dataFolder)
-    .option("--name <name>", "what this device calls itself; its host name unless said otherwise")
+    .option(...deviceName)
     .option(
       "--host <address...>",
       "of this machine, for the link; those of its interfaces otherwise",

@@ -30,6 +30,8 @@ const { clock, scheduler } = nodeEnvironment({
   error: ignore,
 });
 
+const silent = { onSeen: ignore, onGone: ignore, onTrouble: ignore };
+
 let site: LanSite;
 let segment: MemorySegment;
 let temporary: ReturnType<typeof newFolder>;
@@ -114,9 +116,17 @@ function sendingTo(code: string | undefined): (socket: PacketSocket) => PacketSo
   return (socket) => Object.assign(socket, { send });
 }
 
-test("[LAN-10] says that all is well, where it is", async () => {
+test("[LAN-10] says that all is well, where it is, and does not count its own replica among others", async () => {
+  const text = announcedText(site.guest, known.allTrusted, "00".repeat(8));
+  const own = bonjourDiscovery({
+    clock,
+    counters: newLanCounters(),
+    newSocket: () => segment.socketAt("10.0.0.2"),
+  }).start({ instance: "own", port: 1, text }, silent);
   const findings = await diagnose(fixedAt(site.port));
+  await own.stop();
   expect(findings.filter(({ isFine }) => !isFine)).toEqual([]);
+  expect(of(findings, "versions").what).toMatch(/: 0$/);
   expect(of(findings, "device").what).toContain("Ada");
 });
 
@@ -155,6 +165,17 @@ test("[LAN-10] names another device at an address, one that says nothing, and so
   await known.remove(site.host.fingerprint);
   await known.add(pairedWith(newIdentity(), "Cy"));
   expect(await atPort(site.port)).toMatchObject({ cause: "other-device" });
+});
+
+test("[LAN-10] finds a device behind a place that somebody announces in its name", async () => {
+  const text = announcedText(site.host, [pairedWith(site.guest)], "00".repeat(8));
+  const forger = bonjourDiscovery({
+    clock,
+    counters: newLanCounters(),
+    newSocket: () => segment.socketAt("127.0.0.1"),
+  }).start({ instance: "forger", port: 1, text }, silent);
+  expect(await atPort(site.port)).toMatchObject({ isFine: true });
+  await forger.stop();
 });
 
 test("[LAN-10] names a port that another program has, and knows its own", async () => {
@@ -205,7 +226,6 @@ test("[LAN-10] names a device that speaks another wire", async () => {
 });
 
 test("[LAN-10] names devices of another version, and records and clocks that are wrong", async () => {
-  const silent = { onSeen: ignore, onGone: ignore, onTrouble: ignore };
   const text = { ...announcedText(newIdentity(), [], "00".repeat(8)), v: "2" };
   const newer = bonjourDiscovery({
     clock,

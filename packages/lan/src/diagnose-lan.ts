@@ -9,6 +9,7 @@ import type { KnownAddresses } from "./known-addresses.ts";
 import { diagnosePort } from "./diagnose-port.ts";
 import { knockAt, type KnockAnswer, type Knocked } from "./knock-at.ts";
 import type { LanFinding, LanTrouble } from "./lan-finding.ts";
+import { lanLimits } from "./lan-limits.ts";
 import { nameOf } from "./lan-peers.ts";
 import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
@@ -50,7 +51,7 @@ export async function diagnoseLan(options: DiagnoseOptions): Promise<readonly La
           what: "no interface has an IPv4 address that neighbours can use",
           advice: "connect this machine to the network",
         };
-  const heard = await listen(options);
+  const heard = withoutOwn(await listen(options), options);
   const devices = await Promise.all(
     paired.allTrusted.map((device) => findingOf(options, device, heard.sightings)),
   );
@@ -102,6 +103,14 @@ async function listen(options: DiagnoseOptions): Promise<Heard> {
   const isOwnHeard = sightings.some(({ instance }) => instance === own);
   const others = sightings.filter(({ instance }) => instance !== own && instance !== other);
   return { isOwnHeard, sightings: others, trouble };
+}
+
+/** A replica that runs on the folder announces itself, too. */
+function withoutOwn(heard: Heard, { identity, paired }: DiagnoseOptions): Heard {
+  const { fingerprint } = identity;
+  const asOthersSeeIt = paired.allTrusted.map((device) => ({ ...device, fingerprint }));
+  const sightings = heard.sightings.filter(({ text }) => !announcedBy(text, asOthersSeeIt));
+  return { ...heard, sightings };
 }
 
 function multicastOf({ isOwnHeard, trouble }: Heard): LanFinding {
@@ -158,7 +167,7 @@ function versionsOf({ sightings }: Heard): LanFinding {
     return {
       check,
       isFine: true,
-      what: `${sightings.length} other heddle devices announce themselves`,
+      what: `other heddle devices that announce themselves: ${sightings.length}`,
     };
   }
   const where = foreign.map(({ host }) => host).join(", ");
@@ -174,12 +183,12 @@ function versionsOf({ sightings }: Heard): LanFinding {
 function pairedOf({ allTrusted, unreadable }: PairedDevices): LanFinding {
   const check = "paired";
   if (unreadable.length > 0) {
-    const what = `${unreadable.length} records of paired devices cannot be read`;
+    const what = `records of paired devices that cannot be read: ${unreadable.length}`;
     const advice = "pair these devices again";
     return { check, isFine: false, cause: "records-unreadable", what, advice };
   }
   if (allTrusted.length > 0) {
-    return { check, isFine: true, what: `paired with ${allTrusted.length} devices` };
+    return { check, isFine: true, what: `paired devices: ${allTrusted.length}` };
   }
   const advice = "heddle pair, here or there";
   return { check, isFine: false, cause: "not-paired", what: "paired with nobody", advice };
@@ -202,22 +211,28 @@ async function findingOf(
   sightings: readonly Sighting[],
 ): Promise<LanFinding> {
   const check = "device";
-  const seen = sightings.find(({ text }) => announcedBy(text, [device]) !== undefined);
-  const places: readonly LanAddress[] = [
-    ...(seen ? [seen] : []),
-    ...addresses.of(device.fingerprint),
-  ];
-  const [address] = places;
+  const seen = sightings.filter(({ text }) => announcedBy(text, [device]) !== undefined);
+  const places = placesOf([...seen, ...addresses.of(device.fingerprint)]);
   const name = nameOf(device);
-  if (address === undefined) {
+  if (places.length === 0) {
     const what = `${name} is not announced, and no address of it is known`;
     const advice =
       "is it switched on, in this network, and not in a guest network that keeps guests apart?";
     return { check, isFine: false, cause: "not-found", what, advice };
   }
   const { fingerprint: expected } = device;
-  const knocked = await knockAt(address, { identity, scheduler, knockMsMax, expected });
-  const place = addressText(address);
+  const knock = { identity, scheduler, knockMsMax, expected };
+  const all = await Promise.all(
+    places.map(async (address) => ({
+      place: addressText(address),
+      knocked: await knockAt(address, knock),
+    })),
+  );
+  // Anybody can announce a place in its name: the one where it is says more than all others.
+  const isThere = ({ knocked }: (typeof all)[number]): boolean =>
+    knocked.found === "mistrust" ||
+    (knocked.found === "device" && knocked.fingerprint === expected);
+  const { place, knocked } = all.find(isThere) ?? all[0]!;
   if (knocked.found === "device" && knocked.fingerprint === device.fingerprint) {
     const trouble = troubleIn(name, knocked.answer, clock.nowMs());
     if (trouble) return { check, isFine: false, ...trouble };
@@ -225,6 +240,12 @@ async function findingOf(
   }
   const other = knocked.found === "device" ? paired.trusted(knocked.fingerprint) : undefined;
   return { check, isFine: false, ...refusalOf(name, place, knocked, other) };
+}
+
+/** Each once; no more than a dial would try, and those that are announced now. */
+function placesOf(addresses: readonly LanAddress[]): readonly LanAddress[] {
+  const byText = new Map(addresses.map((each) => [addressText(each), each]));
+  return [...byText.values()].slice(0, 2 * lanLimits.addressesPerDeviceMax);
 }
 
 function refusalOf(

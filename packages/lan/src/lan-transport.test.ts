@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Socket } from "node:net";
 
 import { HeddleErrorCode } from "@heddle/core";
@@ -133,15 +134,15 @@ describe("a listener", () => {
   });
 
   test("[LAN-2] a revoked device gets nothing, with a session of better days neither", async () => {
-    let session: Buffer | undefined;
     const socket = site.raw(tlsOf(site.guest));
-    socket.on("session", (ticket) => (session = ticket));
-    await new Promise((done) => socket.once("secureConnect", done));
+    const [session] = (await once(socket, "session")) as [Buffer];
     socket.destroy();
+    // Nor does a session stand in for the certificate.
+    expect(await bytesTo({ session })).toBe(0);
     await site.paired.revoke(site.guest.fingerprint, 1_700_000_000_001);
     expect(await bytesTo(tlsOf(site.guest))).toBe(0);
     expect(await bytesTo({ ...tlsOf(site.guest), session })).toBe(0);
-    expect(site.counters.strangersRefused).toBe(2);
+    expect(site.counters.strangersRefused).toBe(3);
   });
 
   test("[LAN-1] a dialer says nothing to whoever is not the device that it looks for", async () => {

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import path from "node:path";
 
 import { HeddleError, HeddleErrorCode, MemberRole, type Environment } from "@heddle/core";
@@ -10,6 +9,7 @@ import { parseAddress, type LanAddress } from "./address.ts";
 import { bonjourDiscovery } from "./bonjour-discovery.ts";
 import { identityOf, type DeviceIdentity, type Fingerprint } from "./device-identity.ts";
 import { joinPairing } from "./join-pairing.ts";
+import { keptName } from "./kept-name.ts";
 import { KnownAddresses } from "./known-addresses.ts";
 import { newLanCounters, type LanCounters } from "./lan-counters.ts";
 import type { LanPeerView } from "./lan-peer.ts";
@@ -25,7 +25,7 @@ import {
 import { StoreClaims } from "./store-claims.ts";
 
 export interface LanOptions {
-  /** What this device calls itself to those that it is paired with; default: the name of the computer. */
+  /** What this device calls itself to those that it is paired with; default: as before, or as the computer. */
   readonly name?: string;
   /** Default 0: a free one, which discovery tells. Needed where others are to name this device's address. */
   readonly port?: number;
@@ -68,6 +68,7 @@ export function lanFolders(directory: string) {
     paired: path.join(folder, "paired"),
     addresses: path.join(folder, "addresses.json"),
     stores: path.join(folder, "stores.json"),
+    name: path.join(folder, "name"),
   };
 }
 
@@ -114,7 +115,7 @@ class LanSource implements Lan {
       const message = "the LAN needs a store with a folder, and the device key that is kept in it";
       throw new HeddleError(HeddleErrorCode.configInvalid, message);
     }
-    const { name = hostname(), port = 0, discovery, host: listenHost } = this.#options;
+    const { name, port = 0, discovery, host: listenHost } = this.#options;
     this.#space = space;
     const party = await openParty({ directory, deviceKeyFile, environment, name });
     this.#party = { ...party, genesis: space?.members.genesis.bytes };
@@ -194,12 +195,15 @@ export interface PartyOptions {
 /**
  * Who this device is to others, from its data folder; its key is made on first use.
  *
- * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` or `HEDDLE_STORAGE_IO` when its key cannot be read.
+ * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` or `HEDDLE_STORAGE_IO` when its key cannot be read; `HEDDLE_STORAGE_IO`
+ * when its name cannot be kept.
  */
 export async function openParty(options: PartyOptions): Promise<PairingParty> {
-  const { directory, deviceKeyFile, environment, name = hostname() } = options;
+  const { directory, deviceKeyFile, environment } = options;
+  const folders = lanFolders(directory);
   const identity = identityOf(await openDevicePrivateKey(deviceKeyFile));
-  return { identity, paired: new PairedDevices(lanFolders(directory).paired), environment, name };
+  const name = await keptName(folders.name, options.name);
+  return { identity, paired: new PairedDevices(folders.paired), environment, name };
 }
 
 function addressOf(text: string): LanAddress {

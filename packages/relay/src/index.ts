@@ -6,7 +6,13 @@ export {
   type HttpAcceptorLimits,
   type HttpAcceptorOptions,
 } from "./http-acceptor.ts";
-export { pageDoor, type PageDoor, type PageDoorOptions, type PageDoorStatus } from "./page-door.ts";
+export {
+  isPageOrigin,
+  pageDoor,
+  type PageDoor,
+  type PageDoorOptions,
+  type PageDoorStatus,
+} from "./page-door.ts";
 export {
   readinessOf,
   type Finding,

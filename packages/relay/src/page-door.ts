@@ -17,7 +17,7 @@ export interface PageDoorOptions {
   readonly port: number;
   /** Pages send it as `?token=`: {@link pageTokenCharacters}, which nobody guesses. */
   readonly token: string;
-  /** Origins of the pages that may connect, e.g. `https://notes.example`; each by its name. */
+  /** Origins of the pages that may connect, e.g. `https://notes.example` or `app://notes`; each by its name. */
   readonly allowOrigins: readonly string[];
 }
 
@@ -127,6 +127,13 @@ class LoopbackDoor implements PageDoor {
   }
 }
 
+/** Whether a browser would send that as the origin of a page: of the web, or of an application's own scheme. */
+export function isPageOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, host } = new URL(text);
+  return origin === text || (origin === "null" && host !== "" && `${protocol}//${host}` === text);
+}
+
 function assertDecided({ token, allowOrigins }: PageDoorOptions): void {
   const { min, max } = pageTokenCharacters;
   if (token.length < min || token.length > max) {
@@ -138,8 +145,8 @@ function assertDecided({ token, allowOrigins }: PageDoorOptions): void {
     throw invalid("name the pages that may connect: --allow-origin https://notes.example");
   }
   for (const origin of allowOrigins) {
-    const isOne = URL.canParse(origin) && new URL(origin).origin === origin;
-    if (!isOne) throw invalid(`${origin} is no origin of a page, as in https://notes.example`);
+    if (!isPageOrigin(origin))
+      throw invalid(`${origin} is no origin of a page, as in https://notes.example`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import type { LanFinding } from "@heddle/lan";
-import { isLoopback } from "@heddle/relay";
+import { isLoopback, isPageOrigin } from "@heddle/relay";
 
 /** Less than a page waits, and more than this machine takes. */
 const answerMsMax = 2_500;
@@ -30,13 +30,12 @@ async function doorOf(port: number): Promise<LanFinding> {
 /** Browsers guard this machine and its network against pages from elsewhere. */
 function originOf(origin: string): LanFinding {
   const check = "pages";
-  const parsed = URL.canParse(origin) ? new URL(origin) : undefined;
-  if (parsed === undefined || parsed.origin !== origin) {
+  if (!isPageOrigin(origin)) {
     const message = `${origin} is no origin of a page, as in https://notes.example`;
     throw new HeddleError(HeddleErrorCode.configInvalid, message);
   }
-  const { protocol, hostname } = parsed;
-  if (isLoopback(hostname.replace(/^\[|\]$/g, ""))) {
+  const { protocol, hostname, origin: ofWeb } = new URL(origin);
+  if (ofWeb === "null" || isLoopback(hostname.replace(/^\[|\]$/g, ""))) {
     return { check, isFine: true, what: `pages of ${origin} are of this machine` };
   }
   if (protocol === "https:") {

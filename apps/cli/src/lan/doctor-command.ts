@@ -1,17 +1,21 @@
+import { generateKeyPairSync } from "node:crypto";
+import { existsSync } from "node:fs";
 import path from "node:path";
 
+import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
 import {
   bonjourDiscovery,
   diagnoseLan,
   hostsOf,
+  identityOf,
   KnownAddresses,
   lanFolders,
   newLanCounters,
+  PairedDevices,
   parseAddress,
   type LanAddress,
 } from "@heddle/lan";
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
-import { nodeEnvironment } from "@heddle/replica/node";
+import { deviceKeyFileIn, nodeEnvironment } from "@heddle/replica/node";
 
 import type { CommandIo } from "../command-io.ts";
 import { openLogger } from "../logger.ts";
@@ -37,7 +41,7 @@ export async function doctorCommand(
 ): Promise<number> {
   const environment = nodeEnvironment(openLogger(io, { level: "error" }));
   const directory = path.resolve(data);
-  const { identity, paired } = await openDevice({ data, environment });
+  const { identity, paired } = await deviceOf(data, environment);
   const { clock, scheduler } = environment;
   const alive = setInterval(() => undefined, 60_000);
   try {
@@ -64,6 +68,13 @@ export async function doctorCommand(
   } finally {
     clearInterval(alive);
   }
+}
+
+/** That of the folder; without one, one of the moment: looking for a cause makes no folder. */
+async function deviceOf(data: string, environment: Environment) {
+  if (existsSync(deviceKeyFileIn(data))) return openDevice({ data, environment });
+  const identity = identityOf(generateKeyPairSync("ed25519").privateKey);
+  return { identity, paired: new PairedDevices(lanFolders(data).paired) };
 }
 
 function addressOf(text: string): LanAddress {

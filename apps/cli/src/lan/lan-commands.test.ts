@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -70,6 +70,32 @@ test("[LAN-5, LAN-2] heddle pair shows a link, uses one, and heddle peers lists 
   expect(await run(...ada, "--revoke", "beef")).toMatchObject({ status: 2 });
 });
 
+test("[LAN-5] heddle pair shows a link as a code for cameras, too, by the name that the device was given", async () => {
+  const { out, io } = newIo();
+  const stop = new AbortController();
+  const device = dataOf("ada");
+  const pairing = main(["pair", ...device, "--host", "127.0.0.1"], io, stop.signal);
+  await vi.waitFor(() => expect(out).toHaveLength(3), { timeout: 30_000 });
+  const [code, command] = out as [string, string];
+  const rows = code.split("\n");
+  expect(rows.length).toBeGreaterThan(16);
+  expect(new Set(rows.map(({ length }) => length)).size).toBe(1);
+  expect(code).toMatch(/^[█▀▄ \n]+$/);
+  expect(command).toMatch(/^on the other device: {2}heddle pair "heddle-pair:1\?[^"]+"$/);
+  stop.abort();
+  expect(await pairing).toBe(1);
+  expect(readFileSync(path.join(folder, "ada", "lan", "name"), "utf8")).toBe("ada\n");
+});
+
+test("[LAN-10] heddle doctor looks for causes without making a folder", async () => {
+  const data = path.join(folder, "nowhere");
+  const { status, out } = await run("doctor", "--data", data, "--json");
+  expect(status).toBe(1);
+  const { findings } = JSON.parse(out) as { readonly findings: readonly { cause?: string }[] };
+  expect(findings.map(({ cause }) => cause)).toContain("not-paired");
+  expect(existsSync(data)).toBe(false);
+});
+
 test("[LAN-14, MEM-11] heddle pair takes a device into the space; heddle peers removes it from it", async () => {
   const ada = ["--data", path.join(folder, "ada")];
   await run("members", ...ada, "--create", "--label", "Atelier");
@@ -133,11 +159,15 @@ describe("the screen of heddle peer", () => {
     const { io, out, err } = newIo();
     const screen = new PeerScreen(io, false);
     for (const picture of [nobody, nobody, bo, bo, nobody]) screen.show(picture);
+    screen.end();
     expect(out.slice(5)).toEqual([
-      "2 envelopes wait for other devices",
+      "not on any other device yet: 2 envelopes",
+      "looks for paired devices",
       "Bo (abab-abab-abab-abab): connected",
-      "0 envelopes wait for other devices",
+      "not on any other device yet: 0 envelopes",
+      "paired with nobody yet: heddle pair --data data",
       "Bo (abab-abab-abab-abab): no longer trusted",
+      "stopped",
     ]);
     expect(out.join("")).not.toContain("\u001b");
     expect(err).toEqual([]);
@@ -148,11 +178,17 @@ describe("the screen of heddle peer", () => {
     const screen = new PeerScreen(io, false);
     for (const picture of [nobody, nobody, bo]) screen.show(picture);
     expect(err).toHaveLength(2);
-    expect(err[1]!.startsWith("\u001b[8A\u001b[J")).toBe(true);
+    expect(err[1]!.startsWith("\u001b[7A\u001b[J")).toBe(true);
     const text = stripVTControlCharacters(err[1]!);
+    const atFirst = stripVTControlCharacters(err[0]!).split("\n");
+    expect(atFirst.slice(3, 6)).toEqual([
+      "paired with nobody yet: heddle pair --data data, in another terminal",
+      "",
+      "3 documents",
+    ]);
     expect(text).toContain("Bo (abab-abab-abab-abab)  connected  10.0.0.2:80");
     expect(text).toContain(
-      "1 of 1 devices connected\n2 envelopes (2.0 KiB) not on any other device yet",
+      "1 of 1 device connected\n2 envelopes (2.0 KiB) not on any other device yet",
     );
     expect(out).toEqual([]);
   });
@@ -201,6 +237,7 @@ describe("the screen of heddle peer", () => {
 test("[LAN-10] heddle doctor names what keeps pages from the peer on their machine", async () => {
   const findings = await diagnosePages(1, [
     "http://localhost:5173",
+    "app://notes",
     "https://notes.example",
     "http://notes.example",
   ]);
@@ -208,9 +245,10 @@ test("[LAN-10] heddle doctor names what keeps pages from the peer on their machi
     "pages-not-running",
     "fine",
     "fine",
+    "fine",
     "pages-not-secure",
   ]);
-  expect(findings[2]!.advice).toContain("the browser may ask first");
+  expect(findings[3]!.advice).toContain("the browser may ask first");
 });
 
 test("[LAN-11] heddle peer lets no page in without a list of origins, and keeps one token", async () => {

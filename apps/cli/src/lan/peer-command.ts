@@ -80,7 +80,7 @@ export async function peerCommand(
   } finally {
     await replica.close();
   }
-  if (json) io.out(JSON.stringify({ event: "peer.stopped" }));
+  screen.end();
   return 0;
 }
 

@@ -1,7 +1,7 @@
 import type { CommandIo } from "../command-io.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
-import { peerTable, shownName, tokenHint } from "./peer-table.ts";
-import { progressShare, progressText } from "./progress-text.ts";
+import { nobodyYet, peerTable, shownName, tokenHint } from "./peer-table.ts";
+import { counted, progressShare, progressText } from "./progress-text.ts";
 
 /**
  * Shows pictures: a table that is drawn over itself where a person watches, a line for each change
@@ -25,6 +25,14 @@ export class PeerScreen {
     if (this.#isJson) this.#tellJson(picture);
     else if (this.#io.isTTY) this.#draw(picture);
     else this.#tellChanges(picture);
+  }
+
+  /** The last words. What was drawn stays. */
+  end(): void {
+    if (this.#isJson) this.#io.out(JSON.stringify({ event: "peer.stopped" }));
+    // Behind the ^C of whoever stopped it.
+    else if (this.#io.isTTY) this.#io.err("\nstopped");
+    else this.#io.out("stopped");
   }
 
   #tellJson(picture: PeerPicture): void {
@@ -52,16 +60,17 @@ export class PeerScreen {
       this.#io.out(`heddle peer ${picture.fingerprint} keeps its data in ${picture.directory}`);
       this.#io.out(`listens on port ${picture.port}; stop with Ctrl-C`);
     }
-    const { documents, outbox, trouble, pages } = picture;
+    const { documents, outbox, trouble, pages, peers, directory } = picture;
+    const looking = peers.length === 0 ? nobodyYet(directory) : "looks for paired devices";
     // While much is exchanged they change all the time, and progress says it.
     if (!picture.peers.some(({ exchange }) => typeof exchange === "object")) {
-      const count = documents === undefined ? "store suspended" : `${documents} documents`;
+      const count = documents === undefined ? "store suspended" : counted(documents, "document");
       this.#tell("documents", count);
-      this.#tell("outbox", `${outbox.envelopes} envelopes wait for other devices`);
+      this.#tell("outbox", `not on any other device yet: ${counted(outbox.envelopes, "envelope")}`);
     }
-    this.#tell("trouble", trouble === undefined ? "looks for paired devices" : trouble);
+    this.#tell("trouble", trouble ?? looking);
     if (pages) this.#tell("pages", `pages come to ${pages.url}${tokenHint(pages)}`);
-    if (pages) this.#tell("open pages", `${pages.open} pages, ${pages.refused} refused`);
+    if (pages) this.#tell("open pages", `${counted(pages.open, "page")}, ${pages.refused} refused`);
     for (const peer of picture.peers) {
       const { fingerprint } = peer.device;
       this.#names.set(fingerprint, shownName(peer.device));

@@ -27,27 +27,36 @@ export function peerTable(picture: PeerPicture, columns = Infinity): readonly st
 function linesOf(picture: PeerPicture): readonly Line[] {
   const { directory, fingerprint, port, peers, documents, outbox, trouble, pages } = picture;
   const connected = peers.filter(({ state }) => state === "connected").length;
-  const waiting =
-    outbox.envelopes === 0
-      ? "everything of this device is elsewhere, too"
-      : `${counted(outbox.envelopes, "envelope")} (${formatBytes(outbox.bytes)}) not on any other device yet`;
   const stored = documents === undefined ? "–" : counted(documents, "document");
   return [
     { text: `heddle peer  ${fingerprint}  port ${port}`, style: "bold" },
     { text: directory, style: "dim" },
     { text: "" },
     ...(peers.length === 0
-      ? [{ text: "paired with nobody yet: heddle pair, in another terminal" }]
+      ? [{ text: `${nobodyYet(directory)}, in another terminal` }]
       : rowsOf(peers)),
     { text: "" },
-    { text: `${stored} · ${connected} of ${peers.length} devices connected` },
-    { text: waiting },
+    ...(peers.length === 0
+      ? [{ text: stored }]
+      : [{ text: `${stored} · ${connected} of ${counted(peers.length, "device")} connected` }]),
+    ...(peers.length === 0 && outbox.envelopes === 0 ? [] : [{ text: waitingIn(outbox) }]),
     ...(pages
       ? [{ text: `${counted(pages.open, "page")} at ${pages.url}${tokenHint(pages)}` }]
       : []),
     ...(trouble === undefined ? [] : [{ text: trouble, style: "yellow" } as const]),
     { text: "stop with Ctrl-C", style: "dim" },
   ];
+}
+
+/** What is written here and nowhere else is the last thing to lose. */
+function waitingIn({ envelopes, bytes }: PeerPicture["outbox"]): string {
+  if (envelopes === 0) return "everything of this device is elsewhere, too";
+  return `${counted(envelopes, "envelope")} (${formatBytes(bytes)}) not on any other device yet`;
+}
+
+/** Whoever begins has to be told how. */
+export function nobodyYet(directory: string): string {
+  return `paired with nobody yet: heddle pair --data ${visibleText(directory)}`;
 }
 
 function rowsOf(peers: readonly PeerRow[]): readonly Line[] {
