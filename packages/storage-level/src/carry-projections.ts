@@ -30,10 +30,13 @@ export async function carryProjections(
     logger.error("projections.journal_lost", { error: String(error) });
     return;
   }
-  let isWhole = await copyJournal(source, target);
-  for (const range of keptRanges) isWhole = (await copyRange(source, target, range)) && isWhole;
-  if (!isWhole) logger.error("projections.journal_lost", { error: "some of it cannot be read" });
-  await source.close();
+  try {
+    let isWhole = await copyJournal(source, target);
+    for (const range of keptRanges) isWhole = (await copyRange(source, target, range)) && isWhole;
+    if (!isWhole) logger.error("projections.journal_lost", { error: "some of it cannot be read" });
+  } finally {
+    await source.close();
+  }
 }
 
 /** @returns whether all of it could be read; up to where it could, it is copied. */

@@ -141,4 +141,55 @@ describe("projections on LevelDB", () => {
     expect(await again.store.get([["row", "a"]])).toEqual([bytes("2")]);
     await again.store.close();
   });
+
+  /** A database with a table, of which a block in the middle is damaged: its rows, and not the journal. */
+  async function damageRows(): Promise<void> {
+    const { store } = await open();
+    const rows = Array.from({ length: 60 }, (_, n) => put(`row/${n}`, "x".repeat(1_000)));
+    await store.apply({ put: [...rows, put("sink/hook/feed", "here")], audit: [bytes("one")] });
+    await store.close();
+    // What is in the log of LevelDB becomes a table when it is opened again.
+    await (await open()).store.close();
+    const database = join(site.folder, "database");
+    const table = (await readdir(database)).find((name) => name.endsWith(".ldb"))!;
+    const whole = await readFile(join(database, table));
+    whole[Math.floor(whole.length / 2)]! ^= 0x10;
+    await writeFile(join(database, table), whole);
+  }
+
+  test.each([
+    ["as the new database cannot be opened", () => level.openFaults.push("Input/output error")],
+    ["before anything was carried over", () => level.writeFaults.push("fails")],
+    ["in the middle", () => level.writeFaults.push(undefined, "lands but fails")],
+  ])(
+    "[PRJ-15] an opening that ends behind setting aside, %s, loses nothing of the journal",
+    async (_, fail) => {
+      await damageRows();
+      fail();
+      await expect(open()).rejects.toThrow();
+      const { store, setAside } = await open();
+      expect(setAside).toContain("damaged");
+      expect(await store.readAudit(0, 5)).toEqual([{ number: 1, value: bytes("one") }]);
+      expect(await store.get([["sink", "hook", "feed"]])).toEqual([bytes("here")]);
+      await store.apply({ audit: [bytes("two")] });
+      await store.close();
+      // Carried over once: what was written since is not written over.
+      const again = await open();
+      expect(again.setAside).toBeUndefined();
+      const entries = await again.store.readAudit(0, 5);
+      expect(entries.map(({ value }) => value)).toEqual([bytes("one"), bytes("two")]);
+      await again.store.close();
+    },
+  );
+
+  test("a list of what was set aside that names something else opens nothing, and is told", async () => {
+    await (await open()).store.close();
+    await writeFile(join(site.folder, "set-aside.json"), '["../../elsewhere"]');
+    const { store, setAside } = await open();
+    expect(setAside).toBeUndefined();
+    expect(environment.logger.lines.map(({ event }) => event)).toContain(
+      "projections.journal_lost",
+    );
+    await store.close();
+  });
 });

@@ -1,7 +1,7 @@
 import { rename } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { HeddleErrorCode, isHeddleError, type Environment } from "@heddle/core";
+import { HeddleErrorCode, isHeddleError, type Environment, type Logger } from "@heddle/core";
 
 import { carryProjections } from "./carry-projections.ts";
 import { checkLevelFolder } from "./check-level-folder.ts";
@@ -11,6 +11,7 @@ import { openLevelDatabase, type LogDatabase, type OpenDatabase } from "./level-
 import { storageError } from "./level-errors.ts";
 import { LevelProjectionStore } from "./level-projection-store.ts";
 import { syncFolder } from "./replace-file.ts";
+import { SetAsideList } from "./set-aside-list.ts";
 import { lockFolder } from "./store-lock.ts";
 import { makeFolder } from "./store-marker.ts";
 
@@ -45,63 +46,108 @@ export async function openLevelProjectionStore(
   await makeFolder(folder);
   const lock = await lockFolder(folder, environment.hash);
   try {
-    const database = join(folder, databaseName);
-    const { damages, isDangerous } = await look(database);
-    // Its records would be refused with each reading, now or once LevelDB merges it.
-    const isTableDamaged = damages.some(({ part }) => part === "table");
-    for (const { what, file } of damages) {
-      environment.logger.error("projections.damage_found", { file, error: what });
-    }
-    let setAside = isTableDamaged ? await moveAside(database, environment) : undefined;
-    const open = (): Promise<LogDatabase> => openDatabase(database, { createIfMissing: true });
-    let opened: LogDatabase;
-    try {
-      opened = await open();
-    } catch (error) {
-      if (!isHeddleError(error, HeddleErrorCode.storageCorrupt) || setAside !== undefined)
-        throw error;
-      setAside = await moveAside(database, environment);
-      opened = await open();
-    }
-    const { logger } = environment;
-    if (setAside !== undefined && isDangerous) {
-      logger.error("projections.journal_lost", { error: "LevelDB would end the process at it" });
-    } else if (setAside !== undefined) {
-      await carryProjections(setAside, opened, { openDatabase, logger });
-    }
-    const store = new LevelProjectionStore(opened, {
+    const { database, ...opened } = await openOrReplace(folder, { environment, openDatabase });
+    const store = new LevelProjectionStore(database, {
       environment,
-      openDatabase: open,
+      openDatabase: () => openDatabase(join(folder, databaseName), { createIfMissing: true }),
       release: () => lock.release(),
     });
-    return { store, damages, setAside };
+    return { store, ...opened };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
+/** Of a folder that is locked. */
+async function openOrReplace(
+  folder: string,
+  { environment, openDatabase }: Required<LevelProjectionOptions>,
+): Promise<Omit<OpenedProjectionStore, "store"> & { readonly database: LogDatabase }> {
+  const { logger } = environment;
+  const path = join(folder, databaseName);
+  const asides = await SetAsideList.read(folder, logger);
+  const damages = await damagesOf(path);
+  for (const { what, file } of damages) {
+    logger.error("projections.damage_found", { file, error: what });
+  }
+  // Records of a damaged table would be refused with each reading, now or once LevelDB merges it.
+  const isTableDamaged = damages.some(({ part }) => part === "table");
+  if (isTableDamaged) await moveAside(path, asides, environment);
+  const open = (): Promise<LogDatabase> => openDatabase(path, { createIfMissing: true });
+  let database: LogDatabase;
+  try {
+    database = await open();
+  } catch (error) {
+    if (!isHeddleError(error, HeddleErrorCode.storageCorrupt) || isTableDamaged) throw error;
+    await moveAside(path, asides, environment);
+    database = await open();
+  }
+  try {
+    // Those of an opening that was cut short as well.
+    const folders = await asides.folders();
+    for (const aside of folders) await carryOver(aside, database, { openDatabase, logger });
+    if (folders.length > 0) await asides.clear();
+    return { database, damages, setAside: folders.at(-1) };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function carryOver(
+  aside: string,
+  target: LogDatabase,
+  ports: { readonly openDatabase: OpenDatabase; readonly logger: Logger },
+): Promise<void> {
+  if (!(await isDangerous(aside))) return await carryProjections(aside, target, ports);
+  const error = "LevelDB would end the process at it";
+  ports.logger.error("projections.journal_lost", { error });
+}
+
 /** Inside of the folder that is locked, so that it can be moved while the lock is held. */
 const databaseName = "database";
 
-async function look(database: string): Promise<{ damages: Finding[]; isDangerous: boolean }> {
+async function damagesOf(database: string): Promise<Finding[]> {
   const damages: Finding[] = [];
-  if (!(await exists(join(database, "CURRENT")))) return { damages, isDangerous: false };
-  const report = (finding: Finding): void => {
+  await look(database, (finding) => {
     if (finding.severity === "damage") damages.push(finding);
-  };
-  const { isDangerous } = await checkLevelFolder(database, report, async () => undefined);
-  return { damages, isDangerous };
+  });
+  return damages;
 }
 
-async function moveAside(database: string, { clock, logger }: Environment): Promise<string> {
-  const aside = `${database}.damaged-${clock.nowMs()}`;
+async function isDangerous(database: string): Promise<boolean> {
+  return (await look(database, () => undefined))?.isDangerous ?? false;
+}
+
+async function look(
+  database: string,
+  report: (finding: Finding) => void,
+): Promise<{ readonly isDangerous: boolean } | undefined> {
+  if (!(await exists(join(database, "CURRENT")))) return undefined;
+  return await checkLevelFolder(database, report, async () => undefined);
+}
+
+async function moveAside(
+  database: string,
+  asides: SetAsideList,
+  { clock, logger }: Environment,
+): Promise<void> {
   try {
+    const aside = await freeName(`${database}.damaged-${Math.floor(clock.nowMs())}`);
+    await asides.add(aside);
     await rename(database, aside);
     await syncFolder(dirname(database));
+    logger.error("projections.set_aside", { folder: basename(aside) });
   } catch (cause) {
     throw storageError(cause, "damaged projections could not be set aside");
   }
-  logger.error("projections.set_aside", { folder: basename(aside) });
-  return aside;
+}
+
+/** Two may be set aside within a millisecond, and clocks are set back. */
+async function freeName(wanted: string): Promise<string> {
+  for (let attempt = 0; ; attempt++) {
+    const name = attempt === 0 ? wanted : `${wanted}-${attempt}`;
+    if (!(await exists(name))) return name;
+  }
 }
