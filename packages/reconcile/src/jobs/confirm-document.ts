@@ -18,6 +18,8 @@ export interface DifferingDocument {
   readonly draft: RecordDraft;
   readonly projected: Projected;
   readonly cause: RowDriftCause;
+  /** Digest L that the draft was made from; missing where the source has no such document in this partition. */
+  readonly log: string | undefined;
 }
 
 export type ConfirmedDocument =
@@ -78,7 +80,7 @@ export async function confirmDocument(
   const log = logIn(after);
   const evidence = { target, document, projected, log };
   const cause = await causeOfDrift(evidence);
-  const differing = { outcome: "differs", draft, projected, cause } as const;
+  const differing = { outcome: "differs", draft, projected, cause, log } as const;
   // Rows of this very state of the document: nothing that is on its way can make them right.
   if (log !== undefined && log === logIn(before)) return differing;
   const { pace, environment, signal } = ground;

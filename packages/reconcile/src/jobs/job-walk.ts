@@ -77,11 +77,25 @@ export class JobWalk {
     counts.documents += look.documents;
     counts.rows += look.rows;
     counts.totals += look.totals;
+    let areRowsKnown = true;
     for (const [document, shareKeys] of look.suspectDocuments) {
       const ended = await settlement.document(partition, document, shareKeys);
-      if (ended !== undefined) return ended;
+      if (ended === "unsettled") areRowsKnown &&= look.intactDocuments.has(document);
+      else if (ended !== undefined) return ended;
     }
-    return await settlement.totals(partition, look.suspectKeys);
+    return await this.#totals(partition, look.suspectKeys, areRowsKnown);
+  }
+
+  /** Not while rows are not as they were written, and could not be made anew: a total would be made wrong with them. */
+  async #totals(
+    partition: string,
+    keys: readonly string[],
+    areRowsKnown: boolean,
+  ): Promise<JobOutcome | undefined> {
+    const { settlement, progress } = this.#parts;
+    if (areRowsKnown) return await settlement.totals(partition, keys);
+    for (const key of keys) progress.leaveToTheNext({ partition, key });
+    return undefined;
   }
 
   /**
@@ -142,7 +156,7 @@ export class JobWalk {
     for (const [index, { partition, id }] of places.entries()) {
       if (markers[index] !== undefined) continue;
       const ended = await settlement.document(partition, id);
-      if (ended !== undefined) return ended;
+      if (ended !== undefined && ended !== "unsettled") return ended;
     }
     return undefined;
   }
@@ -171,9 +185,10 @@ export class JobWalk {
       if (place === undefined) continue;
       progress.counts.documents++;
       const { partition } = place;
-      const ended =
-        (await settlement.document(partition, id)) ??
-        (await settlement.totals(partition, await settlement.keysOf(partition, id)));
+      const settled = await settlement.document(partition, id);
+      if (settled !== undefined && settled !== "unsettled") return settled;
+      const keys = await settlement.keysOf(partition, id);
+      const ended = await this.#totals(partition, keys, settled !== "unsettled");
       if (ended !== undefined) return ended;
     }
     return await this.#postponed();
@@ -187,7 +202,7 @@ export class JobWalk {
         "document" in place
           ? await settlement.document(place.partition, place.document)
           : await settlement.totals(place.partition, [place.key]);
-      if (ended !== undefined) return ended;
+      if (ended !== undefined && ended !== "unsettled") return ended;
     }
     for (const place of progress.takePostponed()) progress.leaveToTheNext(place);
     return undefined;

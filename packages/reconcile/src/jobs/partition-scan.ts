@@ -26,6 +26,8 @@ export interface PartitionLook {
    */
   readonly suspectDocuments: ReadonlyMap<DocumentId, ReadonlySet<string>>;
   readonly suspectKeys: readonly string[];
+  /** Suspicious documents whose rows and shares are as they were written: totals can be added up from them. */
+  readonly intactDocuments: ReadonlySet<DocumentId>;
 }
 
 /** Kinds of records that a scan goes through side by side, each in the order of partitions. */
@@ -91,6 +93,7 @@ export class PartitionScan {
     const sums = new PartitionSums(projection.combine);
     const ledger = new ShareLedger(hash);
     const suspectDocuments = new Map<DocumentId, ReadonlySet<string>>();
+    const intactDocuments = new Set<DocumentId>();
     let documents = 0;
     let rows = 0;
     for (;;) {
@@ -101,12 +104,17 @@ export class PartitionScan {
       rows += found.stored.rows.size;
       sums.add(found.stored.rows);
       if (this.#hasShares) ledger.add(document, found.stored.rows);
-      if (!(await this.#agrees(document, found))) {
+      const marker = this.#markerOf(found);
+      if (marker === undefined || !(await this.#agrees(document, marker))) {
         suspectDocuments.set(document, new Set());
+        if (marker !== undefined) intactDocuments.add(document);
       }
     }
     await this.#takeShares(partition, ledger);
-    for (const [document, keys] of ledger.suspects()) suspectDocuments.set(document, keys);
+    for (const [document, keys] of ledger.suspects()) {
+      suspectDocuments.set(document, keys);
+      intactDocuments.delete(document);
+    }
     const { totals, suspectKeys } = await this.#takeTotals(partition, sums);
     return {
       partition,
@@ -115,6 +123,7 @@ export class PartitionScan {
       totals,
       suspectDocuments,
       suspectKeys,
+      intactDocuments,
     };
   }
 
@@ -144,12 +153,15 @@ export class PartitionScan {
     return { marker: markerIn(markerRecord?.value), stored };
   }
 
-  async #agrees(document: DocumentId, found: FoundDocument): Promise<boolean> {
-    const { definition, source } = this.#ground.target;
-    const { marker, stored } = found;
-    if (marker === undefined || marker === "damaged") return false;
-    if (marker.definition !== definition || marker.rowCount !== stored.rows.size) return false;
-    if (!areAsMarked(stored, marker)) return false;
+  /** The marker, if it is one of this definition and the rows are as it says. */
+  #markerOf({ marker, stored }: FoundDocument): Marker | undefined {
+    if (marker === undefined || marker === "damaged") return undefined;
+    if (marker.definition !== this.#ground.target.definition) return undefined;
+    return marker.rowCount === stored.rows.size && areAsMarked(stored, marker) ? marker : undefined;
+  }
+
+  async #agrees(document: DocumentId, marker: Marker): Promise<boolean> {
+    const { source } = this.#ground.target;
     await this.#ground.pace.pause(this.#ground.signal);
     const look = await source.look(document);
     if (look.outcome !== "whole" || look.log !== marker.log) return false;

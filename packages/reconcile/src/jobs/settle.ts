@@ -38,6 +38,8 @@ interface Decided {
   readonly cause: RowDriftCause;
   readonly keys: readonly DriftedKey[];
   readonly draft: RecordDraft;
+  /** Of a document: digest L of what the draft was made from. */
+  readonly log?: string | undefined;
 }
 
 type DriftCount = Pick<JobCounts, "drifts" | "recurring">;
@@ -49,6 +51,9 @@ interface Settled {
   /** What is counted once it is written. */
   readonly counts: Partial<JobCounts>;
 }
+
+/** A document that could not be told, or moved each time; the run goes on. */
+export type Unsettled = "unsettled";
 
 /** `done`, the end of the run, or that it has to be looked at again. */
 type Carried = "done" | "moved" | JobOutcome;
@@ -71,7 +76,7 @@ export class Settlement {
     partition: string,
     document: DocumentId,
     shareKeys: ReadonlySet<string> = new Set(),
-  ): Promise<JobOutcome | undefined> {
+  ): Promise<JobOutcome | Unsettled | undefined> {
     const { ground, options, progress } = this.#parts;
     const { feedWaitMs } = options;
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -85,14 +90,14 @@ export class Settlement {
       if (found.outcome === "behind") break;
       if (found.outcome === "undetermined") {
         progress.couldNotTell(document, found.reason);
-        return undefined;
+        return "unsettled";
       }
       if (found.outcome === "moved") continue;
       const carried = await this.#carryOut(this.#decideDocument(partition, document, found));
       if (carried !== "moved") return carried === "done" ? undefined : carried;
     }
     progress.postpone({ partition, document });
-    return undefined;
+    return "unsettled";
   }
 
   /** Totals of one partition, each by itself once rows were gone through for all of them. */
@@ -151,17 +156,18 @@ export class Settlement {
   #decideDocument(
     partition: string,
     document: DocumentId,
-    { projected, cause, draft }: Extract<ConfirmedDocument, { outcome: "differs" }>,
+    { projected, cause, draft, log }: Extract<ConfirmedDocument, { outcome: "differs" }>,
   ): Decided {
     const keys = keysOfDocument(projected);
     const key = keys.length === 1 ? keys[0]!.key : undefined;
     const { name: projection } = this.#parts.ground.target.projection;
-    return { place: { projection, partition, document, key }, cause, keys, draft };
+    return { place: { projection, partition, document, key }, cause, keys, draft, log };
   }
 
   async #carryOut(decided: Decided): Promise<Carried> {
     const { ground, writer } = this.#parts;
     const { repair } = ground.target.projection;
+    if (!(await this.#isSourceStill(decided))) return "moved";
     if (writer === undefined) {
       // Nothing is written that would tell: what was read is looked at once more instead.
       if (!(await decided.draft.holds())) return "moved";
@@ -171,6 +177,17 @@ export class Settlement {
     if (this.#isCapReached()) return "capped";
     const decide = repair === "emit" ? this.#emit(decided, writer) : this.#correct(decided, writer);
     return await decide;
+  }
+
+  /** The other half of the comparison: what was read of the projection is compared by the batch itself. */
+  async #isSourceStill({ place, log }: Decided): Promise<boolean> {
+    const { document } = place;
+    if (document === undefined || log === undefined) return true;
+    const { ground, progress } = this.#parts;
+    const look = await ground.target.source.look(document);
+    const isStill = look.outcome === "whole" && look.log === log;
+    if (!isStill) progress.counts.moved++;
+    return isStill;
   }
 
   #isCapReached(): boolean {

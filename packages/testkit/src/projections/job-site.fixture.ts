@@ -111,11 +111,21 @@ export class JobSite {
   }
 
   /** A hand on the database. */
-  async setTotal(partition: string, key: string, value: RowValue): Promise<void> {
+  setTotal(partition: string, key: string, value: RowValue): Promise<void> {
+    return this.setTotalBy(this.store.apply.bind(this.store), partition, key, value);
+  }
+
+  /** The same, where the store's own `apply` is watched. */
+  async setTotalBy(
+    apply: ProjectionStore["apply"],
+    partition: string,
+    key: string,
+    value: RowValue,
+  ): Promise<void> {
     const path = totalPath(this.generation, partition, key);
     const [bytes] = await this.store.get([path]);
     const documents = bytes instanceof Uint8Array ? decodeTotal(bytes).documents : 1;
-    await this.store.apply({ put: [{ path, value: encodeTotal({ value, documents }) }] });
+    await apply({ put: [{ path, value: encodeTotal({ value, documents }) }] });
   }
 
   async audited(): Promise<AuditEntry[]> {
