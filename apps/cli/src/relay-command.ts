@@ -123,8 +123,8 @@ export async function relayCommand(
       const { access } = running.replica;
       projections = await derived?.start({ log: store, environment, access });
       const reconciliation = projections?.desk.reconciler?.figures;
-      const { host, sinkHost } = projections?.desk ?? {};
-      const derivedFigures = { projections: host, sinks: sinkHost?.sinks };
+      const { host, sinkHost, journal } = projections?.desk ?? {};
+      const derivedFigures = { projections: host, journal, sinks: sinkHost?.sinks };
       const observed = { ...running, ...derivedFigures, scrub, lan: neighbours, reconciliation };
       collector = newCollector(environment, observed);
       // A document that does not prove itself is seldom the only damage.

@@ -32,6 +32,8 @@ export class MemoryProjectionDisk {
   /** Encoded path in hex → value. */
   readonly records = new Map<string, RecordBytes>();
   readonly audit: RecordBytes[] = [];
+  /** Entries that were before those. */
+  auditTrimmed = 0;
   /** Lease → last token. */
   readonly tokens = new Map<string, number>();
   isLocked = false;
@@ -107,10 +109,11 @@ export class MemoryProjectionStore implements ProjectionStore {
       this.counters.moved++;
       return "moved";
     }
-    const { put = [], remove = [], audit = [] } = batch;
+    const { put = [], remove = [], audit = [], trimAudit = 0 } = batch;
     for (const path of remove) this.#disk.records.delete(keyOf(path));
     for (const { path, value } of put) this.#disk.records.set(keyOf(path), value.slice());
     for (const entry of audit) this.#disk.audit.push(entry.slice());
+    this.#trimAudit(trimAudit);
     this.moves.note(movedPartitions(batch));
     this.counters.batches++;
     return "applied";
@@ -133,8 +136,18 @@ export class MemoryProjectionStore implements ProjectionStore {
 
   async readAudit(after: number, limit: number): Promise<readonly StoredAuditEntry[]> {
     this.#assertOpen();
-    const entries = this.#disk.audit.slice(after, after + limit);
-    return entries.map((value, index) => ({ number: after + index + 1, value: copyOf(value) }));
+    const { audit, auditTrimmed } = this.#disk;
+    const first = Math.max(after, auditTrimmed);
+    const entries = audit.slice(first - auditTrimmed, first - auditTrimmed + limit);
+    return entries.map((value, index) => ({ number: first + index + 1, value: copyOf(value) }));
+  }
+
+  #trimAudit(upTo: number): void {
+    const { audit, auditTrimmed } = this.#disk;
+    const most = Math.min(audit.length - 1, projectionLimits.batchEntriesMax);
+    const count = Math.max(0, Math.min(upTo - auditTrimmed, most));
+    audit.splice(0, count);
+    this.#disk.auditTrimmed += count;
   }
 
   async close(): Promise<void> {

@@ -4,8 +4,10 @@ import { projectionLimits } from "./projection-limits.ts";
 import type { ProjectionBatch, RecordBytes, RecordRange } from "./projection-store.ts";
 
 /** States what every adapter owes to its disk: a batch within its caps, no path twice. */
-export function assertBatch({ put = [], remove = [], audit = [] }: ProjectionBatch): void {
-  assert(put.length + remove.length + audit.length > 0, "a batch holds something");
+export function assertBatch(batch: ProjectionBatch): void {
+  const { put = [], remove = [], audit = [], trimAudit = 0 } = batch;
+  const isEmpty = put.length + remove.length + audit.length === 0 && trimAudit <= 0;
+  assert(!isEmpty, "a batch holds something");
   const { batchEntriesMax, batchBytesMax, recordBytesMax, auditEntryBytesMax } = projectionLimits;
   assert(put.length + remove.length <= batchEntriesMax, "a batch keeps its cap of entries");
   let bytes = 0;

@@ -27,6 +27,9 @@ export const projectionLimits = {
   leaseTtlMsMin: 100,
   leaseTtlMsMax: 24 * 60 * 60 * 1000,
   auditEntryBytesMax: 64 * 1024,
+  /** Entries of the journal of a store that are kept, and for how long. */
+  auditEntriesMax: 100_000,
+  auditEntryMsMax: 2 * 365 * 24 * 60 * 60 * 1000,
   /** Changes that one sink keeps as dead, and for how long; a definition may keep fewer, for shorter or longer. */
   deadChangesMax: 10_000,
   deadChangeMsMax: 90 * 24 * 60 * 60 * 1000,

@@ -85,6 +85,11 @@ export interface ProjectionBatch {
   readonly remove?: readonly RecordPath[];
   /** Entries of the journal, each at most `auditEntryBytesMax`, in their order. */
   readonly audit?: readonly Uint8Array[];
+  /**
+   * Entries of the journal up to this number go, at most `batchEntriesMax` of them; never the newest there is, so that
+   * numbers go on. How many ever went is one less than the first number.
+   */
+  readonly trimAudit?: number | undefined;
 }
 
 export interface ApplyConditions {
@@ -111,7 +116,7 @@ export interface Lease extends LeaseProof {
 }
 
 export interface StoredAuditEntry {
-  /** Ascending by one, from 1. */
+  /** Ascending by one, from 1; the first ones may have been trimmed. */
   readonly number: number;
   readonly value: RecordBytes;
 }

@@ -10,6 +10,12 @@ export const projectionMetrics: readonly ReadMetric[] = [
     return counters.late;
   }),
   counter("failures", "Turns that failed; each is done again.", ({ failures }) => failures),
+  {
+    name: "heddle_projection_journal_trimmed_total",
+    help: "Entries of the journal that made room or were too old, ever.",
+    type: "counter",
+    read: ({ journal }) => journal?.trimmed ?? 0,
+  },
 ];
 
 function counter(

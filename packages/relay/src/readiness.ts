@@ -20,6 +20,8 @@ export interface ObservedRelay {
   /** By projection. */
   readonly reconciliation?: ReadonlyMap<string, ObservedReconciliation> | undefined;
   readonly projections?: { readonly statuses: readonly ObservedProjection[] } | undefined;
+  /** The journal of projections, and what its bounds have taken away ever. */
+  readonly journal?: { readonly trimmed: number } | undefined;
   /** By name. */
   readonly sinks?: ReadonlyMap<string, ObservedSink> | undefined;
 }

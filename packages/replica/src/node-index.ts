@@ -7,6 +7,7 @@ export {
   type OpenReplicaOptions,
   type StoreOpener,
 } from "./node-open-replica.ts";
+export { JournalKeeper, type JournalKeeperOptions } from "./reconcile/journal-keeper.ts";
 export {
   PlannedJob,
   type PlannedJobCounts,

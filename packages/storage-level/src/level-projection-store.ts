@@ -42,6 +42,9 @@ import {
 } from "./projection-keys.ts";
 import { openRecord, sealRecord } from "./record-codec.ts";
 
+/** Of the last entry that there can be. */
+const lastNumber = Number.MAX_SAFE_INTEGER - 1;
+
 export interface LevelProjectionParts {
   readonly environment: Pick<Environment, "clock" | "logger">;
   /** Opens the database, again after a write has failed. */
@@ -111,10 +114,12 @@ export class LevelProjectionStore implements ProjectionStore {
         this.counters[outcome]++;
         return outcome;
       }
-      const { audit = [] } = batch;
-      const last = audit.length > 0 ? await this.#findLastAudit(database) : 0;
+      const { audit = [], trimAudit = 0 } = batch;
+      const isOfJournal = audit.length > 0 || trimAudit > 0;
+      const last = isOfJournal ? await this.#findLastAudit(database) : 0;
+      const trimmed = await this.#trimmed(database, trimAudit, last + audit.length);
       try {
-        await this.#write(database, operationsOf(batch, last));
+        await this.#write(database, [...operationsOf(batch, last), ...trimmed]);
       } finally {
         this.moves.note(movedPartitions(batch));
       }
@@ -141,10 +146,15 @@ export class LevelProjectionStore implements ProjectionStore {
 
   async readAudit(after: number, limit: number): Promise<readonly StoredAuditEntry[]> {
     const database = await this.#opened();
-    const upTo = after + Math.min(limit, projectionLimits.pageEntriesMax);
+    const countMax = Math.min(limit, projectionLimits.pageEntriesMax);
+    const { pageBytesMax: bytesMax } = projectionLimits;
     const entries: StoredAuditEntry[] = [];
-    for await (const chunk of database.entries(auditRange(after, upTo))) {
+    const chunks = { bytesMax, entriesMax: () => Math.max(1, countMax - entries.length) };
+    // To the end of the journal: the first ones behind `after` may have been trimmed.
+    const range = auditRange(after, lastNumber);
+    for await (const chunk of database.entries(range, chunks)) {
       for (const [key, record] of chunk) {
+        if (entries.length >= countMax) return entries;
         entries.push({ number: numberOfAuditKey(key), value: this.#open(key, record) });
       }
     }
@@ -203,8 +213,26 @@ export class LevelProjectionStore implements ProjectionStore {
 
   async #findLastAudit(database: LogDatabase): Promise<number> {
     if (this.#lastAudit !== undefined) return this.#lastAudit;
-    const key = await database.lastKey(auditRange(0, Number.MAX_SAFE_INTEGER - 1));
+    const key = await database.lastKey(auditRange(0, lastNumber));
     return key ? numberOfAuditKey(key) : 0;
+  }
+
+  /** What takes entries away, the newest never. */
+  async #trimmed(database: LogDatabase, upTo: number, newest: number): Promise<Operation[]> {
+    const last = Math.min(upTo, newest - 1);
+    if (last < 1) return [];
+    const one = { bytesMax: 1, entriesMax: () => 1 };
+    let first: number | undefined;
+    for await (const [entry] of database.entries(auditRange(0, last), one)) {
+      first = entry && numberOfAuditKey(entry[0]);
+      break;
+    }
+    if (first === undefined) return [];
+    const count = Math.min(last - first + 1, projectionLimits.batchEntriesMax);
+    return Array.from({ length: count }, (_, index) => ({
+      type: "del",
+      key: auditKey(first + index),
+    }));
   }
 
   /**

@@ -7,7 +7,7 @@ import {
 } from "@heddle/reconcile";
 import { beforeEach, expect, test } from "vitest";
 
-import { auditLinesMax, isUnreadable, readAuditLines } from "./audit-lines.ts";
+import { auditLinesMax, isUnreadable, readAuditLines, readTrimmed } from "./audit-lines.ts";
 
 // Goal: the journals are shown whole and in order, what is damaged in its place.
 
@@ -81,3 +81,20 @@ test.each([0, -1, 1.5, Number.NaN, auditLinesMax + 1, "5" as unknown as number])
     });
   },
 );
+
+test("[PRJ-19] what a journal does not keep any more is said, by journal", async () => {
+  await projections.apply({ audit: [entryAt(1), entryAt(3), entryAt(6)], trimAudit: 2 });
+  expect(await readTrimmed({ log: logOf(entryAt(2)), projections })).toEqual([
+    { journal: "projections", trimmed: 2 },
+  ]);
+  expect(await shown(logOf(), 100)).toEqual(["projections 3"]);
+  const late = { number: 8, bytes: entryAt(2) };
+  const readAudit = async function* () {
+    yield [late];
+  };
+  const log = { readAudit } as unknown as LogStore;
+  expect(await readTrimmed({ log, projections })).toEqual([
+    { journal: "projections", trimmed: 2 },
+    { journal: "replica", trimmed: 7 },
+  ]);
+});

@@ -2,6 +2,8 @@ import { HeddleError, HeddleErrorCode, toHex, type LogStore } from "@heddle/core
 import {
   decodeAuditEntry,
   lastAuditNumber,
+  readJournalExtent,
+  trimmedEntries,
   projectionLimits,
   type AuditEntry,
   type AuditValue,
@@ -48,6 +50,34 @@ export async function readAuditLines(
     .toSorted((a, b) => a.placeMs - b.placeMs)
     .slice(-limit)
     .map(({ line }) => line);
+}
+
+/** What is not shown of a journal, as it is not kept any more. */
+export interface TrimmedJournal {
+  readonly journal: AuditLine["journal"];
+  /** Entries that made room for newer ones, or were too old, ever. */
+  readonly trimmed: number;
+}
+
+/** Journals that have lost their oldest entries to their bounds. Numbers begin at 1 and have no gaps. */
+export async function readTrimmed({
+  log,
+  projections,
+}: {
+  readonly log: LogStore;
+  readonly projections: ProjectionStore;
+}): Promise<readonly TrimmedJournal[]> {
+  const ofProjections = trimmedEntries(await readJournalExtent(projections));
+  let firstOfReplica = 1;
+  for await (const [record] of log.readAudit()) {
+    firstOfReplica = record?.number ?? 1;
+    break;
+  }
+  const trimmed: TrimmedJournal[] = [
+    { journal: "projections", trimmed: ofProjections },
+    { journal: "replica", trimmed: firstOfReplica - 1 },
+  ];
+  return trimmed.filter((one) => one.trimmed > 0);
 }
 
 /** Its place in the journal is all that is known of it. */

@@ -107,6 +107,8 @@ export class ControlServer {
         return this.#desk.reconcile({ ...(request as ReconcileRequest), isGentle: true }, signal);
       case "audit":
         return this.#desk.audit(request as AuditRequest);
+      case "trimmed":
+        return this.#desk.trimmed();
       case "rebuild":
         return this.#desk.rebuild(request as RebuildRequest, signal);
       case "sinks":

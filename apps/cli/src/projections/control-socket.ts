@@ -19,7 +19,14 @@ export function controlSocketOf(data: string): string | undefined {
 }
 
 /** What can be asked. */
-export const controlCommands = ["reconcile", "audit", "rebuild", "sinks", "settle-dead"] as const;
+export const controlCommands = [
+  "reconcile",
+  "audit",
+  "trimmed",
+  "rebuild",
+  "sinks",
+  "settle-dead",
+] as const;
 export type ControlCommand = (typeof controlCommands)[number];
 
 export interface ControlRequest {

@@ -1,7 +1,7 @@
 import type { JobReport, JobScope } from "@heddle/reconcile";
 import type { SettledDead } from "@heddle/replica";
 
-import type { AuditLine } from "./audit-lines.ts";
+import type { AuditLine, TrimmedJournal } from "./audit-lines.ts";
 import type { SinkReport } from "./sink-reports.ts";
 
 /**
@@ -14,6 +14,9 @@ export interface Desk {
 
   /** Newest entries of both journals, oldest of them first. */
   audit(request: AuditRequest): Promise<readonly AuditLine[]>;
+
+  /** Journals of which the oldest entries are not kept any more. */
+  trimmed(): Promise<readonly TrimmedJournal[]>;
 
   /** Builds projections anew beside those that are read; resolves when they are switched to. */
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<readonly RebuiltProjection[]>;

@@ -9,11 +9,11 @@ import {
   type DocumentAccess,
   type SettledDead,
 } from "@heddle/replica";
-import { Reconciler, type RunPlan } from "@heddle/replica/node";
+import { JournalKeeper, Reconciler, type RunPlan } from "@heddle/replica/node";
 import { levelStore, type LevelLogStore } from "@heddle/storage-level";
 import type { Doc } from "yjs";
 
-import { readAuditLines, type AuditLine } from "./audit-lines.ts";
+import { readAuditLines, readTrimmed, type AuditLine, type TrimmedJournal } from "./audit-lines.ts";
 import type {
   AuditRequest,
   Desk,
@@ -45,8 +45,8 @@ export interface LocalDeskOptions {
   readonly wholeLookMs?: number | undefined;
   /** Of the time that following the feed may take; all of it without. */
   readonly shareMax?: number;
-  /** Whether sinks hand changes to the outside: a relay's do, those of a command that looks do not. */
-  readonly runsSinks?: boolean;
+  /** Sinks hand changes to the outside and the journal is kept within its bounds: not for a command that looks. */
+  readonly isServing?: boolean;
 }
 
 /** As fast as it goes: for a folder that nobody else is served from. */
@@ -57,12 +57,14 @@ export class LocalDesk implements Desk, AsyncDisposable {
   readonly host: ProjectionHost<Doc> | undefined;
   readonly reconciler: Reconciler<Doc> | undefined;
   readonly sinkHost: SinkHost | undefined;
+  readonly journal: JournalKeeper;
   readonly #options: LocalDeskOptions;
   readonly #store: ProjectionStore;
 
   private constructor(options: LocalDeskOptions, store: ProjectionStore) {
     this.#options = options;
     this.#store = store;
+    this.journal = new JournalKeeper({ store, environment: options.environment });
     const { environment, log, loaded, access, plan, thoroughPlan, shareMax = 1 } = options;
     const { wholeLookMs } = options;
     if (loaded === undefined) return;
@@ -104,7 +106,9 @@ export class LocalDesk implements Desk, AsyncDisposable {
   start(): void {
     this.host?.start();
     this.reconciler?.start();
-    if (this.#options.runsSinks) this.sinkHost?.start();
+    if (!this.#options.isServing) return;
+    this.sinkHost?.start();
+    this.journal.start();
   }
 
   async reconcile(request: ReconcileRequest, signal?: AbortSignal): Promise<readonly JobReport[]> {
@@ -123,6 +127,11 @@ export class LocalDesk implements Desk, AsyncDisposable {
   audit(request: AuditRequest): Promise<readonly AuditLine[]> {
     const { log } = this.#options;
     return readAuditLines({ log, projections: this.#store }, request);
+  }
+
+  trimmed(): Promise<readonly TrimmedJournal[]> {
+    const { log } = this.#options;
+    return readTrimmed({ log, projections: this.#store });
   }
 
   async rebuild(
@@ -150,6 +159,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    await this.journal.close();
     await this.sinkHost?.close();
     await this.reconciler?.close();
     await this.host?.close();

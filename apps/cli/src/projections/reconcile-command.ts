@@ -134,6 +134,10 @@ export async function auditCommand(
 ): Promise<number> {
   return await withDesk(data, options, io, async (desk) => {
     const lines = await desk.audit({ projection, limit });
+    for (const { journal, trimmed } of await desk.trimmed()) {
+      const text = `${trimmed} older entries of the journal of ${journal} are not kept any more`;
+      io.out(options.json ? JSON.stringify({ journal, trimmed }) : text);
+    }
     for (const line of lines) {
       io.out(visibleText(options.json ? JSON.stringify(line) : lineText(line)));
     }

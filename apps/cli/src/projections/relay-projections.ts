@@ -79,7 +79,7 @@ export class RelayProjections {
     { data, loaded, ...plans }: RelayProjectionsParts,
     parts: { log: LevelLogStore; environment: Environment; access: DocumentAccess },
   ): Promise<RelayProjections> {
-    const running = { shareMax: feedShareMax, runsSinks: true };
+    const running = { shareMax: feedShareMax, isServing: true };
     const desk = await LocalDesk.open({ data, loaded, ...plans, ...running, ...parts });
     try {
       const socket = controlSocketOf(data);

@@ -4,7 +4,7 @@ import { HeddleError, HeddleErrorCode } from "@heddle/core";
 import type { JobReport } from "@heddle/reconcile";
 import type { SettledDead } from "@heddle/replica";
 
-import type { AuditLine } from "./audit-lines.ts";
+import type { AuditLine, TrimmedJournal } from "./audit-lines.ts";
 import {
   answerBytesMax,
   controlSocketOf,
@@ -36,6 +36,10 @@ export class RemoteDesk implements Desk {
 
   async audit(request: AuditRequest): Promise<readonly AuditLine[]> {
     return (await this.#ask({ command: "audit", request })) as readonly AuditLine[];
+  }
+
+  async trimmed(): Promise<readonly TrimmedJournal[]> {
+    return (await this.#ask({ command: "trimmed", request: {} })) as readonly TrimmedJournal[];
   }
 
   async rebuild(

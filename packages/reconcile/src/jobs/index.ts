@@ -1,5 +1,6 @@
 export type { RowDriftCause } from "./drift-cause.ts";
 export { lastAuditNumber } from "./drift-journal.ts";
+export * from "./journal-bounds.ts";
 export { feedStanding, type FeedStanding, type StandingParts } from "./feed-standing.ts";
 export { defaultJobOptions, type EmittedCorrection, type JobOptions } from "./job-options.ts";
 export { LookMemory, type LookedAt } from "./look-memory.ts";

@@ -1,5 +1,5 @@
 import { HeddleErrorCode } from "@heddle/core";
-import { projectionLimits } from "@heddle/reconcile";
+import { lastAuditNumber, projectionLimits } from "@heddle/reconcile";
 import { expect, test } from "vitest";
 
 import { at, bytes, put, textOf, type ProjectionBench } from "./projection-bench.ts";
@@ -68,6 +68,40 @@ export function describeBatches(bench: ProjectionBench): void {
     ]);
     expect(await auditTexts(1, 1)).toEqual([[2, "two"]]);
     expect(await auditTexts(3)).toEqual([]);
+  });
+
+  test("[PRJ-19] the oldest entries of the journal can be trimmed, in a batch, and numbers go on", async () => {
+    await bench.store.apply({ audit: ["one", "two", "three", "four"].map(bytes) });
+    await bench.store.apply({ trimAudit: 2 });
+    expect(await auditTexts()).toEqual([
+      [3, "three"],
+      [4, "four"],
+    ]);
+    // Behind a number that is gone there is what is behind it, and not nothing.
+    expect(await auditTexts(0, 1)).toEqual([[3, "three"]]);
+    expect(await auditTexts(1, 1)).toEqual([[3, "three"]]);
+    expect(await auditTexts(3, 1)).toEqual([[4, "four"]]);
+    expect(await lastAuditNumber(bench.store)).toBe(4);
+    await bench.reopen();
+    await bench.store.apply({ trimAudit: 2 });
+    await bench.store.apply({ audit: [bytes("five")], trimAudit: 3, put: [put("row/a", "1")] });
+    expect(await auditTexts()).toEqual([
+      [4, "four"],
+      [5, "five"],
+    ]);
+    // All of them: the newest stays, or its number would be given again.
+    await bench.store.apply({ trimAudit: 100 });
+    await bench.reopen();
+    expect(await auditTexts()).toEqual([[5, "five"]]);
+    expect(await lastAuditNumber(bench.store)).toBe(5);
+    await bench.store.apply({ audit: [bytes("six")], trimAudit: 100 });
+    expect(await auditTexts()).toEqual([[6, "six"]]);
+    // What is not written trims nothing.
+    const moved = [{ path: at("row/a"), value: bytes("2") }];
+    expect(await bench.store.apply({ audit: [bytes("x")], trimAudit: 6 }, { expect: moved })).toBe(
+      "moved",
+    );
+    expect(await auditTexts()).toEqual([[6, "six"]]);
   });
 
   test("refuses what no adapter has to hold", async () => {

@@ -7,6 +7,7 @@ import {
   encodeRow,
   encodeTotal,
   kindPath,
+  lastAuditNumber,
   readRecords,
   rowsDigest,
   type Projection,
@@ -266,5 +267,21 @@ describe("causes", () => {
       ({ event, level }) => event === "reconcile.drift_recurs" && level === "error",
     );
     expect(alarms).toHaveLength(1);
+  });
+
+  test("[PRJ-19] knows what recurs from a journal that was trimmed, as far as it is there", async () => {
+    const site = await filled(sums);
+    const drift = async () => {
+      await site.setTotal("a", "likes", 3);
+      return (await site.run()).drifts;
+    };
+    await site.store.apply({ audit: Array.from({ length: 6 }, () => new Uint8Array(3)) });
+    expect(await drift()).toMatchObject([{ isRecurring: false }]);
+    // The entry of this drift is the first that is left.
+    await site.store.apply({ trimAudit: 6 });
+    expect(await drift()).toMatchObject([{ isRecurring: true }]);
+    await site.store.apply({ audit: [new Uint8Array(3)], trimAudit: 8 });
+    expect(await drift()).toMatchObject([{ isRecurring: false }]);
+    expect(await lastAuditNumber(site.store)).toBe(10);
   });
 });
