@@ -6,4 +6,5 @@ export * from "./envelope-flag.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";
 export * from "./limits.ts";
+export { spaceOfGenesis } from "./membership/space-of-genesis.ts";
 export type * from "./index.ts";

@@ -24,6 +24,7 @@ export * from "./membership/membership-cut.ts";
 export * from "./membership/membership-log.ts";
 export * from "./membership/membership-record.ts";
 export * from "./membership/membership.ts";
+export { spaceOfGenesis } from "./membership/space-of-genesis.ts";
 export { MemoryDisk } from "./memory-disk.ts";
 export * from "./memory-log-store.ts";
 export * from "./move-ledger.ts";

@@ -21,10 +21,18 @@ function view() {
 }
 
 const page = {
-  open(url: string, room: string, hasYIndexeddb = false, params = {}): void {
+  /** @param genesis of the space, as numbers. */
+  open(
+    url: string,
+    room: string,
+    hasYIndexeddb = false,
+    params = {},
+    genesis?: readonly number[],
+  ): void {
     const ydoc = new Y.Doc();
     if (hasYIndexeddb) persistence = new IndexeddbPersistence(room, ydoc);
-    provider = new HeddleProvider(url, room, ydoc, { params });
+    const space = genesis && { genesis: Uint8Array.from(genesis) };
+    provider = new HeddleProvider(url, room, ydoc, { params, ...space });
     provider.on("failed", (error) => errors.push(String(error)));
     provider.on("suspended", (error) => suspensions.push(error.code));
     provider.on("closed", ({ code, reason }) => closes.push(`${code} ${reason}`));
@@ -32,6 +40,7 @@ const page = {
   },
   view,
   closes: (): string[] => closes,
+  membership: () => provider.membership(),
   /** What the application has seen of `suspended`. */
   suspensions: (): string[] => suspensions,
   /** Whether the page came out of the back-forward cache. */

@@ -33,6 +33,8 @@ import { retryWithin } from "./relay-retry.ts";
 export interface KeeperOptions {
   readonly environment: Environment;
   readonly store: ReplicaStore;
+  /** Of the space that the documents are of; `undefined` for the open space. */
+  readonly genesis?: Uint8Array | undefined;
   readonly link: RelayLink;
   /** What tabs meet under; without it there is only this page or process. */
   readonly tabs: string | undefined;
@@ -113,7 +115,7 @@ export class Keeper implements EngineSide {
    * @throws HeddleError `HEDDLE_STORAGE_*`; `..._LOCKED` while another has the store.
    */
   static async open(options: KeeperOptions): Promise<Keeper> {
-    const { environment, store: given, link, claim, tabs } = options;
+    const { environment, store: given, genesis, link, claim, tabs } = options;
     let beat: KeeperBeat | undefined;
     const onTaken = (): void => {
       claim?.onTaken?.();
@@ -132,6 +134,7 @@ export class Keeper implements EngineSide {
         store,
         signer,
         verifier: platform.verifier,
+        genesis,
         peers: [{ name: relayName, transport: link, retry: () => retryWithin(link.backoffMsMax) }],
         // Whoever wants a connection says so; a dial that is given up at once would be noise.
         isOnline: false,

@@ -5,7 +5,9 @@ import {
   isHeddleError,
   type DocumentName,
   type Environment,
+  openSpaceId,
   type Logger,
+  type SpaceId,
 } from "@heddle/core/base";
 import type { LiveReplica } from "@heddle/replica";
 import type { LiveDocument } from "@heddle/replica/live";
@@ -27,6 +29,8 @@ import type { Standby } from "./standby.ts";
 export interface EngineOptions {
   readonly serverUrl: string;
   readonly store: ReplicaStore;
+  /** The space that the documents are of; `undefined` for the open space. */
+  readonly member: { readonly genesis: Uint8Array; readonly space: SpaceId } | undefined;
   readonly protocols: readonly string[];
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly getToken: (() => string | Promise<string>) | undefined;
@@ -141,7 +145,8 @@ export class SharedEngine {
 
   /** The one of that server and store, made on first use. */
   static of(options: EngineOptions, storeName: string | undefined): SharedEngine {
-    const key = `${options.serverUrl} ${storeName ?? numberOf(options.store)}`;
+    const store = storeName ?? numberOf(options.store);
+    const key = `${options.serverUrl} ${options.member?.space ?? ""} ${store}`;
     const known = engines.get(key);
     if (known !== undefined && known.#closed === undefined) return known;
     const engine = new SharedEngine(key, options, known && known.#closed);
@@ -197,6 +202,11 @@ export class SharedEngine {
     if (this.#users.size === 0) this.#endSoon(0);
   }
 
+  /** That its documents are of. */
+  get space(): SpaceId {
+    return this.#options.member?.space ?? openSpaceId(this.environment.hash);
+  }
+
   /** Whether tabs of the profile meet here. */
   get hasTabs(): boolean {
     return platform.hasTabs && this.#options.store.name !== undefined;
@@ -220,12 +230,13 @@ export class SharedEngine {
   }
 
   async #openSide(): Promise<EngineSide> {
-    const { store } = this.#options;
+    const { store, member } = this.#options;
     const { environment, link } = this;
+    const genesis = member?.genesis;
     const tabs = this.hasTabs ? `heddle-tabs:${store.name}` : undefined;
     const onChange = (): void => this.#changed();
     const names = (): string[] => [...this.#users].map(({ documentName }) => documentName);
-    const keeping = { environment, store, link, names, onChange };
+    const keeping = { environment, store, genesis, link, names, onChange };
     const { Keeper, Standby, TabReplica } = await loadSides();
     try {
       return this.#watched(await Keeper.open({ ...keeping, tabs }));
@@ -238,7 +249,7 @@ export class SharedEngine {
       }
       if (tabs === undefined || !isLocked) throw error;
     }
-    const tab = await TabReplica.open({ environment, store, tabs, names, onChange });
+    const tab = await TabReplica.open({ environment, store, genesis, tabs, names, onChange });
     const onTrouble = (error: HeddleError | undefined): void => this.#tellStore(error);
     this.#standby = new Standby({ keeping: { ...keeping, tabs }, onTrouble });
     return tab;
@@ -334,6 +345,8 @@ export class SharedEngine {
   }
 
   #onStockServer(): void {
+    // It knows of no members: what is theirs is not for it, and dials go on failing with a code.
+    if (this.#options.member) return;
     this.isStockServer = true;
     this.#steer();
     this.#each((user) => user.onStockServer());

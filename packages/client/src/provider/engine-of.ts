@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { spaceOfGenesis, type SpaceId } from "@heddle/core/base";
 
 import { consoleLogger } from "../console-logger.ts";
 import { SharedEngine } from "../engine/shared-engine.ts";
@@ -7,8 +8,11 @@ import type { HeddleProviderOptions } from "./provider-options.ts";
 
 /** The engine that a provider with these options shares. */
 export function engineOf(serverUrl: string, options: HeddleProviderOptions): SharedEngine {
-  const { store: given } = options;
-  const name = given ? (given.directory ?? given.name) : storeNameOf(serverUrl);
+  const { store: given, genesis } = options;
+  const { hash } = platform.environment(options.logger ?? consoleLogger);
+  const space = genesis && spaceOfGenesis(hash, genesis);
+  const ownName = storeNameOf(serverUrl, space);
+  const name = given ? (given.directory ?? given.name) : ownName;
   const {
     protocols = [],
     getToken,
@@ -18,7 +22,8 @@ export function engineOf(serverUrl: string, options: HeddleProviderOptions): Sha
   } = options;
   const engineOptions = {
     serverUrl,
-    store: given ?? platform.defaultStore(storeNameOf(serverUrl)),
+    store: given ?? platform.defaultStore(ownName),
+    member: genesis && space && { genesis, space },
     isDefaultStore: given === undefined,
     protocols,
     WebSocket: WebSocketPolyfill as WebSocketConstructor | undefined,
@@ -29,8 +34,9 @@ export function engineOf(serverUrl: string, options: HeddleProviderOptions): Sha
   return SharedEngine.of(engineOptions, name);
 }
 
-/** One store for each server: what was typed for one is not for another. */
-function storeNameOf(serverUrl: string): string {
+/** One store for each server and space: what was typed for one is not for another. */
+function storeNameOf(serverUrl: string, space: SpaceId | undefined): string {
   const { host, pathname } = new URL(serverUrl);
-  return `${host}${pathname === "/" ? "" : pathname}`.slice(0, 128);
+  const name = `${host}${pathname === "/" ? "" : pathname}`;
+  return space ? `${name.slice(0, 95)} ${space}` : name.slice(0, 128);
 }

@@ -1,6 +1,5 @@
 import {
   documentIdOf,
-  openSpaceId,
   type DocumentId,
   type DocumentName,
   type HeddleError,
@@ -23,6 +22,7 @@ import { engineOf } from "./engine-of.ts";
 import { ProviderConnection } from "./provider-connection.ts";
 import { tellerOf, type ProgressTeller } from "./progress-teller.ts";
 import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
+import { assertHasMembers, memberIn, type ProviderMember } from "./provider-member.ts";
 import type { HeddleProviderOptions, ShouldReconnect } from "./provider-options.ts";
 import { documentOfRoom, serverAddress } from "./server-address.ts";
 import type { MessageHandlers } from "./stock-connection.ts";
@@ -69,7 +69,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   /**
    * @throws HeddleError `HEDDLE_FRAME_MALFORMED` when `roomname` cannot be the name of a document,
-   * `HEDDLE_CONFIG_INVALID` when `serverUrl` is no address of a WebSocket.
+   * `HEDDLE_CONFIG_INVALID` when `serverUrl` is no address of a WebSocket, and for a space at a server that is
+   * said to speak y-websocket only.
    */
   constructor(serverUrl: string, roomname: string, doc: YDoc, options: HeddleProviderOptions = {}) {
     super();
@@ -83,6 +84,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#maxBackoffTime = options.maxBackoffTime;
     this.disableBc = options.disableBc ?? false;
     this.#options = options;
+    assertHasMembers(options);
     // Before there is an engine, which nobody would let go of.
     const name = documentOfRoom(roomname);
     this.#engine = engineOf(serverAddress(this.serverUrl), options);
@@ -219,6 +221,16 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     return this.#engine.storeError;
   }
 
+  /**
+   * What this device is in the space: its key, which an admin grants a role, and the role that it is known to have.
+   * Resolves when the store is open; to `undefined` in the open space.
+   *
+   * @throws HeddleError what the store could not be opened with.
+   */
+  async membership(): Promise<ProviderMember | undefined> {
+    return memberIn(await this.#engine.opened);
+  }
+
   /** Resolves when the document shows what is stored here. @throws HeddleError what that failed with. */
   whenLoaded(options?: WaitOptions): Promise<void> {
     return this.#live.whenLoaded(options);
@@ -325,7 +337,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
 
   #idOf(name: DocumentName): DocumentId {
     const { hash } = this.#engine.environment;
-    return documentIdOf(hash, openSpaceId(hash), name);
+    return documentIdOf(hash, this.#engine.space, name);
   }
 
   #newConnection(): ProviderConnection {

@@ -29,6 +29,11 @@ export interface HeddleProviderOptions {
   readonly shouldReconnect?: ShouldReconnect | undefined;
   /** Where documents are kept. Default: IndexedDB in a browser, and in Node only memory. */
   readonly store?: ReplicaStore;
+  /**
+   * The genesis of the space that the documents are of, and the relay with them: then only members take part,
+   * each with its role. Default: the open space. A store is of one space; the default store is of this one.
+   */
+  readonly genesis?: Uint8Array | undefined;
   /** Asks the browser not to clear what is kept when the disk gets full. Default true. */
   readonly persist?: boolean;
   /** Asked before each dial. */

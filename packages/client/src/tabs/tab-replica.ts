@@ -19,6 +19,8 @@ export interface TabReplicaOptions {
   readonly environment: Environment;
   /** Of which another tab has the log: for the key of the device. */
   readonly store: ReplicaStore;
+  /** Of the space that the documents are of; `undefined` for the open space. */
+  readonly genesis?: Uint8Array | undefined;
   /** What tabs meet under. */
   readonly tabs: string;
   /** Of the documents that are shown here. */
@@ -78,7 +80,7 @@ export class TabReplica implements EngineSide {
   }
 
   static async open(options: TabReplicaOptions): Promise<TabReplica> {
-    const { environment, store: shared, tabs } = options;
+    const { environment, store: shared, genesis, tabs } = options;
     const transport = broadcastChannelTransport({ name: tabs });
     const link = new HungTransport("tab", (signal) => transport.dial(signal));
     const store = await memoryStore().open(environment);
@@ -87,6 +89,7 @@ export class TabReplica implements EngineSide {
       store,
       signer: await platform.deviceKey(shared),
       verifier: platform.verifier,
+      genesis,
       role: PeerRole.tab,
       peers: [{ name: keeperName, transport: link }],
       release: () => store.close(),

@@ -10,6 +10,7 @@ import { deviceKey, documentId, laneId, recordId, type DeviceKey } from "../ids.
 import { limits } from "../limits.ts";
 import { decodeMembershipAct, encodeMembershipAct, membersDocumentId } from "./membership-act.ts";
 import { decodeCut, encodeCut, hashCut, type MembershipCut } from "./membership-cut.ts";
+import { spaceOfGenesis } from "./space-of-genesis.ts";
 import {
   createAct,
   createSpace,
@@ -198,6 +199,8 @@ describe("the format cannot change without its version", () => {
     expect(toHex(encodeCut(someCut))).toBe(fixture.records[2]!.cut);
     const genesis = decodeGenesis(hash, fromHex(fixture.records[0]!.bytes)!);
     expect(genesis.space).toBe(fixture.space);
+    expect(spaceOfGenesis(hash, genesis.bytes)).toBe(fixture.space);
+    expect(spaceOfGenesis(hash, new Uint8Array(3))).not.toBe(fixture.space);
     expect(membersDocumentId(hash, genesis.space)).toBe(fixture.membersDocument);
   });
 });

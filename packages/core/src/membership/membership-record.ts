@@ -26,6 +26,7 @@ import {
 } from "../ids.ts";
 import { limits } from "../limits.ts";
 import { isSmallOrderKey } from "./small-order-keys.ts";
+import { membershipRecordId, spaceOfRecord } from "./space-of-genesis.ts";
 
 /**
  * What a member may do; each may do what the one before may. A relay stores and forwards, who reads may
@@ -91,8 +92,6 @@ const Tag = {
   signature: 127,
 } as const;
 const knownTags: ReadonlySet<number> = new Set(Object.values(Tag));
-const idDomain = encodeUtf8("heddle/member/1");
-const spaceDomain = encodeUtf8("heddle/space/1");
 
 export interface GenesisDraft {
   readonly hash: Hash;
@@ -155,7 +154,7 @@ export async function createAct(draft: ActDraft): Promise<ActRecord> {
  */
 export function decodeMembershipRecord(hash: Hash, bytes: Uint8Array): MembershipRecord {
   const { fields, unsigned } = readRecord(bytes);
-  const id = hash.sha256(concatBytes([idDomain, unsigned]));
+  const id = membershipRecordId(hash, unsigned);
   fields.bytes(Tag.signature, 64);
   const base = {
     id: recordId(id),
@@ -167,7 +166,7 @@ export function decodeMembershipRecord(hash: Hash, bytes: Uint8Array): Membershi
   const kind = fields.uint(Tag.kind);
   if (kind === RecordKind.genesis) {
     fields.bytes(Tag.nonce, 16);
-    return { ...base, kind: "genesis", space: spaceIdOf(hash, id) };
+    return { ...base, kind: "genesis", space: spaceOfRecord(hash, id) };
   }
   const device = readDevice(fields);
   const space = spaceId(fields.bytes(Tag.space, 16));
@@ -203,7 +202,7 @@ async function sign(
   encoding.writeUint8(encoder, membershipRecordVersion);
   encoding.writeUint8(encoder, membershipRecordVersion);
   write(encoder);
-  const id = hash.sha256(concatBytes([idDomain, encoding.toUint8Array(encoder)]));
+  const id = membershipRecordId(hash, encoding.toUint8Array(encoder));
   writeBytesField(encoder, Tag.signature, await signer.sign(id));
   return encoding.toUint8Array(encoder);
 }
@@ -257,8 +256,4 @@ function writeLabel(encoder: encoding.Encoder, label: string): void {
   const bytes = encodeUtf8(label);
   assert(bytes.length <= limits.membershipLabelBytesMax, "a label keeps its cap");
   if (bytes.length > 0) writeBytesField(encoder, Tag.label, bytes);
-}
-
-function spaceIdOf(hash: Hash, genesisId: Uint8Array): SpaceId {
-  return spaceId(hash.sha256(concatBytes([spaceDomain, genesisId])).subarray(0, 16));
 }

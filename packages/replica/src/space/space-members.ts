@@ -87,9 +87,12 @@ export class SpaceMembers {
     return this.#log;
   }
 
-  /** Whether a peer's device is given documents: every role is enough for that. */
+  /** Whether a peer's device is given documents: every role is enough for that, and to be this device. */
   standingOf(devicePublicKey: Uint8Array): Standing {
-    const member = this.membership.members.get(deviceKey(devicePublicKey));
+    const device = deviceKey(devicePublicKey);
+    // Another window or process of it has what it has.
+    if (device === this.own) return "member";
+    const member = this.membership.members.get(device);
     if (member && member.revokedBy.length > 0) return "removed";
     return member?.role === undefined ? "stranger" : "member";
   }
