@@ -165,6 +165,25 @@ test("[WIR-20, LAN-13] a copy that runs beside its original is the same device, 
   expect(ada.replica.peers!.counters.forks).toBe(0);
 });
 
+test.each(["dialed", "was dialed"])(
+  "[LAN-2] a revocation by the device that %s ends the connection, and nothing follows",
+  async (role) => {
+    const bo = await site.open("bo");
+    const ada = await site.open("ada", { addresses: [bo.address] });
+    await pair(ada, bo);
+    const [atAda, atBo] = [await listOf(ada), await listOf(bo)];
+    await Promise.all([connected(ada), connected(bo)]);
+    expect([ada.neighbours.counters.dialed, bo.neighbours.counters.accepted]).toEqual([1, 1]);
+    const [revoker, revoked] = role === "dialed" ? [ada, bo] : [bo, ada];
+    await revoker.neighbours.revoke(revoked.neighbours.identity!.fingerprint);
+    const isOver = () => revoked.neighbours.peers.every(({ state }) => state !== "connected");
+    await until(isOver, "it is cut off", 5_000);
+    await Promise.all([atAda.write("from Ada"), atBo.write("from Bo")]);
+    expect([atAda.items(), atBo.items()]).toEqual([["from Ada"], ["from Bo"]]);
+    expect(revoker.neighbours.counters.revokedClosed).toBe(1);
+  },
+);
+
 test("[LAN-3] a paired device that claims the store of another one is refused, and the other one goes on", async () => {
   const ada = await site.open("ada");
   const bo = await site.open("bo", { addresses: [ada.address] });

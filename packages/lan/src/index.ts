@@ -37,4 +37,5 @@ export {
 } from "./lan.ts";
 export type { OwnSpace } from "./space-invitation.ts";
 export type { LanPeerView } from "./lan-peer.ts";
+export type { StoreHolder } from "./store-claims.ts";
 export { nameOf } from "./lan-peers.ts";

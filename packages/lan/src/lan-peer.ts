@@ -4,6 +4,7 @@ import type { Connection, PeerKey } from "@heddle/sync";
 import type { DeviceAllowance } from "./device-allowance.ts";
 import { plainAddress } from "./own-hosts.ts";
 import type { PairedDevice } from "./paired-device.ts";
+import type { StoreHolder } from "./store-claims.ts";
 
 /** A paired device, for people to look at. */
 export interface LanPeerView {
@@ -11,6 +12,8 @@ export interface LanPeerView {
   readonly state: "connected" | DialerState["name"] | "not found";
   /** The best first: `host:port`, or the host alone where no more is known. */
   readonly addresses: readonly string[];
+  /** Whose store it claims: its sessions are refused until one of the two is revoked. */
+  readonly claims?: StoreHolder | undefined;
 }
 
 /** One connection to a device, and since when it is open (monotonic). */
@@ -51,12 +54,16 @@ export class LanPeer {
   }
 
   /** @param known where it may be, as `host:port`. */
-  viewWith(known: readonly string[]): LanPeerView {
+  viewWith(known: readonly string[], claims: StoreHolder | undefined): LanPeerView {
     const { device, open, dialing } = this;
-    const state = open.length > 0 ? "connected" : (dialing?.name ?? "not found");
+    let state: LanPeerView["state"] = dialing?.name ?? "not found";
+    if (open.length > 0) state = "connected";
+    // It comes back again and again, and is connected for as long as its greeting takes.
+    if (claims) state = "refused";
     // Of one that came by itself, at least the machine is known.
     const seen = open.flatMap(({ remote }) => (remote === undefined ? [] : [plainAddress(remote)]));
-    return { device, state, addresses: known.length > 0 ? known : seen };
+    const addresses = known.length > 0 ? known : seen;
+    return { device, state, addresses, claims };
   }
 
   get dialing(): DialerState | undefined {

@@ -113,8 +113,9 @@ export class LanPeers implements RunningPeerSource {
 
   get view(): readonly LanPeerView[] {
     return [...this.#peers.values()].map((peer) => {
-      const known = this.#options.addresses.of(peer.device.fingerprint);
-      return peer.viewWith(known.map(addressText));
+      const { addresses, stores } = this.#options;
+      const { fingerprint } = peer.device;
+      return peer.viewWith(addresses.of(fingerprint).map(addressText), stores.claimOf(fingerprint));
     });
   }
 
@@ -365,8 +366,9 @@ export class LanPeers implements RunningPeerSource {
   }
 
   #letGo(peer: LanPeer, code: HeddleErrorCode): void {
-    this.#stopDialing(peer);
+    // The dialer comes last: when it stops, what it had dialed is taken for gone, and nobody would close it.
     for (const each of peer.open) this.#close(peer, each, code);
+    this.#stopDialing(peer);
   }
 
   get #nowMs(): number {

@@ -72,6 +72,8 @@ export class PairedDevices {
    * @param wanted also what the records of the space are to say.
    */
   async revoke(fingerprint: Fingerprint, revokedMs: number, wanted?: "removed"): Promise<void> {
+    // Another program may have paired it a moment ago.
+    this.refresh();
     const device = this.#devices.get(fingerprint);
     if (device) await this.#write({ ...device, revokedMs, ...(wanted && { wanted }) });
   }

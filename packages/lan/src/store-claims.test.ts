@@ -33,7 +33,7 @@ function open() {
   const file = path.join(temporary.folder, "stores.json");
   const logger = { warn: (_event: string, fields: unknown) => warned.push(fields) };
   const paired = {
-    trusted: (device: string) => (trusted.has(device) ? { name: device } : undefined),
+    trusted: (device: string) => (trusted.has(device) ? { fingerprint: device } : undefined),
   };
   const options = { file, own, paired, counters, logger } as unknown as StoreClaimsOptions;
   return { claims: new StoreClaims(options), counters, file };
@@ -47,12 +47,14 @@ test("[LAN-3] a store is of the device that named it first, over restarts, until
   const { claims, counters, file } = open();
   for (const store of [storeOf("1"), own, storeOf("1")])
     expect(claims.admit(bo, store)).toBe(false);
+  expect(claims.claimOf(bo)).toMatchObject({ fingerprint: ada });
   expect(claims.admit(ada, storeOf("1"))).toBe(true);
   expect(counters.storesRefused).toBe(3);
   // Said once of each start.
   expect(warned).toHaveLength(2);
   trusted.delete(ada);
   expect(claims.admit(bo, storeOf("1"))).toBe(true);
+  expect(claims.claimOf(bo)).toBeUndefined();
   await claims.flush();
   expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
     format: "heddle-lan-stores/1",

@@ -4,6 +4,7 @@ import { DeviceNotes } from "./device-notes.ts";
 import { shortFingerprint, type Fingerprint } from "./device-identity.ts";
 import type { LanCounters } from "./lan-counters.ts";
 import { lanLimits } from "./lan-limits.ts";
+import type { PairedDevice } from "./paired-device.ts";
 import type { PairedDevices } from "./paired-devices.ts";
 
 export interface StoreClaimsOptions {
@@ -14,6 +15,9 @@ export interface StoreClaimsOptions {
   readonly counters: LanCounters;
   readonly logger: Logger;
 }
+
+/** Whose a store is. */
+export type StoreHolder = PairedDevice | "this device";
 
 /**
  * Which device each store is of. A greeting names a store, and acknowledgements, cursors and refusals are kept
@@ -27,8 +31,8 @@ export class StoreClaims {
   readonly #notes: DeviceNotes<readonly StoreId[]>;
   /** Of each device the newest is the last. */
   readonly #stores: Map<Fingerprint, readonly StoreId[]>;
-  /** Said once of each, until it comes with a store of its own. */
-  readonly #said = new Set<Fingerprint>();
+  /** Who was refused, and whose store it had claimed last, until it comes with one of its own. */
+  readonly #refusedOnes = new Map<Fingerprint, StoreHolder>();
 
   constructor(options: StoreClaimsOptions) {
     this.#options = options;
@@ -40,13 +44,12 @@ export class StoreClaims {
 
   /** Whether a device may speak for a store. From then on no other one may. */
   admit(device: Fingerprint, store: StoreId): boolean {
-    const { own } = this.#options;
     const holder = this.#holderOf(store, device);
-    if (store === own || holder !== undefined) {
+    if (holder !== undefined) {
       this.#refused(device, holder);
       return false;
     }
-    this.#said.delete(device);
+    this.#refusedOnes.delete(device);
     const before = this.#stores.get(device) ?? [];
     if (before.at(-1) === store) return true;
     const others = before.filter((each) => each !== store);
@@ -63,29 +66,40 @@ export class StoreClaims {
     return this.#notes.flush();
   }
 
-  #refused(device: Fingerprint, holder: Fingerprint | undefined): void {
+  /** Whose store a device claims, and is therefore refused. */
+  claimOf(device: Fingerprint): StoreHolder | undefined {
+    return this.#refusedOnes.get(device);
+  }
+
+  #refused(device: Fingerprint, holder: StoreHolder): void {
     const { counters, logger } = this.#options;
     counters.storesRefused++;
-    if (this.#said.has(device)) return;
-    this.#said.add(device);
-    const of = holder === undefined ? "this device" : shortFingerprint(holder);
+    const isNew = !this.#refusedOnes.has(device);
+    this.#refusedOnes.set(device, holder);
+    if (!isNew) return;
+    const of = holder === "this device" ? holder : shortFingerprint(holder.fingerprint);
     logger.warn("lan.store_refused", { device: shortFingerprint(device), of });
   }
 
-  /** The trusted device whose store it is, if that is another one than `device`. */
-  #holderOf(store: StoreId, device: Fingerprint): Fingerprint | undefined {
-    const { paired } = this.#options;
+  /** Whose store it is, if that is another trusted device than `device`, or this one. */
+  #holderOf(store: StoreId, device: Fingerprint): StoreHolder | undefined {
+    const { paired, own } = this.#options;
+    if (store === own) return "this device";
     for (const [other, stores] of this.#stores) {
       const isHeld = other !== device && stores.includes(store);
-      if (isHeld && paired.trusted(other) !== undefined) return other;
+      const holder = isHeld ? paired.trusted(other) : undefined;
+      if (holder) return holder;
     }
     return undefined;
   }
 
   /** Whoever is trusted no more has no claim, so another device can come with its disk. */
   #forgetStrangers(): void {
-    for (const device of this.#stores.keys()) {
-      if (this.#options.paired.trusted(device) === undefined) this.#stores.delete(device);
+    const { paired } = this.#options;
+    for (const notes of [this.#stores, this.#refusedOnes]) {
+      for (const device of notes.keys()) {
+        if (paired.trusted(device) === undefined) notes.delete(device);
+      }
     }
   }
 }

@@ -225,6 +225,22 @@ describe("the screen of heddle peer", () => {
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
   });
 
+  test("says whose store a device claims that is refused, by whichever way it is shown", () => {
+    const mallory = { ...device, name: "Mallory" };
+    const peers = [
+      { ...bo.peers[0]!, device: mallory, state: "not found", claims: device } as const,
+    ];
+    for (const isTTY of [true, false]) {
+      const { io, out, err } = newIo(isTTY);
+      new PeerScreen(io, false).show({ ...bo, peers });
+      const text = stripVTControlCharacters([...out, ...err].join("\n"));
+      expect(text).toContain("refused: it claims the store of Bo (abab-abab-abab-abab)");
+    }
+    const { io, out } = newIo();
+    new PeerScreen(io, true).show({ ...bo, peers });
+    expect(JSON.parse(out[0]!)).toMatchObject({ peers: [{ claims: device.fingerprint }] });
+  });
+
   test("is one object a line for scripts, without the key of the pair", () => {
     const { io, out } = newIo();
     const screen = new PeerScreen(io, true);

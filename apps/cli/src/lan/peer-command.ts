@@ -118,8 +118,8 @@ async function pictureOf(
     directory,
     fingerprint: shortFingerprint(identity!.fingerprint),
     port: port!,
-    peers: peers.map(({ device, state, addresses }) => {
-      return { device, state, addresses, exchange: progress.of(nameOf(device)) };
+    peers: peers.map(({ device, state, addresses, claims }) => {
+      return { device, state, addresses, claims, exchange: progress.of(nameOf(device)) };
     }),
     documents: replica.replica.state.name === "ready" ? await store.countDocuments() : undefined,
     outbox: { envelopes: outbox?.envelopes ?? 0, bytes: outbox?.bytes ?? 0 },

@@ -1,6 +1,6 @@
 import type { CommandIo } from "../command-io.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
-import { nobodyYet, peerTable, shownName, tokenHint } from "./peer-table.ts";
+import { claimText, nobodyYet, peerTable, shownName, tokenHint } from "./peer-table.ts";
 import { counted, progressShare, progressText } from "./progress-text.ts";
 
 /**
@@ -36,8 +36,9 @@ export class PeerScreen {
   }
 
   #tellJson(picture: PeerPicture): void {
-    const peers = picture.peers.map(({ device: { name, fingerprint }, ...peer }) => {
-      return { name, fingerprint, ...peer };
+    const peers = picture.peers.map(({ device: { name, fingerprint }, claims, ...peer }) => {
+      const holder = typeof claims === "object" ? claims.fingerprint : claims;
+      return { name, fingerprint, ...peer, claims: holder };
     });
     const text = JSON.stringify({ event: "peer.state", ...picture, peers });
     if (text !== this.#last) this.#io.out(text);
@@ -75,6 +76,8 @@ export class PeerScreen {
       const { fingerprint } = peer.device;
       this.#names.set(fingerprint, shownName(peer.device));
       this.#tell(fingerprint, `${shownName(peer.device)}: ${peer.state}`);
+      if (peer.claims)
+        this.#tell(`${fingerprint} claims`, `${shownName(peer.device)}: ${claimText(peer.claims)}`);
       this.#tellProgress(peer);
     }
     const here = new Set(picture.peers.map(({ device }) => device.fingerprint));

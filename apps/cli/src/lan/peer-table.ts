@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 
-import { shortFingerprint, type LanPeerView } from "@heddle/lan";
+import { shortFingerprint, type LanPeerView, type StoreHolder } from "@heddle/lan";
 
 import { formatBytes } from "../format-bytes.ts";
 import { visibleText } from "../visible-text.ts";
@@ -61,16 +61,25 @@ export function nobodyYet(directory: string): string {
 
 function rowsOf(peers: readonly PeerRow[]): readonly Line[] {
   const rows = peers.map((peer) => {
-    return [shownName(peer.device), peer.state, peer.addresses[0] ?? "–", exchangeOf(peer)];
+    // Why it waits is for logs.
+    const state = peer.state === "breaker-open" ? "waiting" : peer.state;
+    return [shownName(peer.device), state, peer.addresses[0] ?? "–", exchangeOf(peer)];
   });
   const heads = ["device", "state", "address", "exchange"];
   const [head = "", ...table] = textTable(heads, rows).split("\n");
   const body = table.flatMap((text, index): Line[] => {
-    const { state, exchange } = peers[index]!;
+    const { state, exchange, claims } = peers[index]!;
+    if (claims) return [{ text }, { text: `  ${claimText(claims)}`, style: "yellow" }];
     if (typeof exchange === "object") return [{ text }, { text: `  ${progressText(exchange)}` }];
     return [state === "connected" ? { text } : { text, style: "dim" }];
   });
   return [{ text: head, style: "dim" }, ...body];
+}
+
+/** Why a device is refused that was paired, and what can be done. */
+export function claimText(claims: StoreHolder): string {
+  const whose = claims === "this device" ? claims : shownName(claims);
+  return `refused: it claims the store of ${whose}; heddle peers --revoke one that was replaced`;
 }
 
 function exchangeOf({ exchange }: PeerRow): string {
