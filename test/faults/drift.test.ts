@@ -5,6 +5,7 @@ import { testCompression, testHash } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
 import { until } from "../integration/stock-client.ts";
+import { StoreFolder } from "./store-survey.ts";
 import { Device, envelopesIn, flip, picture, twoFolders } from "./drift-devices.ts";
 
 // Goal: what is damaged on one disk comes back from another, byte for byte, while people write; two disks
@@ -89,12 +90,7 @@ test("[DRF-7] a checkpoint that is lost, with no log below it, comes back from a
   };
   await using both = await twoFolders(pruned);
   const [ofA, ofB] = both.folders;
-  const chunks = (await ofA.entries()).filter(([key]) => key[0] === 0x63);
-  expect(chunks.length).toBeGreaterThan(1);
-  await ofA.raw((database) => {
-    const [key, value] = chunks.at(-1)!;
-    return database.write([{ type: "put", key, value: value.with(12, value[12]! ^ 8) }]);
-  });
+  await flipChunk(ofA);
   await using a = await Device.open(ofA, undefined, pruned);
   await until(() => a.reports.length > 0, "it is found");
   await expect(a.replica.open("notes")).rejects.toMatchObject({ code: "HEDDLE_STORAGE_CORRUPT" });
@@ -105,3 +101,72 @@ test("[DRF-7] a checkpoint that is lost, with no log below it, comes back from a
   expect(text).toHaveLength(24);
   expect(liveA.ydoc.getText("text").toString()).toBe(text);
 });
+
+const ofCause = ({ reports }: Device): ReadonlySet<string> => {
+  return new Set(reports.map(({ cause, side }) => `${cause} ${side}`));
+};
+
+test("[DRF-5][DRF-7] one replica's checkpoint and another's document in memory are damaged: both are found in one audit interval, right again, and in the journals", async () => {
+  const kept: Partial<OpenReplicaOptions> = {
+    folder: new EngineFolder(yjsEngine, { hash: testHash, compression: testCompression }),
+    checkpointPolicy: { envelopes: 4, quietMs: 10, restMsMin: 10 },
+  };
+  await using both = await twoFolders(kept);
+  const [ofA, ofB] = both.folders;
+  await flipChunk(ofA);
+  await using b = await Device.open(ofB, undefined, kept);
+  const live = await b.replica.open("notes");
+  const text = live.ydoc.getText("text");
+  text.insert(0, "x😀y", { bold: true });
+  await live.whenSaved();
+  await using a = await Device.open(ofA, b, kept);
+  // No operation, and half of a character is gone on this side: the bug of Yjs 13.6 of protocol.md A3.6.
+  text.format(0, 2, { bold: true });
+  await until(() => a.repaired() && b.repaired(), "both are right again");
+  expect(ofCause(a)).toContain("damaged-store here");
+  expect(ofCause(b)).toContain("damaged-state here");
+  expect(await a.journal()).toContain("damaged-store checkpointed verified");
+  expect(await b.journal()).toContain("damaged-state reloaded verified");
+  const other = await a.replica.open("notes");
+  const textOf = ({ ydoc }: typeof live) => ydoc.getText("text").toString();
+  await until(
+    () => textOf(other) === textOf(live) && textOf(live).startsWith("x😀y"),
+    "both agree",
+  );
+});
+
+test("[DRF-8] two devices with the client id of one cloned profile leave the same out, and both journals say so", async () => {
+  await using ofA = await StoreFolder.makeQuick();
+  await using ofB = await StoreFolder.makeQuick();
+  for (const [folder, word] of [
+    [ofA, "one"],
+    [ofB, "two"],
+  ] as const) {
+    await using alone = await Device.open(folder);
+    const live = alone.replica.document("notes");
+    live.ydoc.clientID = 77;
+    live.ydoc.getText("text").insert(0, word);
+    await live.whenSaved();
+  }
+  await using a = await Device.open(ofA);
+  await using b = await Device.open(ofB, a);
+  const lives = [await a.replica.open("notes"), await b.replica.open("notes")];
+  await until(() => a.repaired() && b.repaired(), "both have left it out");
+  const shown = () => lives.map(({ ydoc }) => ydoc.getText("text").toString());
+  await until(() => shown()[0] === shown()[1], "both show the same");
+  expect(["one", "two"]).toContain(shown()[0]);
+  for (const device of [a, b]) {
+    expect(await device.journal()).toContain("fork exchanged applied");
+    expect(await device.journal()).toContain("fork exchanged verified");
+  }
+});
+
+/** A bit of the last record of a checkpoint. */
+async function flipChunk(folder: StoreFolder): Promise<void> {
+  const chunks = (await folder.entries()).filter(([key]) => key[0] === 0x63);
+  expect(chunks.length).toBeGreaterThan(1);
+  await folder.raw((database) => {
+    const [key, value] = chunks.at(-1)!;
+    return database.write([{ type: "put", key, value: value.with(12, value[12]! ^ 8) }]);
+  });
+}

@@ -21,7 +21,7 @@ type TroubleOf<Kind extends TroubleKind> = Kind extends unknown
  * - `failed`: nothing of it can be saved any more.
  * - `refused`: edits that will never be saved here, or that a relay will never take; they are in it.
  * - `reset`: the document that was shown could not go on, and another is shown in its place.
- * - `drift`: equal logs and unequal documents, a fault of the software.
+ * - `drift`: the document, or its log, was not what it should be; `detail.stage` says whether it is right again.
  */
 export type Trouble = TroubleOf<TroubleKind>;
 

@@ -1,4 +1,4 @@
-import type { HeddleError } from "@heddle/core";
+import type { HeddleError, VersionVector } from "@heddle/core";
 import type { ParsedUpdate, ShownDigests } from "@heddle/document";
 
 import type { LoggedDocument } from "./logged-document.ts";
@@ -26,6 +26,15 @@ export interface DocumentListener {
   pending?(): ReadonlyMap<number, number> | undefined;
   /** What is submitted from now on is sealed into another lane. */
   onLaneEnded?(): void;
+}
+
+/** What those show who have a document open. */
+export interface ShownState {
+  /** How far every lane is on disk. */
+  readonly vector: VersionVector;
+  readonly digests: readonly ShownDigests[];
+  /** Clocks by client, of those in which something waits for what is not there. */
+  readonly pending: readonly ReadonlyMap<number, number>[];
 }
 
 /** What waits for updates that have not arrived (DOC-6). */

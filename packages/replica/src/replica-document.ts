@@ -9,7 +9,7 @@ import {
   type LaneWriter,
   type VersionVector,
 } from "@heddle/core";
-import { admitUpdate, mergeParsed, type ParsedUpdate, type ShownDigests } from "@heddle/document";
+import { admitUpdate, mergeParsed, type ParsedUpdate } from "@heddle/document";
 import type { AcceptedRun } from "@heddle/sync";
 
 import { AuditTail } from "./audit-tail.ts";
@@ -18,6 +18,7 @@ import type {
   DocumentHost,
   DocumentListener,
   ParkingTotals,
+  ShownState,
 } from "./document-host.ts";
 import { DocumentOutbox, type DocumentRound } from "./document-outbox.ts";
 import type { LoadedLog } from "./load-document.ts";
@@ -247,16 +248,18 @@ export class ReplicaDocument {
     return true;
   }
 
-  /** What everybody shows who has it open, as far as that is all of the log and nothing else. */
-  shown(withContent: boolean): readonly ShownDigests[] {
-    if (!this.isQuiet || this.#reset) return [];
-    return [...this.#listeners].flatMap((listener) => listener.shown?.(withContent) ?? []);
-  }
-
-  /** As {@link shown}, of those in which something waits for what is not there: clocks by client. */
-  get pendingShown(): readonly ReadonlyMap<number, number>[] {
-    if (!this.isQuiet || this.#reset) return [];
-    return [...this.#listeners].flatMap((listener) => listener.pending?.() ?? []);
+  /**
+   * What everybody shows who has it open, and the log that it is of at this moment; `undefined` while something is
+   * on its way to the disk.
+   */
+  shown(withContent: boolean): ShownState | undefined {
+    if (!this.isQuiet || this.#reset) return undefined;
+    const listeners = [...this.#listeners];
+    return {
+      vector: this.#lanes.copy(),
+      digests: listeners.flatMap((listener) => listener.shown?.(withContent) ?? []),
+      pending: listeners.flatMap((listener) => listener.pending?.() ?? []),
+    };
   }
 
   /** How far every lane is on disk. */

@@ -59,7 +59,8 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   readonly #documentId: DocumentId;
   readonly #stops: (() => void)[] = [];
   readonly #connection: ProviderConnection;
-  #stopSync: (() => void) | undefined;
+  /** What is heard of the replica. */
+  #stopSide: (() => void) | undefined;
   readonly #progress: DocumentProgress;
   readonly #teller: ProgressTeller;
   #trouble: HeddleError | undefined;
@@ -304,10 +305,18 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   /** For the engine. */
-  onSide({ peers }: LiveReplica): void {
+  onSide({ peers, drift }: LiveReplica): void {
     if (!peers || this.#destroying !== undefined) return;
-    this.#stopSync?.();
-    this.#stopSync = peers.on("sync", (event) => this.#onSyncEvent(event));
+    this.#stopSide?.();
+    const stops = [
+      peers.on("sync", (event) => this.#onSyncEvent(event)),
+      drift?.on("drift", (report) => {
+        if (report.document === this.#documentId) this.emit("drift", [report]);
+      }),
+    ];
+    this.#stopSide = () => {
+      for (const stop of stops) stop?.();
+    };
     this.onChange();
   }
 
@@ -359,12 +368,9 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   #onSyncEvent(event: SyncEvent): void {
-    if (!("document" in event) || event.document !== this.#documentId) {
-      const isRefusal = event.name === "lane.refused";
-      if (!isRefusal || event.refusal.document !== this.#documentId) return;
-      return this.emit("refused", [event.refusal]);
-    }
-    if (event.name === "document.drifted") this.emit("drift", [event]);
+    const isRefusal = event.name === "lane.refused";
+    if (!isRefusal || event.refusal.document !== this.#documentId) return;
+    this.emit("refused", [event.refusal]);
   }
 
   #onLiveStatus({ state, error }: LiveStatus): void {
@@ -391,7 +397,7 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
     this.#teller.stop();
     this.#progress.end();
     for (const stop of this.#stops) stop();
-    this.#stopSync?.();
+    this.#stopSide?.();
     this.#engine.leave(this, this.#live);
     super.destroy();
   }

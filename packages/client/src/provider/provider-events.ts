@@ -1,6 +1,6 @@
 import type { HeddleError } from "@heddle/core";
-import type { RefusedEvent, ResetEvent } from "@heddle/replica";
-import type { KeptRefusal, SyncEvent } from "@heddle/sync";
+import type { DriftReport, RefusedEvent, ResetEvent } from "@heddle/replica";
+import type { KeptRefusal } from "@heddle/sync";
 
 import type { Durability } from "../platform/platform.ts";
 import type { ClosedEvent, FailedEvent } from "./connection-events.ts";
@@ -35,8 +35,8 @@ export interface SyncStatus {
   readonly status: "green" | "yellow" | "red";
 }
 
-/** Two replicas whose logs are equal and whose documents are not. */
-export type Drift = Extract<SyncEvent, { readonly name: "document.drifted" }>;
+/** The document, or its log, is not what it should be: found, repaired, or not to be repaired for now. */
+export type Drift = DriftReport;
 
 /** Those of y-websocket's provider, and what it has no word for. */
 // oxlint-disable-next-line typescript/consistent-type-definitions -- what ObservableV2 takes is a type
@@ -58,7 +58,7 @@ export type HeddleProviderEvents = {
   /** Of all documents of the store: what `deviceOutbox` says has changed. */
   "device-outbox": (outbox: Outbox) => void;
   "sync-status": (status: SyncStatus) => void;
-  /** Equal logs and unequal documents: a fault, which is told and not painted over. */
+  /** The document, or its log, was not what it should be: told when it is found and when it is right again. */
   drift: (event: Drift) => void;
   /** The document cannot go on; what was typed and is not saved is in the event. */
   reset: (event: ResetEvent) => void;

@@ -51,7 +51,7 @@ export class CaseSteps {
     // What is shown next is what is looked at.
     while (this.#nowMs < untilMs && !waiting.isStopped) {
       await waiting.sleep(shownEveryMs);
-      if ((tools.replica.loaded(document)?.shown(false).length ?? 0) > 0) return;
+      if ((tools.replica.loaded(document)?.shown(false)?.digests.length ?? 0) > 0) return;
     }
   }
 

@@ -5,7 +5,8 @@ import type { DigestAnswer } from "@heddle/sync";
 import type { DriftCounters } from "./drift-report.ts";
 import { isDamage } from "./audit-journal.ts";
 import { engineWithout, foldDocument } from "./fold-document.ts";
-import type { LookTools } from "./look-at-document.ts";
+import { durableMsMax, type LookTools } from "./look-at-document.ts";
+import { withinMs } from "../within-ms.ts";
 import { hashCoveredRecalls } from "../read-checkpoint.ts";
 import { recallsInForce } from "../recalls-in-force.ts";
 
@@ -115,10 +116,13 @@ export class DocumentDigests {
     const { replica, environment, store } = this.#tools;
     const loaded = replica.loaded(id);
     if (loaded === undefined || loaded.listenerCount === 0) return undefined;
-    const vector = await loaded.whenDurable();
-    if (!equalBytes(logDigest(environment.hash, vector), log)) return undefined;
+    // A store that fails meanwhile settles nothing any more.
+    await withinMs(environment.scheduler, loaded.whenDurable(), durableMsMax);
+    const state = loaded.shown(isThorough);
+    if (!state || !equalBytes(logDigest(environment.hash, state.vector), log)) return undefined;
+    const { vector } = state;
     // Several may have it open: what differs is told, as it has to be found.
-    const all: readonly ContentDigests[] = loaded.shown(isThorough);
+    const all: readonly ContentDigests[] = state.digests;
     const odd = all.find((one) => !equalBytes(one.state, all[0]!.state)) ?? all[0];
     if (odd === undefined) return undefined;
     const recalls = await recallsInForce(store, id);

@@ -298,10 +298,12 @@ export class DriftCases {
   async #look(open: OpenCase): Promise<DriftFinding | undefined> {
     const { tools } = this.#parts;
     const { document } = open;
+    // As long as something is lacking nothing need be put together.
+    const lag = this.#lagOf(document, open.lagging);
+    if (lag) return lag;
     const here = await lookAtDocument(tools, document);
     open.after = here?.shown ?? here?.rebuilt;
-    if (here?.finding) return here.finding;
-    if (open.heard === undefined || !this.#peers) return this.#lagOf(document, open.lagging);
+    if (here?.finding || open.heard === undefined || !this.#peers) return here?.finding;
     const heard = await this.#compare(open);
     if (heard === "agreed") return undefined;
     // Nobody answers: what was found is as true as it was.

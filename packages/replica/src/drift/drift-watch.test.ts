@@ -1,6 +1,12 @@
 import { checkpointDocument } from "../checkpointer.ts";
 import { yjsEngine } from "@heddle/document";
-import { HeddleError, HeddleErrorCode, HybridClock, type DocumentId } from "@heddle/core";
+import {
+  HeddleError,
+  HeddleErrorCode,
+  HybridClock,
+  MemoryDisk,
+  type DocumentId,
+} from "@heddle/core";
 import { afterEach, expect, test } from "vitest";
 
 import { EngineFolder } from "../engine-folder.ts";
@@ -93,18 +99,7 @@ test("[DRF-6] a checkpoint that is whole and wrong is built anew from a log that
   text(live).insert(0, "all of it");
   await live.whenSaved();
   const [id] = (await a.store.readDocumentIds()) as [DocumentId];
-  const engine = { ...yjsEngine, fold: foldWithout };
-  await checkpointDocument(
-    {
-      store: a.store,
-      environment,
-      signer,
-      folder: new EngineFolder(engine, environment),
-      space: a.replica.space,
-      tick: () => new HybridClock(environment.clock).tick(),
-    },
-    id,
-  );
+  await checkpointDocument(builderOf(a), id);
   const [wrong] = await a.store.readCheckpoints(id);
   await a.drift.audit();
   await a.drift.settled();
@@ -120,6 +115,18 @@ test("[DRF-6] a checkpoint that is whole and wrong is built anew from a log that
   ]);
   await live.close();
 });
+
+/** Builds checkpoints with an engine that has a bug. */
+function builderOf({ store, replica }: WatchedReplica): Parameters<typeof checkpointDocument>[0] {
+  return {
+    store,
+    environment,
+    signer,
+    folder: new EngineFolder({ ...yjsEngine, fold: foldWithout }, environment),
+    space: replica.space,
+    tick: () => new HybridClock(environment.clock).tick(),
+  };
+}
 
 /** An engine with a bug: it writes another letter than it was given. */
 function foldWithout(updates: Iterable<Uint8Array>): ReturnType<typeof yjsEngine.fold> {
@@ -153,4 +160,39 @@ test("[DRF-6] missing audit: what cannot be written down is kept, counted, and w
   }
   expect(await a.journal()).toHaveLength(2);
   await live.close();
+});
+
+test("[DRF-2][DRF-6] a process that ends between taking a wrong checkpoint away and building the right one loses nothing", async () => {
+  const disk = new MemoryDisk();
+  const first = await WatchedReplica.open({ firstAuditMs: 1e9 }, disk);
+  const live = first.live();
+  text(live).insert(0, "all of it");
+  await live.whenSaved();
+  await live.close();
+  const [id] = (await first.store.readDocumentIds()) as [DocumentId];
+  await checkpointDocument(builderOf(first), id);
+  const append = first.store.append.bind(first.store);
+  first.store.append = async (batch) => {
+    // The end comes after the first step is on disk.
+    const done = await append(batch);
+    if (batch.mend) await first.store.close();
+    return done;
+  };
+  first.drift.suspect(id);
+  await first.drift.settled();
+  // The rest of the replica cannot take leave of a store that is gone.
+  await expect(first.close()).rejects.toMatchObject({ code: "HEDDLE_STORAGE_CLOSED" });
+
+  const second = await WatchedReplica.open({ firstAuditMs: 1e9 }, disk);
+  opened.push(second);
+  expect(await second.store.readCheckpoints(id)).toEqual([]);
+  expect((await second.journal()).map(({ action, result }) => [action, result])).toEqual([
+    ["checkpointed", "applied"],
+  ]);
+  const again = second.live();
+  await again.whenLoaded();
+  expect(text(again).toString()).toBe("all of it");
+  await second.drift.audit();
+  expect(second.reports).toEqual([]);
+  await again.close();
 });

@@ -1,7 +1,15 @@
-import { HybridClock, isHeddleError, toHex, type DocumentId, type LaneId } from "@heddle/core";
+import {
+  HeddleErrorCode,
+  HybridClock,
+  isHeddleError,
+  toHex,
+  type DocumentId,
+  type LaneId,
+} from "@heddle/core";
 import { yjsEngine } from "@heddle/document";
 import type { AdoptAnswer, OfferedCheckpoint, SyncEvent } from "@heddle/sync";
 
+import { isOfStore } from "../document-damage.ts";
 import { EngineFolder } from "../engine-folder.ts";
 import { EventListeners } from "../live/event-listeners.ts";
 import { adoptInPlace } from "./adopt-in-place.ts";
@@ -247,13 +255,7 @@ export class DriftWatch {
       const isShallow = (replica.loaded(id)?.listenerCount ?? 0) === 0;
       const isRetried = this.#cases.retry(id);
       if (isShallow && !isRetried && !this.#times.auditsRecords) continue;
-      if (!isRetried) {
-        const look = await lookAtDocument(this.#tools, id, { isShallow });
-        if (look?.finding) {
-          found++;
-          this.#cases.found(id, { ...look, finding: look.finding });
-        }
-      }
+      if (!isRetried && (await this.#auditDocument(id, isShallow))) found++;
       documents++;
       this.counters.documentsAudited++;
       await this.#waiting.sleep((clock.monotonicMs() - beganMs) * this.#times.auditRestFactor);
@@ -261,6 +263,20 @@ export class DriftWatch {
     this.counters.audits++;
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
     logger.info("drift.audited", { documents, found, degraded: this.degraded.length, tookMs });
+  }
+
+  /** One that cannot be looked at keeps no other from being looked at. */
+  async #auditDocument(id: DocumentId, isShallow: boolean): Promise<boolean> {
+    try {
+      const look = await lookAtDocument(this.#tools, id, { isShallow });
+      if (look?.finding === undefined) return false;
+      this.#cases.found(id, { ...look, finding: look.finding });
+      return true;
+    } catch (error) {
+      if (isOfStore(error) || isHeddleError(error, HeddleErrorCode.storageClosed)) throw error;
+      this.#failed(`audit of document ${id}`, error);
+      return false;
+    }
   }
 
   #report(report: DriftReport): void {

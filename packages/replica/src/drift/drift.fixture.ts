@@ -47,8 +47,11 @@ export class WatchedReplica {
     this.drift.on("drift", (report) => this.reports.push(report));
   }
 
-  static async open(times: Partial<typeof soon> | object = {}): Promise<WatchedReplica> {
-    const store = await MemoryLogStore.open(new MemoryDisk(), environment.random);
+  static async open(
+    times: Partial<typeof soon> | object = {},
+    disk = new MemoryDisk(),
+  ): Promise<WatchedReplica> {
+    const store = await MemoryLogStore.open(disk, environment.random);
     const folder = new EngineFolder(yjsEngine, environment);
     const own = { store, environment, signer, folder, engine: "test" };
     const replica = await Replica.open({ ...own, idleMs: 10_000 });

@@ -57,7 +57,7 @@ export interface LookOptions {
 }
 
 /** How long what is on its way to the disk is waited for: a store that fails meanwhile settles nothing. */
-const durableMsMax = 5_000;
+export const durableMsMax = 5_000;
 /** Live edits move both sides of a comparison; after so many it is left for the next time. */
 const comparisonsMax = 3;
 
@@ -186,10 +186,10 @@ async function shownOf(
 ): Promise<Pick<DriftEvidence, "shown" | "shownLacks" | "awaitsOthers"> | "moved"> {
   const loaded = replica.loaded(id);
   if (loaded === undefined) return {};
-  const vector = await withinMs(environment.scheduler, loaded.whenDurable(), durableMsMax);
-  if (vector === undefined) return "moved";
-  const all = loaded.shown(true);
-  const pending = loaded.pendingShown;
+  await withinMs(environment.scheduler, loaded.whenDurable(), durableMsMax);
+  const state = loaded.shown(true);
+  if (state === undefined) return {};
+  const { vector, digests: all, pending } = state;
   if (!equalBytes(logDigest(environment.hash, vector), rebuilt.log)) {
     return all.length + pending.length > 0 ? "moved" : {};
   }

@@ -35,10 +35,9 @@ async function written(replica: WatchedReplica) {
   const [document] = (await replica.store.readDocumentIds()) as [DocumentId];
   const loaded = replica.replica.loaded(document)!;
   await loaded.whenSettled();
-  const [shown] = loaded.shown(true);
-  const { hash } = environment;
-  const log = logDigest(hash, await loaded.whenDurable());
-  return { live, document, ours: { outcome: "digests" as const, log, ...shown! } };
+  const { vector, digests } = loaded.shown(true)!;
+  const log = logDigest(environment.hash, vector);
+  return { live, document, ours: { outcome: "digests" as const, log, ...digests[0]! } };
 }
 type Written = Awaited<ReturnType<typeof written>>;
 
@@ -131,4 +130,25 @@ test("[DRF-2] a look that fails in the middle of a repair ends no case: it is lo
   expect(a.reports.map(({ stage }) => stage)).toEqual(["found", "repaired"]);
   expect(a.drift.degraded).toEqual([]);
   await doc.live.close();
+});
+
+test("[DRF-5] a document that cannot be looked at now keeps no other from its audit", async () => {
+  const a = await open();
+  const doc = await written(a);
+  const other = a.live("other");
+  other.ydoc.getText("text").insert(0, "fine");
+  await other.whenSaved();
+  const survey = a.store.surveyDocument.bind(a.store);
+  const ids = await a.store.readDocumentIds();
+  a.store.surveyDocument = async (id) => {
+    const found = await survey(id);
+    if (id === ids[0]) throw new HeddleError(HeddleErrorCode.storageVersion, "of a newer heddle");
+    return found && { ...found, others: ["a parked update"] };
+  };
+  await a.drift.audit();
+  expect(a.reports.map(({ document, cause }) => [document, cause])).toEqual([
+    [ids[1], "damaged-store"],
+  ]);
+  expect(a.drift.counters.audits).toBe(1);
+  await Promise.all([doc.live.close(), other.close()]);
 });
