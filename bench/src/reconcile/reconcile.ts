@@ -25,11 +25,12 @@ import {
 import type { Doc } from "yjs";
 
 import { countedDatabase, type ReadCounts } from "./counted-database.ts";
+import { underLoad } from "./typing-load.ts";
 import { likes, writeDocuments } from "./write-documents.ts";
 
 /**
  * What reconciling many partitions costs: when few have drifted, when none has, when nothing moved since the run before,
- * when ten documents did, and beside a full recount. Log and projection are both on LevelDB, in one process, as in a
+ * when ten documents did, beside a full recount, and what people who type meanwhile notice of it. Log and projection are both on LevelDB, in one process, as in a
  * relay; a document is one envelope with 20 likes, and at rest.
  *
  *   node bench/dist/reconcile/reconcile.js [partitions] [drifted] [share of the event loop]
@@ -41,6 +42,8 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
 const environment = nodeEnvironment(silent);
 const { hash, clock } = environment;
 const likesOfEach = 20;
+/** Documents that people write in a round of the load. */
+const typedEach = 5;
 const full = { readsPerSecond: 1e9, loopShare: 1 };
 
 const projection = defineProjection<Doc>({
@@ -106,6 +109,13 @@ class Site {
     }
   }
 
+  /** A round of what people do: a few documents, and the feed brings them. */
+  async type(prefix: string, round: number): Promise<void> {
+    const names = Array.from({ length: typedEach }, (_, index) => `${prefix}-${round}-${index}`);
+    await this.write(names, likesOfEach);
+    await this.follow();
+  }
+
   async measure(what: string, options: Partial<JobOptions> = {}): Promise<void> {
     const before = { ...this.#counts };
     const loop = performance.eventLoopUtilization();
@@ -121,6 +131,7 @@ class Site {
       seconds: Number((report.tookMs / 1_000).toFixed(3)),
       cpuSeconds: Number(((user + system) / 1e6).toFixed(3)),
       loopShare: Number(performance.eventLoopUtilization(loop).utilization.toFixed(3)),
+      jobShare: Number((report.load.workedMs / report.tookMs).toFixed(3)),
       reads: report.load.reads,
       recordsRead: this.#counts.records - before.records,
       bytesRead: this.#counts.bytes - before.bytes,
@@ -134,6 +145,12 @@ class Site {
     await this.#store.close();
     await this.#log.close();
   }
+}
+
+async function loaded(what: string, work: () => Promise<void>): Promise<void> {
+  const prefix = what.replaceAll(" ", "-");
+  const figures = await underLoad((round) => site.type(prefix, round), work);
+  console.log(JSON.stringify({ what: `people, ${what}`, ...figures }));
 }
 
 async function timed(what: string, work: () => Promise<void>): Promise<void> {
@@ -169,6 +186,8 @@ try {
   await site.tamper();
   const pace = { readsPerSecond: 1e9, loopShare };
   await site.measure(`everything, drifted, at ${loopShare} of the event loop`, { pace });
+  await loaded("no job", () => new Promise((resolve) => setTimeout(resolve, 5_000)));
+  await loaded(`a job at ${loopShare}`, () => site.measure("under load", { pace }));
 } finally {
   clearInterval(keepAlive);
   await site.close();

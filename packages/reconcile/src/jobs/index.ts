@@ -16,5 +16,6 @@ export {
 export * from "./job-report.ts";
 export { beginningWith, isEverything, only, type JobScope, type NameRange } from "./job-scope.ts";
 export { readOr } from "./read-or.ts";
+export type { PartitionFinding, PartitionLists, PartitionLoad } from "./partition-table.ts";
 export { ReconcileJob, type ReconcileJobParts } from "./reconcile-job.ts";
 export type { StopSignal } from "./stop-signal.ts";

@@ -4,11 +4,13 @@ import type { JobRecord, JobRecordState } from "./job-record.ts";
 import {
   driftsKeptMax,
   newJobCounts,
+  type DriftAction,
   type FoundDrift,
   type JobCounts,
   type JobReport,
 } from "./job-report.ts";
 import { LeftPlaces } from "./left-places.ts";
+import { PartitionTable } from "./partition-table.ts";
 
 /** A place that was put off because it moved, or because the feed had not come to it. */
 export type PostponedPlace =
@@ -17,6 +19,13 @@ export type PostponedPlace =
 
 /** More are counted, and looked at by the next run. */
 const postponedKeptMax = 1_000;
+
+const countsOf = {
+  corrected: ["corrections"],
+  emitted: ["emitted"],
+  failed: ["failures"],
+  reported: [],
+} as const satisfies Readonly<Record<DriftAction, readonly string[]>>;
 
 /** How far a run has come and what it found: what its record keeps, and what only its report says. */
 export class JobProgress {
@@ -34,6 +43,7 @@ export class JobProgress {
   provenAtMs: number | undefined;
   /** Found, and not made right. */
   left = new LeftPlaces();
+  readonly partitions = new PartitionTable();
   readonly #postponed: PostponedPlace[] = [];
 
   constructor(start: JobStart) {
@@ -85,13 +95,17 @@ export class JobProgress {
     if (this.drifts.length < driftsKeptMax) this.drifts.push(drift);
     const { partition, size, action } = drift;
     if (action !== "corrected") this.left.addPartition(partition);
+    this.partitions.count(partition, "drifts", ...countsOf[action]);
+    this.partitions.sized(partition, largestKey, size);
     if (this.largest === undefined || size > this.largest.size) {
       this.largest = { partition, key: largestKey, size };
     }
   }
 
-  couldNotTell(document: DocumentId, reason: string): void {
+  /** @param partition where that is known. */
+  couldNotTell(document: DocumentId, reason: string, partition?: string): void {
     this.counts.undetermined++;
+    if (partition !== undefined) this.partitions.count(partition, "undetermined");
     this.left.addDocument(document);
     if (this.undetermined.length < driftsKeptMax) this.undetermined.push({ document, reason });
   }
@@ -99,6 +113,7 @@ export class JobProgress {
   /** Of a total, which many documents give to. */
   couldNotTellTotal(partition: string): void {
     this.counts.undetermined++;
+    this.partitions.count(partition, "undetermined");
     this.left.addPartition(partition);
   }
 
@@ -110,6 +125,7 @@ export class JobProgress {
   /** Is not looked at again by this run. */
   leaveToTheNext({ partition, ...place }: PostponedPlace): void {
     this.counts.postponed++;
+    this.partitions.count(partition, "postponed");
     this.left.addPartition(partition);
     if ("document" in place) this.left.addDocument(place.document);
   }

@@ -5,6 +5,7 @@ import type { RowDriftCause } from "./drift-cause.ts";
 import type { PaceFigures } from "./job-pace.ts";
 import type { JobScope } from "./job-scope.ts";
 import type { LookedAt } from "./look-memory.ts";
+import type { PartitionLists } from "./partition-table.ts";
 
 /** What a run counts; its record carries them over interruptions. */
 export interface JobCounts {
@@ -131,6 +132,8 @@ export interface JobReport {
   /** Of the undetermined ones, why; at most {@link driftsKeptMax}. */
   readonly undetermined: readonly { readonly document: DocumentId; readonly reason: string }[];
   readonly largest?: { readonly partition: string; readonly key: string; readonly size: number };
+  /** Of this call alone, as are `drifts`. */
+  readonly partitions: PartitionLists;
   readonly scope: JobScope;
   /** Of this process; not carried over. */
   readonly load: PaceFigures;

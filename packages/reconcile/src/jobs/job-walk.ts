@@ -70,6 +70,20 @@ export class JobWalk {
   }
 
   async #partition(scan: PartitionScan, partition: string): Promise<JobOutcome | undefined> {
+    const { ground, progress } = this.#parts;
+    const before = { ...ground.pace.figures, documents: progress.counts.documents };
+    const ended = await this.#lookAt(scan, partition);
+    const { reads, workedMs } = ground.pace.figures;
+    progress.partitions.looked({
+      partition,
+      documents: progress.counts.documents - before.documents,
+      reads: reads - before.reads,
+      workedMs: workedMs - before.workedMs,
+    });
+    return ended;
+  }
+
+  async #lookAt(scan: PartitionScan, partition: string): Promise<JobOutcome | undefined> {
     const { settlement, progress } = this.#parts;
     const look = await scan.look(partition);
     const { counts } = progress;

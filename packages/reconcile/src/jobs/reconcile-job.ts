@@ -227,6 +227,7 @@ export class ReconcileJob {
       drifts,
       undetermined,
       ...(largest && { largest }),
+      partitions: progress.partitions.lists,
       scope: this.#options.scope,
       load: pace.figures,
       ...(moved && { since: lookedAt(moved.since) }),

@@ -89,7 +89,7 @@ export class Settlement {
       if (found.outcome === "switched") return "switched";
       if (found.outcome === "behind") break;
       if (found.outcome === "undetermined") {
-        progress.couldNotTell(document, found.reason);
+        progress.couldNotTell(document, found.reason, partition);
         return "unsettled";
       }
       if (found.outcome === "moved") continue;

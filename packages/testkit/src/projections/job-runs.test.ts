@@ -102,6 +102,33 @@ describe("going on", () => {
   });
 });
 
+test("[REC-10] a report says what was found in which partition, and which of them cost most", async () => {
+  const site = await manyDrifted(3);
+  await site.fill(30, { likes: 1 }, "large");
+  site.source.edit("p12/only", { likes: 3 }, { isFed: false });
+  site.source.setDoubt("p12/only", "gap");
+  const { partitions } = await site.run({ correctionsMax: 2 });
+  const none = {
+    drifts: 0,
+    corrections: 0,
+    emitted: 0,
+    failures: 0,
+    undetermined: 0,
+    postponed: 0,
+  };
+  const corrected = { ...none, drifts: 1, corrections: 1 };
+  expect(partitions.found).toEqual([
+    { partition: "p10", ...corrected, largest: { key: "likes", size: 9 } },
+    { partition: "p11", ...corrected, largest: { key: "likes", size: 10 } },
+    { partition: "p12", ...none, undetermined: 1 },
+  ]);
+  const large = partitions.dearest.find(({ partition }) => partition === "large");
+  expect(large).toMatchObject({ documents: 30 });
+  expect(partitions.dearest).toHaveLength(4);
+  const costs = partitions.dearest.map(({ workedMs }) => workedMs);
+  expect(costs).toEqual(costs.toSorted((a, b) => b - a));
+});
+
 describe("leases", () => {
   test("[REC-4] a job that somebody else does is left alone, and so is a partition that one corrects", async () => {
     const site = await manyDrifted(2);
