@@ -59,6 +59,10 @@ function recordOf({ identity }: Lan): PairedDevice {
   return { fingerprint, name: fingerprint.slice(0, 4), tagKey: "5a".repeat(32), pairedMs: 1 };
 }
 
+function isRefused({ neighbours }: LanReplica): boolean {
+  return neighbours.peers.some(({ state }) => state === "refused");
+}
+
 function forksOf(replica: LiveReplica, { hash }: Pick<Environment, "hash">) {
   const name = parseDocumentName("notes");
   return replica.peers!.forks(documentIdOf(hash, openSpaceId(hash), name));
@@ -200,6 +204,7 @@ test("[LAN-3] a paired device that claims the store of another one is refused, a
   await pair(ada, mallory);
   const { counters } = ada.neighbours;
   await until(() => counters.storesRefused > 0, "the claim is refused", 60_000);
+  await until(() => isRefused(ada) && isRefused(mallory), "and shown as that", 60_000);
   await (await listOf(mallory)).write("in the name of Bo's store");
   const again = await site.open("bo", { addresses: [ada.address] });
   const nowBo = await listOf(again);

@@ -39,6 +39,8 @@ export class LanPeer {
   open: readonly OpenConnection[] = [];
   /** Looks for it; there is none while it is connected, or nobody knows where it could be. */
   dialer: PeerSet | undefined;
+  /** The last session that it began it ended itself, as it does not want this device. */
+  isRefusedThere = false;
   cancelPatience: (() => void) | undefined;
   /** Its announcement, and what of it is worth no second look. */
   instance: string | undefined;
@@ -55,8 +57,8 @@ export class LanPeer {
 
   /** @param known where it may be, as `host:port`. */
   viewWith(known: readonly string[], claims: StoreHolder | undefined): LanPeerView {
-    const { device, open, dialing } = this;
-    let state: LanPeerView["state"] = dialing?.name ?? "not found";
+    const { device, open, dialing, isRefusedThere } = this;
+    let state: LanPeerView["state"] = dialing?.name ?? (isRefusedThere ? "refused" : "not found");
     if (open.length > 0) state = "connected";
     // It comes back again and again, and is connected for as long as its greeting takes.
     if (claims) state = "refused";

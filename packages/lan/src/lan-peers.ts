@@ -331,8 +331,10 @@ export class LanPeers implements RunningPeerSource {
       "acceptor",
       {
         mayOpenNew: () => peer.allowance.mayOpenNew(),
-        onEnded: () => {
+        onLive: () => (peer.isRefusedThere = false),
+        onEnded: ({ code }) => {
           isOver = true;
+          peer.isRefusedThere = code === HeddleErrorCode.sessionRefused;
           if (key !== undefined) peer.accepted.delete(key);
           peer.open = peer.open.filter((each) => each.connection !== connection);
           if (this.#peers.get(device.fingerprint) === peer) this.#consider(peer);
