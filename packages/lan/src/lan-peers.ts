@@ -326,22 +326,19 @@ export class LanPeers implements RunningPeerSource {
     const peer = this.#peerOf(device);
     this.#opened(peer, connection, "accepted");
     let isOver = false;
-    const key: PeerKey | undefined = this.#options.host.connect(
-      peer.allowance.meter(connection),
-      "acceptor",
-      {
-        mayOpenNew: () => peer.allowance.mayOpenNew(),
-        onLive: () => (peer.isRefusedThere = false),
-        onEnded: ({ code }) => {
-          isOver = true;
-          peer.isRefusedThere = code === HeddleErrorCode.sessionRefused;
-          if (key !== undefined) peer.accepted.delete(key);
-          peer.open = peer.open.filter((each) => each.connection !== connection);
-          if (this.#peers.get(device.fingerprint) === peer) this.#consider(peer);
-        },
+    // It may end before there is a key: the host may not be ready.
+    let key: PeerKey | undefined = undefined;
+    key = this.#options.host.connect(peer.allowance.meter(connection), "acceptor", {
+      mayOpenNew: () => peer.allowance.mayOpenNew(),
+      onLive: () => (peer.isRefusedThere = false),
+      onEnded: ({ code }) => {
+        isOver = true;
+        peer.isRefusedThere = code === HeddleErrorCode.sessionRefused;
+        if (key !== undefined) peer.accepted.delete(key);
+        peer.open = peer.open.filter((each) => each.connection !== connection);
+        if (this.#peers.get(device.fingerprint) === peer) this.#consider(peer);
       },
-    );
-    // It may have ended at once.
+    });
     if (key !== undefined && !isOver) peer.accepted.add(key);
     this.#consider(peer);
   }

@@ -89,7 +89,7 @@ export interface ReplicationOptions {
   /**
    * Whether a document is exchanged with a peer, of another device than this one. Asked each time; default:
    * all are. A peer with which one is not is not told that there is one; when it opens it, whether there is
-   * one or not, it hears REFUSED. What is open on a session stays so.
+   * one or not, it hears REFUSED. What is open on a session stays so: end those that it is not for any more.
    */
   readonly mayOffer?: (peer: GreetedPeer, document: OfferedDocument) => boolean;
   /**

@@ -108,7 +108,10 @@ describe("[LIB-6] a document that a peer may not have", () => {
     const shared = new MemoryDisk();
     await write(shared, lanes[3]!);
     const { host: a, withheld } = await keeper(lanes, shared.clone());
-    const b = new MemoryHost(2, {}, shared);
+    // One at a time: what is refused keeps nothing else waiting.
+    const b = new MemoryHost(2, { limits: { openingDocumentsMax: 1 } }, shared);
+    const others = (await lanesOf(70)).slice(60);
+    for (const lane of others) await write(b.disk, lane);
     // It has heard of one elsewhere, and somebody there has it open; the other one is new everywhere.
     await write(b.disk, lanes[3]!, 3);
     const unknown = await FixtureLane.open(9, testEntry("nowhere"));
@@ -127,6 +130,7 @@ describe("[LIB-6] a document that a peer may not have", () => {
     const told = b.events.filter((event) => event.name === "document.refused");
     expect(told.map(({ document }) => document).toSorted()).toEqual(both);
     expect([seqAt(a, lanes[3]!), seqAt(a, unknown), seqAt(b, lanes[3]!)]).toEqual([1, 0, 4]);
+    expect(others.filter((lane) => seqAt(a, lane) === 0)).toEqual([]);
     expect(
       framesIn(said).some((frame) => "documentName" in frame && frame.documentName === "nowhere"),
     ).toBe(false);

@@ -175,6 +175,14 @@ export class LivePeers {
     for (const each of [set, ...found]) each.setOnline(isOnline);
   }
 
+  /**
+   * What the application's `mayOffer` answers has changed: sessions begin anew, so that nothing stays open that
+   * a peer is not to have any more, and what it may have now is brought over.
+   */
+  reviewOffers(): void {
+    this.#parts.host.reviewOffers();
+  }
+
   /** Dials at once what waits, or was refused. */
   retryNow(): void {
     const { set, found } = this.#parts;

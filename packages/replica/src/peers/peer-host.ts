@@ -36,6 +36,7 @@ import { PeerPresence } from "./peer-presence.ts";
 import { RecentEnvelopes } from "./recent-envelopes.ts";
 import { ReplicationWaits, type Copies } from "./replication-waits.ts";
 import { ServedCheckpoints } from "./serve-checkpoint.ts";
+import { sumOfCounters } from "./sum-of-counters.ts";
 import { ToldEdits } from "./told-edits.ts";
 import { WantedDocuments } from "./wanted-documents.ts";
 import type { WaitOptions } from "../wait-until.ts";
@@ -114,7 +115,8 @@ export class PeerHost {
       onCheckpointed: (document) => this.#onCheckpointed(document),
     });
     this.#stopMembers = replica.members?.onChange(({ hasLost }) => {
-      if (hasLost) this.#beginAnew();
+      // A rule may be about roles.
+      if (hasLost || this.#offered) this.#beginAnew();
     });
   }
 
@@ -132,7 +134,7 @@ export class PeerHost {
 
   /** Of all machines, the ended ones too. */
   get counters(): SyncCounters {
-    return this.#machine ? sumOf(this.#ended, this.#machine.counters) : this.#ended;
+    return this.#machine ? sumOfCounters(this.#ended, this.#machine.counters) : this.#ended;
   }
 
   /** What its greetings name. */
@@ -202,6 +204,11 @@ export class PeerHost {
     this.#input((machine) => machine.retryRefused(document, lane, this.#nowMs));
   }
 
+  /** What `mayOffer` answers has changed: sessions begin anew, and go by it. */
+  reviewOffers(): void {
+    if (this.#offered) this.#beginAnew();
+  }
+
   /** Says goodbye to everybody. The replica and the store are their owner's. */
   stop(code: HeddleErrorCode = HeddleErrorCode.sessionClosed): void {
     if (this.#isStopped) return;
@@ -236,7 +243,7 @@ export class PeerHost {
     this.#cancelTick = undefined;
     this.#machine?.stop(code, this.#nowMs);
     this.#effects.drain();
-    if (this.#machine) this.#ended = sumOf(this.#ended, this.#machine.counters);
+    if (this.#machine) this.#ended = sumOfCounters(this.#ended, this.#machine.counters);
     this.#machine = undefined;
     this.#checkpoints.clear();
     this.#recent.clear();
@@ -390,10 +397,4 @@ export class PeerHost {
       }
     });
   }
-}
-
-function sumOf(a: SyncCounters, b: SyncCounters): SyncCounters {
-  const sum = { ...a };
-  for (const name of Object.keys(sum) as (keyof SyncCounters)[]) sum[name] += b[name];
-  return sum;
 }
