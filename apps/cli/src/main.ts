@@ -111,6 +111,8 @@ function addRelay(program: Command, io: CommandIo, stop: AbortSignal, done: Done
       hours,
       24,
     )
+    .option("--reconcile-share <ratio>", "of the event loop that comparing may take", share, 0.1)
+    .option("--reconcile-reads <n>", "reads in a second that it may make", reads, 20_000)
     .option(
       "--reconcile-thorough <when>",
       "make every document anew, too: off, or a cron pattern",
@@ -213,6 +215,18 @@ function milliseconds(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 0 && number <= 600_000) return number;
   throw new InvalidArgumentError("it is not a whole number of milliseconds up to 600000.");
+}
+
+function share(text: string): number {
+  const number = Number(text);
+  if (number > 0 && number <= 1) return number;
+  throw new InvalidArgumentError("it is no number above 0 and up to 1.");
+}
+
+function reads(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError("it is no whole number above 0.");
 }
 
 function hours(text: string): number {

@@ -89,6 +89,9 @@ export interface RelayCommandOptions {
   readonly reconcileThorough: string;
   /** Between two looks at everything; 0 for no other ones. */
   readonly reconcileWholeHours: number;
+  /** Of the event loop's time, and reads in a second, that comparing may take. */
+  readonly reconcileShare: number;
+  readonly reconcileReads: number;
 }
 
 /** Runs a relay until `stop` fires, then drains it. Resolves with the exit status. */
@@ -170,14 +173,13 @@ async function readProjections(options: RelayCommandOptions): Promise<
 > {
   const { projections: file, data } = options;
   if (file === undefined) return undefined;
-  const { RelayProjections, reconcilePlanOf, thoroughPlanOf } =
+  const { RelayProjections, backgroundJobOf, reconcilePlanOf, thoroughPlanOf } =
     await import("./projections/relay-projections.ts");
   const { loadProjections } = await import("./projections/load-projections.ts");
   const plan = reconcilePlanOf(options);
   const thoroughPlan = thoroughPlanOf(options);
   const loaded = await loadProjections(file);
-  const wholeLookMs = hoursMs(options.reconcileWholeHours);
-  const plans = { plan, thoroughPlan, wholeLookMs };
+  const plans = { plan, thoroughPlan, job: backgroundJobOf(options) };
   return { start: (parts) => RelayProjections.start({ data, ...plans, loaded }, parts) };
 }
 

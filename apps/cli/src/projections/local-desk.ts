@@ -27,6 +27,9 @@ import type { LoadedProjections } from "./load-projections.ts";
 import { settleDead } from "./settle-request.ts";
 import { reportSinks, type SinkReport } from "./sink-reports.ts";
 
+/** Of jobs beside people who are served: how often they look at everything, and what they may take. */
+export type BackgroundJob = Pick<JobOptions, "wholeLookMs" | "pace">;
+
 export interface LocalDeskOptions {
   /** Data folder. */
   readonly data: string;
@@ -41,8 +44,7 @@ export interface LocalDeskOptions {
   readonly plan?: RunPlan | undefined;
   /** When those run that make every document anew. */
   readonly thoroughPlan?: RunPlan | undefined;
-  /** Planned runs look at everything this often, and else at what moved. */
-  readonly wholeLookMs?: number | undefined;
+  readonly job?: BackgroundJob | undefined;
   /** Of the time that following the feed may take; all of it without. */
   readonly shareMax?: number;
   /** Sinks hand changes to the outside and the journal is kept within its bounds: not for a command that looks. */
@@ -66,7 +68,6 @@ export class LocalDesk implements Desk, AsyncDisposable {
     this.#store = store;
     this.journal = new JournalKeeper({ store, environment: options.environment });
     const { environment, log, loaded, access, plan, thoroughPlan, shareMax = 1 } = options;
-    const { wholeLookMs } = options;
     if (loaded === undefined) return;
     const { projections, onCorrection, sinks } = loaded;
     const newSource = (): LogSource => new LogSource({ store: log, environment, access });
@@ -74,10 +75,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
     const source = newSource();
     this.host = new ProjectionHost({ store, source, environment, projections, shareMax });
     const holder = `${os.hostname()}:${process.pid}`;
-    const job = {
-      ...(onCorrection && { onCorrection }),
-      ...(wholeLookMs !== undefined && { wholeLookMs }),
-    };
+    const job = { ...options.job, ...(onCorrection && { onCorrection }) };
     this.reconciler = new Reconciler({
       store,
       source,

@@ -6,7 +6,7 @@ import type { LevelLogStore } from "@heddle/storage-level";
 import { ControlServer } from "./control-server.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import type { LoadedProjections } from "./load-projections.ts";
-import { LocalDesk } from "./local-desk.ts";
+import { LocalDesk, type BackgroundJob } from "./local-desk.ts";
 
 export interface RelayProjectionsOptions {
   readonly data: string;
@@ -19,16 +19,23 @@ export interface RelayProjectionsOptions {
   readonly reconcileThorough: string;
   /** Between two looks at everything; 0 for no other ones. */
   readonly reconcileWholeHours: number;
+  /** Of the event loop's time, above 0 and up to 1. */
+  readonly reconcileShare: number;
+  /** Records and documents in a second. */
+  readonly reconcileReads: number;
 }
 
-type HoursOptions = Omit<RelayProjectionsOptions, "data" | "reconcileWholeHours">;
+type HoursOptions = Pick<
+  RelayProjectionsOptions,
+  "reconcile" | "reconcileHours" | "reconcileZone" | "reconcileThorough"
+>;
 
 export interface RelayProjectionsParts {
   readonly data: string;
   readonly loaded: LoadedProjections;
   readonly plan: RunPlan | undefined;
   readonly thoroughPlan: RunPlan | undefined;
-  readonly wholeLookMs: number;
+  readonly job: BackgroundJob;
 }
 
 /** Of the time of the relay's event loop, for following the feed. */
@@ -62,6 +69,19 @@ export function thoroughPlanOf({ reconcileThorough, ...hours }: HoursOptions): R
     throw new HeddleError(HeddleErrorCode.configInvalid, message);
   }
   return reconcilePlanOf({ ...hours, reconcile: reconcileThorough });
+}
+
+/** What the relay's jobs may take, also those that people ask it for. */
+export function backgroundJobOf({
+  reconcileWholeHours,
+  reconcileShare: loopShare,
+  reconcileReads: readsPerSecond,
+}: Pick<
+  RelayProjectionsOptions,
+  "reconcileWholeHours" | "reconcileShare" | "reconcileReads"
+>): BackgroundJob {
+  const wholeLookMs = reconcileWholeHours * 60 * 60 * 1_000;
+  return { wholeLookMs, pace: { readsPerSecond, loopShare } };
 }
 
 /** Projections beside a relay: followed, reconciled by a plan, and open to whoever may write into the folder. */

@@ -121,7 +121,7 @@ export class JobWalk {
     const { source, projection } = ground.target;
     const listed: ListedDocument[] = [];
     const all = new Set(partitions);
-    for (const id of [...documents].toSorted(compareNames)) {
+    for (const id of [...documents].toSorted()) {
       await ground.pace.pause(ground.signal);
       const document = await source.describe(id);
       if (document === undefined) continue;
@@ -130,7 +130,7 @@ export class JobWalk {
       const partition = name === undefined ? undefined : partitionOf(projection, name);
       if (partition !== undefined) all.add(partition);
     }
-    for (const partition of [...all].toSorted(compareNames)) {
+    for (const partition of [...all].toSorted()) {
       const scan = new PartitionScan(ground, { only: partition });
       const ended = await this.#partition(scan, partition);
       if (ended !== undefined) return ended;
