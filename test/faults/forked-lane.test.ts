@@ -107,7 +107,7 @@ class Machine implements AsyncDisposable {
   }
 }
 
-test("[WIR-12] a lane that two machines wrote is frozen, both histories are kept, listed and exported, and all else goes on", async () => {
+test("[WIR-12][DRF-6] a lane that two machines wrote is frozen, both histories are kept, listed and exported, and all else goes on", async () => {
   const root = await mkdtemp(path.join(tmpdir(), "heddle-forked-"));
   const data = path.join(root, "relay");
   const log: string[] = [];
@@ -136,6 +136,7 @@ test("[WIR-12] a lane that two machines wrote is frozen, both histories are kept
         (await relay.metrics()).match(/heddle_sync_events_total\{event="forks"\} (\d+)/)?.[1],
       ).toBe("1");
       expect(log.filter((line) => line.includes('"lane.forked"'))).toHaveLength(1);
+      expect(await relay.metrics()).toContain('heddle_drift_found_total{cause="fork"} 1');
       expect(shown()).toBe("first");
 
       // Each goes on in a lane of its own, and with pages that do not stand on the lost history.

@@ -21,13 +21,15 @@ import { inStore, textIn, TypedText } from "./written-store.ts";
 const words = (count: number, label: string) =>
   Array.from({ length: count }, (_, index) => `${label}${index} `);
 
-test("[STO-13] a scrub finds what is damaged, once, and takes it back when it is mended", async () => {
+test("[STO-13][DRF-7] a scrub finds what is damaged, once, says it as long as it is there, and takes it back when it is mended", async () => {
   await using place = await StoreFolder.make();
   const text = new TypedText("scrub", "notes");
   await inStore(place.folder, (store) => text.type(store, words(300, "a")));
   await inStore(place.folder, async (store) => {
     const environment = testEnvironment("scrub", { timers: "real" });
-    const options = { store, folder: place.folder, environment, bytesPerSecond: 0 };
+    let told = 0;
+    const onFound = () => told++;
+    const options = { store, folder: place.folder, environment, bytesPerSecond: 0, onFound };
     const scrub = new StoreScrub({ ...options, intervalMs: 3_600_000, firstMs: 3_600_000 });
     const scrubbed = async (times: number): Promise<void> => {
       scrub.soon();
@@ -50,8 +52,11 @@ test("[STO-13] a scrub finds what is damaged, once, and takes it back when it is
     const events = async () => (await store.readJournal()).map(({ event }) => event);
     expect(await events()).toEqual(requests.map(() => "damage-found"));
     expect(environment.logger.lines.some(({ event }) => event === "store.damage_found")).toBe(true);
+    expect(told).toBe(requests.length);
     await scrubbed(3);
     expect(await store.readRepairRequests()).toEqual(requests);
+    // Who repairs hears of it again, as long as it is there.
+    expect(told).toBe(2 * requests.length);
 
     await writeFile(table, whole);
     await scrubbed(4);

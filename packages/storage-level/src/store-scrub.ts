@@ -17,7 +17,7 @@ export interface StoreScrubOptions {
   readonly intervalMs: number;
   readonly firstMs?: number;
   readonly bytesPerSecond: number;
-  /** Told of damage that was not known, by whoever met it. */
+  /** Told of damage: when it is met, and by each scrub that finds it, as long as it is there. */
   readonly onFound?: (finding: Finding) => void;
 }
 
@@ -124,8 +124,9 @@ export class StoreScrub {
     for (const finding of found) {
       const { part, what, document } = finding;
       logger.error("store.damage_found", { part, error: what, document });
-      this.#options.onFound?.(finding);
     }
+    // Whoever repairs may have given up since, or have been started anew.
+    for (const finding of damages) this.#options.onFound?.(finding);
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
     const counts = { damages: damages.length, gone, records: totals.records, tookMs };
     logger.info("store.scrubbed", counts);

@@ -145,6 +145,28 @@ export class DriftCases {
     this.#run(open);
   }
 
+  /** Both histories of a lane are kept and neither is chosen, which is for a person: said, and written down. */
+  forked(document: DocumentId, why: string): void {
+    const { tools, counters, journal, report } = this.#parts;
+    const correlationId = tools.environment.random.bytes(8);
+    const finding = { cause: "fork", side: "both", why } as const;
+    const outcome = { action: "exchanged", result: "reported" } as const;
+    countCause(counters.found, "fork");
+    countCause(counters.failed, "fork");
+    report({ document, stage: "found", ...finding });
+    this.#start(async () => {
+      // As it is here; over there it is another one from now on.
+      const look = await lookAtDocument(tools, document).catch((error: unknown) => {
+        if (!isHeddleError(error)) throw error;
+        return undefined; // It is said all the same.
+      });
+      const before = look?.shown ?? look?.rebuilt;
+      const of = { document, correlationId, before, after: before };
+      await journal.write(noteOf(of, { ...outcome, cause: "fork", detail: `both: ${why}` }));
+      report({ document, stage: "degraded", ...finding, ...outcome, before, after: before });
+    });
+  }
+
   /** What is wrong here does not wait for what was given up because of somebody over there. */
   #makeRoom({ side }: DriftFinding): boolean {
     if (side !== "here") return false;

@@ -40,9 +40,12 @@ export interface OpenCase {
   mend?: (() => void) | undefined;
 }
 
+type Noted = Pick<OpenCase, "document" | "before" | "after" | "correlationId"> &
+  Partial<Pick<OpenCase, "heard" | "lagging">>;
+
 /** What the journal says of the end of a case. */
 export function noteOf(
-  { document, before, after, heard, lagging, correlationId }: OpenCase,
+  { document, before, after, heard, lagging, correlationId }: Noted,
   ended: Pick<AuditNote, "cause" | "action" | "result" | "detail">,
 ): AuditNote {
   const peer = heard?.peer ?? lagging;

@@ -152,3 +152,24 @@ test("[DRF-5] a document that cannot be looked at now keeps no other from its au
   expect(a.drift.counters.audits).toBe(1);
   await Promise.all([doc.live.close(), other.close()]);
 });
+
+test("[DRF-1][DRF-6] a lane with two histories is told, counted and written down, once", async () => {
+  const a = await open();
+  const { document, live } = await written(a);
+  const entry = (await a.store.readDocument(document))!;
+  const lane = [...entry.vector.keys()][0]!;
+  a.drift.onSyncEvent({ name: "lane.forked", entry, document, lane, seq: 1 });
+  await a.drift.settled();
+  const said = a.reports.map(({ stage, cause, side, result }) => [stage, cause, side, result]);
+  expect(said).toEqual([
+    ["found", "fork", "both", undefined],
+    ["degraded", "fork", "both", "reported"],
+  ]);
+  const [noted, ...others] = await a.journal();
+  expect(others).toEqual([]);
+  expect(noted).toMatchObject({ cause: "fork", action: "exchanged", result: "reported" });
+  expect(noted!.detail).toBe(`both: lane ${lane} has two histories, from 1`);
+  expect(noted!.before).toEqual(noted!.after);
+  expect([...a.drift.counters.found]).toEqual([["fork", 1]]);
+  await live.close();
+});

@@ -55,6 +55,12 @@ export class PeerAlarms {
         return this.#drifted(event);
       case "document.incomparable":
         return this.#incomparable(event);
+      case "lane.forked":
+        if (!this.#all.tryTake(1, this.#parts.nowMs())) return void this.#parts.counters.putOff++;
+        return cases.forked(
+          event.document,
+          `lane ${event.lane} has two histories, from ${event.seq}`,
+        );
       case "document.lagging":
         if (!this.#mayLook(event.store)) return undefined;
         return cases.suspect(event.document, { lagging: event.store });
