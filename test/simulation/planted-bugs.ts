@@ -85,7 +85,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "sync/dist/document-exchange.js",
     find: "for (const { release } of batch)",
     replace: "for (const { release } of [])",
-    fromSeed: 400,
+    fromSeed: 760,
   },
   {
     name: "say CURSOR once",
@@ -109,8 +109,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "ignore a number that the peer never heard",
     file: "sync/dist/session-documents.js",
-    find: "this.#lanes.lost(ref);",
-    replace: "void ref;",
+    find: "if (kind === RefKind.lane) {",
+    replace: "if (kind === RefKind.lane) { return;",
     scenario: "damaged",
     fromSeed: 128,
   },
