@@ -73,8 +73,8 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           ...slow,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -85,8 +85,8 @@ export default defineConfig({
           exclude: [campaign],
           ...slow,
           testTimeout: 300_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -98,7 +98,7 @@ export default defineConfig({
           testTimeout: 300_000,
           // It watches how long honest people wait, and fills a processor itself.
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
