@@ -123,8 +123,9 @@ export async function relayCommand(
       const running = await startRelay(options, grounds);
       drift = running.drift;
       const neighbours = await newLan(options);
-      const { access } = running.replica;
-      projections = await derived?.start({ log: store, environment, access });
+      // As documents are read: without what does not count in a space.
+      const { access, store: log } = running.replica;
+      projections = await derived?.start({ log, environment, access });
       const reconciliation = projections?.desk.reconciler?.figures;
       const { host, sinkHost, journal } = projections?.desk ?? {};
       const derivedFigures = { projections: host, journal, sinks: sinkHost?.sinks };

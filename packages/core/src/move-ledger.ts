@@ -41,7 +41,7 @@ export class MoveLedger {
     }
   }
 
-  /** The store was closed and opened again: meanwhile anybody may have written. */
+  /** The store was closed and opened again, so that anybody may have written; or what counts of it has changed. */
   begin(): void {
     this.#opening = {};
     this.#moves?.clear();

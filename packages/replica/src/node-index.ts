@@ -1,4 +1,5 @@
 export * from "./node-environment.ts";
+export { folderView } from "./node-folder-view.ts";
 export { replaceFile } from "./node-replace-file.ts";
 export { readSpaceFile, writeSpaceFile } from "./node-space-file.ts";
 export {

@@ -20,6 +20,8 @@ export async function heddle(...argv: string[]): Promise<Ran> {
 }
 
 export interface RunningRelay extends AsyncDisposable {
+  /** For peers. */
+  readonly url: string;
   readonly adminUrl: string;
   metricsText(): Promise<string>;
 }
@@ -28,7 +30,7 @@ export interface RunningRelay extends AsyncDisposable {
 export async function startRelay(data: string, ...flags: string[]): Promise<RunningRelay> {
   const stopping = new AbortController();
   let ended: Promise<number> | undefined;
-  const listening = new Promise<{ adminUrl: string }>((resolve, reject) => {
+  const listening = new Promise<Pick<RunningRelay, "url" | "adminUrl">>((resolve, reject) => {
     const io = {
       out: (line: string) => resolve(JSON.parse(line)),
       err: () => undefined,
@@ -38,8 +40,9 @@ export async function startRelay(data: string, ...flags: string[]): Promise<Runn
     ended = main(all, io, stopping.signal);
     ended.then(() => reject(new Error("the relay ended")), reject);
   });
-  const { adminUrl } = await listening;
+  const { url, adminUrl } = await listening;
   return {
+    url: url.replace("http", "ws"),
     adminUrl,
     async metricsText() {
       return await (await fetch(`${adminUrl}/metrics`)).text();

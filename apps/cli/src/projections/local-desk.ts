@@ -1,6 +1,6 @@
 import os from "node:os";
 
-import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type Environment, type LogStore } from "@heddle/core";
 import type { JobOptions, JobReport, ProjectionStore } from "@heddle/reconcile";
 import {
   LogSource,
@@ -10,7 +10,7 @@ import {
   type SettledDead,
 } from "@heddle/replica";
 import { JournalKeeper, Reconciler, type RunPlan } from "@heddle/replica/node";
-import { levelStore, type LevelLogStore } from "@heddle/storage-level";
+import { levelStore } from "@heddle/storage-level";
 import type { Doc } from "yjs";
 
 import { readAuditLines, readTrimmed, type AuditLine, type TrimmedJournal } from "./audit-lines.ts";
@@ -33,8 +33,8 @@ export type BackgroundJob = Pick<JobOptions, "wholeLookMs" | "pace">;
 export interface LocalDeskOptions {
   /** Data folder. */
   readonly data: string;
-  /** The open log in it. */
-  readonly log: LevelLogStore;
+  /** The open log in it, as documents are read from it: without what does not count in a space. */
+  readonly log: LogStore;
   readonly environment: Environment;
   /** Without any, only the journals can be asked for. */
   readonly loaded?: LoadedProjections | undefined;

@@ -1,7 +1,6 @@
-import { HeddleError, HeddleErrorCode, type Environment } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, type Environment, type LogStore } from "@heddle/core";
 import type { DocumentAccess } from "@heddle/replica";
 import type { RunPlan } from "@heddle/replica/node";
-import type { LevelLogStore } from "@heddle/storage-level";
 
 import { ControlServer } from "./control-server.ts";
 import { controlSocketOf } from "./control-socket.ts";
@@ -97,7 +96,7 @@ export class RelayProjections {
   /** @throws HeddleError `HEDDLE_STORAGE_*`, `HEDDLE_CONFIG_INVALID`. */
   static async start(
     { data, loaded, ...plans }: RelayProjectionsParts,
-    parts: { log: LevelLogStore; environment: Environment; access: DocumentAccess },
+    parts: { log: LogStore; environment: Environment; access: DocumentAccess },
   ): Promise<RelayProjections> {
     const running = { shareMax: feedShareMax, isServing: true };
     const desk = await LocalDesk.open({ data, loaded, ...plans, ...running, ...parts });

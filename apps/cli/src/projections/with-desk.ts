@@ -1,7 +1,7 @@
 import path from "node:path";
 
 import { HeddleErrorCode, isHeddleError } from "@heddle/core";
-import { nodeEnvironment } from "@heddle/replica/node";
+import { folderView, nodeEnvironment } from "@heddle/replica/node";
 import { openLevelStore, type LevelLogStore } from "@heddle/storage-level";
 
 import type { CommandIo } from "../command-io.ts";
@@ -59,7 +59,8 @@ async function atDesk(
     return await task(new RemoteDesk(folder));
   }
   try {
-    const desk = await LocalDesk.open({ data: folder, log, environment, loaded });
+    const view = await folderView(folder, log, environment);
+    const desk = await LocalDesk.open({ data: folder, log: view, environment, loaded });
     try {
       desk.start();
       return await task(desk);

@@ -13,6 +13,12 @@ import type { ReplicaOptions } from "../replica-options.ts";
 import { storeOfSpace } from "./member-recalls.ts";
 import { SpaceMembers } from "./space-members.ts";
 
+/** What of a replica's options says which space it is of. */
+export type SpaceOptions = Pick<
+  ReplicaOptions,
+  "genesis" | "verifier" | "store" | "environment" | "history"
+> & { readonly signer: Pick<ReplicaOptions["signer"], "devicePublicKey"> };
+
 /** What a replica works with. */
 export interface OpenSpace {
   /** `undefined` in the open space. */
@@ -27,7 +33,7 @@ export interface OpenSpace {
  * @throws HeddleError `HEDDLE_CONFIG_INVALID` for a store of another space, or for options that a space
  * does not have; `HEDDLE_STORAGE_*`; `HEDDLE_FRAME_MALFORMED` when the genesis is damaged.
  */
-export async function openSpace(options: ReplicaOptions): Promise<OpenSpace> {
+export async function openSpace(options: SpaceOptions): Promise<OpenSpace> {
   const { genesis: bytes, verifier, store, environment, signer, history } = options;
   if (bytes === undefined) return { members: undefined, store };
   const { hash } = environment;
@@ -43,13 +49,15 @@ export async function openSpace(options: ReplicaOptions): Promise<OpenSpace> {
   for await (const chunk of store.readLogByArrival(members.control.id)) {
     for (const each of chunk) members.learn(decodeEnvelope(hash, each.bytes));
   }
+  // What counts has changed in documents to which nothing was written: who compares looks at all of them.
+  members.onChange(() => store.moves?.begin());
   return { members, store: storeOfSpace(store, hash, members) };
 }
 
 /** The ids of documents follow from their space: one that does not fit belongs to another. */
 async function assertOfSpace(
   store: LogStore,
-  { environment: { hash } }: ReplicaOptions,
+  { environment: { hash } }: SpaceOptions,
   space: SpaceId,
 ): Promise<void> {
   for await (const { id, name } of store.readDocuments()) {

@@ -48,7 +48,7 @@ export const rollup: Projection<LightContent> = defineProjection({
   buckets: { ms: 60_000, graceMs: 1_000 },
 });
 
-/** The last values of each name, in the order in which they were written anywhere. */
+/** The last values of each name: of a document in the order in which they were written anywhere, documents by id. */
 export const history: Projection<LightContent> = defineProjection({
   ...common,
   name: "history",
