@@ -39,6 +39,9 @@ interface LightDocument extends SourceDocument {
   /** Lane → seq up to which changes are there no more. */
   readonly floors: Map<LaneId, number>;
   doubt: UndeterminedReason | undefined;
+  /** Of so many changes; made when it is asked for, as most are asked for several times. */
+  log?: { readonly of: number; readonly text: string };
+  content?: { readonly of: number; readonly map: Map<string, number> };
 }
 
 /**
@@ -223,10 +226,14 @@ export class MemorySource implements SinkSource<LightContent> {
     return document;
   }
 
-  #logOf({ id, changes }: LightDocument): string {
+  #logOf(document: LightDocument): string {
+    const { id, changes } = document;
+    if (document.log?.of === changes.length) return document.log.text;
     const places = changes.map(({ lane, seq }) => `${lane}/${seq}`).toSorted();
     const text = `${id} ${places.length} ${places.join(" ")}`;
-    return toHex(this.#hash.sha256(new TextEncoder().encode(text)));
+    const log = toHex(this.#hash.sha256(new TextEncoder().encode(text)));
+    document.log = { of: changes.length, text: log };
+    return log;
   }
 }
 
@@ -235,15 +242,17 @@ export function lightEditOf({ update }: SourceChange): LightEdit {
   return JSON.parse(new TextDecoder().decode(update)) as LightEdit;
 }
 
-function contentOf({ changes }: LightDocument): LightContent {
-  const content = new Map<string, number>();
-  for (const change of changes) {
+/** A map of its own for each reader. */
+function contentOf(document: LightDocument): LightContent {
+  const { changes, content = { of: 0, map: new Map<string, number>() } } = document;
+  for (const change of changes.slice(content.of)) {
     for (const [name, number] of Object.entries(lightEditOf(change))) {
-      if (number === null) content.delete(name);
-      else content.set(name, number);
+      if (number === null) content.map.delete(name);
+      else content.map.set(name, number);
     }
   }
-  return content;
+  document.content = { of: changes.length, map: content.map };
+  return new Map(content.map);
 }
 
 function vectorOf({ changes }: LightDocument): Map<LaneId, number> {
