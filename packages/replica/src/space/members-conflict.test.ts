@@ -53,10 +53,14 @@ test(
     await guest.write("plan", "guest. ");
     await showing("plan", "guest. ", [bo]);
     await cy.acts.revoke(bo.key);
+    const moves = bo.live.replica.store.moves!;
+    const mark = moves.mark();
     cy.setOnline(true);
     await expect.poll(() => bo.members.role, { timeout: 15_000 }).toBeUndefined();
     expect(bo.members.membership.roleOf(guest.key)).toBeUndefined();
     await showing("plan", "", [bo, cy]);
+    // Nothing was written to the document: who compares what is derived from it looks at everything.
+    expect(moves.since(mark)).toBeUndefined();
 
     // And ada, who had not heard of that, removes cy: its removal falls, the grant stands.
     await ada.acts.revoke(cy.key);
