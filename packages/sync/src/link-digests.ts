@@ -79,11 +79,16 @@ export class LinkDigests {
     });
   }
 
-  /** A checkpoint that came since stands for all of it: what everybody builds on is compared thoroughly. */
+  /**
+   * A checkpoint that was built here since stands for all of it: what will be built on is compared thoroughly. Of a
+   * peer's the digests were proven when it was taken.
+   */
   get #isKeptAnew(): boolean {
     const { ledger } = this.#link.exchange;
     const { digest, checkpoint } = ledger;
-    if (checkpoint === this.#kept) return false;
+    const { devicePublicKey } = this.#context.options;
+    const isOurs = equalBytes(checkpoint?.header.devicePublicKey ?? none, devicePublicKey);
+    if (checkpoint === this.#kept || !isOurs) return false;
     if (this.#judged?.[0] !== digest || this.#judged[1] !== checkpoint) {
       this.#judged = [digest, checkpoint];
       this.#isJudgedKept = ledger.isCheckpointed;

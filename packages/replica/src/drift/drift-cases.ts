@@ -233,6 +233,12 @@ export class DriftCases {
   retry(document: DocumentId): boolean {
     const open = this.#cases.get(document);
     if (open === undefined) return false;
+    const isGone = open.lagging && !this.#peers?.standing(document, open.lagging);
+    if (isGone && open.state.name === "degraded" && !open.isRunning) {
+      // Nobody can tell any more. Where it comes back and is still ahead, or behind, that is another case.
+      this.#end(open);
+      return false;
+    }
     open.isAudited = true;
     this.#retry(open);
     return true;

@@ -5,7 +5,7 @@ import {
   type DocumentId,
   type StoreId,
 } from "@heddle/core";
-import type { SyncEvent } from "@heddle/sync";
+import type { PeerStanding, SyncEvent } from "@heddle/sync";
 import { afterEach, expect, test } from "vitest";
 
 import { environment } from "../replica.fixture.ts";
@@ -171,5 +171,43 @@ test("[DRF-1][DRF-6] a lane with two histories is told, counted and written down
   expect(noted!.detail).toBe(`both: lane ${lane} has two histories, from 1`);
   expect(noted!.before).toEqual(noted!.after);
   expect([...a.drift.counters.found]).toEqual([["fork", 1]]);
+  await live.close();
+});
+
+const nothing = (): void => undefined;
+
+test("[DRF-9] a side that stays behind is a case until it has caught up, or until nobody is there to tell", async () => {
+  const a = await open({ waitMs: 1, restMsMin: 1, roundsMax: 1 });
+  const { document, live } = await written(a);
+  let standing: PeerStanding | undefined = { logs: "behind", hasGap: false };
+  a.drift.attach({
+    compare: nothing,
+    reload: nothing,
+    want: () => nothing,
+    standing: () => standing,
+  });
+  const lags = async (): Promise<string | undefined> => {
+    a.drift.onSyncEvent({ name: "document.lagging", document, store: peer(1) });
+    await a.drift.settled();
+    return a.reports.findLast(({ stage }) => stage === "found")?.cause;
+  };
+  expect(await lags()).toBe("behind");
+  expect(a.drift.degraded).toEqual([document]);
+  // Settled with somebody else: this one is still ahead.
+  a.drift.onSyncEvent({ name: "document.settled", document, peer: 7 });
+  await a.drift.settled();
+  expect(a.drift.degraded).toEqual([document]);
+  standing = { logs: "equal", hasGap: false };
+  a.drift.onSyncEvent({ name: "document.settled", document, peer: 1 });
+  await a.drift.settled();
+  expect(a.drift.degraded).toEqual([]);
+  expect((await a.journal()).at(-1)).toMatchObject({ cause: "behind", result: "verified" });
+  standing = { logs: "behind", hasGap: true };
+  expect(await lags()).toBe("gap");
+  expect(a.drift.degraded).toEqual([document]);
+  standing = undefined;
+  await a.drift.audit();
+  expect(a.drift.degraded).toEqual([]);
+  expect(a.reports.at(-1)).toMatchObject({ stage: "degraded", cause: "gap", side: "there" });
   await live.close();
 });
