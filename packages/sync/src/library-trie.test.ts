@@ -75,6 +75,28 @@ describe("[LIB-1] a library's root", () => {
     expect(new LibraryTrie(testHash, salt).root).toEqual(noLibraryHash);
   });
 
+  test("of a part of it is that of a library which has no more, whatever becomes of either", () => {
+    fc.assert(
+      fc.property(steps, fc.nat({ max: 150 }), steps, (drawn, kept, after) => {
+        const { library, trie } = played(drawn);
+        const isIn = (document: DocumentId) => document.charCodeAt(3) <= kept;
+        const part = new Map([...library].filter(([document]) => isIn(document)));
+        const filtered = trie.filtered(isIn);
+        expect(shapeOf(filtered)).toEqual(shapeOf(trieOf(part)));
+        expect(filtered.root).toEqual(trieOf(part).root);
+        for (const { document, version } of after) {
+          const id = seededDocument(document);
+          if (version === 0) filtered.delete(id);
+          else filtered.set(id, digestOf(version));
+        }
+        expect(shapeOf(trie)).toEqual(shapeOf(trieOf(library)));
+        const held = [...library.keys()].map((document) => String(trie.digestOf(document)));
+        expect(held).toEqual([...library.values()].map((each) => String(firstOf(each))));
+      }),
+      { numRuns: 15 },
+    );
+  });
+
   test("is not that of another space", () => {
     const library = new Map(Array.from({ length: 40 }, (_, i) => [seededDocument(i), digestOf(1)]));
     const other = new LibraryTrie(testHash, new Uint8Array(16).fill(8));
