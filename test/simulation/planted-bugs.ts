@@ -182,7 +182,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "believe what is shown: it is never compared with the disk",
     file: "reconcile/dist/classify-drift.js",
-    find: "if (differ(shown, rebuilt ?? refolded)) {",
+    find: "if (shownLacks || differ(shown, rebuilt ?? refolded)) {",
     replace: "if (false) {",
     scenario: "drifting",
   },
