@@ -7,7 +7,7 @@ import {
 import type { YDoc } from "@heddle/document";
 import type { LiveDocument, LiveReplica, LiveStatus } from "@heddle/replica";
 import type { WaitOptions } from "@heddle/replica/live";
-import type { ConnectionEnd, SyncEvent } from "@heddle/sync";
+import type { ConnectionEnd } from "@heddle/sync";
 import { ObservableV2 } from "lib0/observable";
 import { encodeQueryParams } from "lib0/url";
 import type { Awareness } from "y-protocols/awareness";
@@ -19,6 +19,7 @@ import type { WebSocketLike } from "../web-socket-like.ts";
 import { isTransient } from "./connection-events.ts";
 import { DocumentProgress, outboxOf } from "./document-progress.ts";
 import { engineOf } from "./engine-of.ts";
+import { followReplica } from "./follow-replica.ts";
 import { ProviderConnection } from "./provider-connection.ts";
 import { tellerOf, type ProgressTeller } from "./progress-teller.ts";
 import type { HeddleProviderEvents, Outbox, Saved, SyncStatus } from "./provider-events.ts";
@@ -305,18 +306,13 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   }
 
   /** For the engine. */
-  onSide({ peers, drift }: LiveReplica): void {
-    if (!peers || this.#destroying !== undefined) return;
+  onSide(replica: LiveReplica): void {
+    if (!replica.peers || this.#destroying !== undefined) return;
     this.#stopSide?.();
-    const stops = [
-      peers.on("sync", (event) => this.#onSyncEvent(event)),
-      drift?.on("drift", (report) => {
-        if (report.document === this.#documentId) this.emit("drift", [report]);
-      }),
-    ];
-    this.#stopSide = () => {
-      for (const stop of stops) stop?.();
-    };
+    this.#stopSide = followReplica(replica, this.#documentId, {
+      onRefused: (refusal) => this.emit("refused", [refusal]),
+      onDrift: (report) => this.emit("drift", [report]),
+    });
     this.onChange();
   }
 
@@ -365,12 +361,6 @@ export class HeddleProvider extends ObservableV2<HeddleProviderEvents> implement
   #renewPresence(): void {
     const { awareness } = this;
     if (awareness.getLocalState() !== null) awareness.setLocalState(awareness.getLocalState());
-  }
-
-  #onSyncEvent(event: SyncEvent): void {
-    const isRefusal = event.name === "lane.refused";
-    if (!isRefusal || event.refusal.document !== this.#documentId) return;
-    this.emit("refused", [event.refusal]);
   }
 
   #onLiveStatus({ state, error }: LiveStatus): void {

@@ -114,9 +114,8 @@ export class LiveDocument implements AsyncDisposable {
    * @throws HeddleError when it cannot be: what was refused, or why the document failed.
    */
   async whenSaved(options: WaitOptions = {}): Promise<void> {
-    if (this.#end !== undefined && this.#progress.unsaved > 0) {
-      throw this.#error ?? replicaClosed();
-    }
+    const isLost = this.#end !== undefined && this.#progress.unsaved > 0;
+    if (isLost) throw this.#error ?? replicaClosed();
     this.flush();
     await waitUntil((resolve, reject) => {
       return this.#progress.afterSaved((failure) => (failure ? reject(failure) : resolve()));
