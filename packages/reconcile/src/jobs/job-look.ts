@@ -1,6 +1,7 @@
 import type { JobOptions } from "./job-options.ts";
 import type { JobProgress } from "./job-progress.ts";
 import { isEverything } from "./job-scope.ts";
+import { LeftPlaces } from "./left-places.ts";
 import type { LiveGeneration } from "./live-generation.ts";
 import {
   marksOf,
@@ -22,6 +23,8 @@ const fewPlaces = 64;
 export class JobLook {
   /** By the monotonic clock. */
   readonly beganMs: number;
+  /** What this run finds and does not make right goes here. */
+  readonly left: LeftPlaces;
   readonly #sides: LookSides;
   readonly #projection: string;
   readonly #options: JobOptions;
@@ -33,7 +36,8 @@ export class JobLook {
     this.#sides = sides;
     this.#projection = projection;
     this.#options = options;
-    this.#marks = options.memory === undefined ? undefined : marksOf(sides);
+    this.left = options.memory?.leftOf(projection) ?? new LeftPlaces();
+    this.#marks = options.memory === undefined ? undefined : marksOf(sides, this.left);
     this.beganMs = nowMs;
   }
 
@@ -45,7 +49,7 @@ export class JobLook {
     const last = memory?.lastOf(this.#projection);
     if (last?.definition !== definition || last.generation !== generation.number) return undefined;
     if (this.beganMs - last.whole.beganMs >= wholeLookMs * dueShare) return undefined;
-    const moved = movedPlaces(this.#sides, generation, last);
+    const moved = movedPlaces(this.#sides, this.left, generation, last);
     const count = (moved?.partitions.size ?? 0) + (moved?.documents.size ?? 0);
     return count > fewPlaces && count * 4 > last.whole.partitions ? undefined : moved;
   }
@@ -55,16 +59,13 @@ export class JobLook {
     const { memory, name: job, isDryRun, scope } = this.#options;
     if (memory === undefined || isDryRun || !isEverything(scope)) return;
     if (this.#marks === undefined) return;
-    const { run, startedAtMs: atMs, left } = progress;
-    const begun = { run, atMs, beganMs: this.beganMs, marks: this.#marks, left };
+    const { run, startedAtMs: atMs } = progress;
+    const begun = { run, atMs, beganMs: this.beganMs, marks: this.#marks };
     if (moved !== undefined) this.#begun = begun;
     else if (progress.isAtTheBeginning) {
       memory.began(this.#projection, job, begun);
       this.#begun = begun;
-    } else {
-      this.#begun = memory.begunOf(this.#projection, job, run);
-      if (this.#begun !== undefined) progress.left = this.#begun.left;
-    }
+    } else this.#begun = memory.begunOf(this.#projection, job, run);
   }
 
   /** It came to its end. */
@@ -73,8 +74,8 @@ export class JobLook {
     live: Pick<LiveGeneration, "definition" | "generation">,
     moved: MovedPlaces | undefined,
   ): void {
-    if (this.#begun === undefined || !this.#begun.left.isWhole) return;
-    const { run, atMs, beganMs, marks, left } = this.#begun;
+    if (this.#begun === undefined) return;
+    const { run, atMs, beganMs, marks } = this.#begun;
     const { definition, generation } = live;
     this.#options.memory?.ended(this.#projection, {
       run,
@@ -82,7 +83,6 @@ export class JobLook {
       definition,
       generation: generation.number,
       marks,
-      left,
       whole: moved?.since.whole ?? { run, atMs, beganMs, partitions: counts.partitions },
     });
   }

@@ -9,7 +9,7 @@ import {
   type JobCounts,
   type JobReport,
 } from "./job-report.ts";
-import { LeftPlaces } from "./left-places.ts";
+import type { LeftPlaces } from "./left-places.ts";
 import { PartitionTable } from "./partition-table.ts";
 
 /** A place that was put off because it moved, or because the feed had not come to it. */
@@ -42,12 +42,14 @@ export class JobProgress {
   after: string | undefined;
   provenAtMs: number | undefined;
   /** Found, and not made right. */
-  left = new LeftPlaces();
+  readonly #left: LeftPlaces;
   readonly partitions = new PartitionTable();
-  readonly #postponed: PostponedPlace[] = [];
+  /** Looked at again at the end of the run, in this order. */
+  readonly postponed: PostponedPlace[] = [];
 
   constructor(start: JobStart) {
     const { run, plan, startedAtMs, before, isFromTheBeginning } = start;
+    this.#left = start.left;
     this.isResumed = before !== undefined && before.state === "running" && before.plan === plan;
     this.run = this.isResumed ? before!.run : run;
     this.plan = plan;
@@ -60,6 +62,8 @@ export class JobProgress {
     }
     for (const name of Object.keys(this.counts) as (keyof JobCounts)[]) {
       this.counts[name] = before!.counts[name] ?? 0;
+      // What was put off is looked at again by a run that does not go on where that one was.
+      if (name === "postponed" && isFromTheBeginning) this.counts[name] = 0;
       this.#countedBefore[name] = this.counts[name];
     }
   }
@@ -78,10 +82,14 @@ export class JobProgress {
     return found;
   }
 
-  /** `more` is what the batch that the record goes with will have done. */
+  /**
+   * `more` is what the batch that the record goes with will have done. What is put off until the end of the run counts as
+   * left to the next: a process that goes on where this one was killed does not know of it.
+   */
   recordAs(state: JobRecordState, more: Partial<JobCounts> = {}): JobRecord {
     const { run, plan, startedAtMs, phase, after, provenAtMs } = this;
     const counts = { ...this.counts };
+    counts.postponed += this.postponed.length;
     addCounts(counts, more);
     return { run, state, plan, startedAtMs, phase, after, counts, provenAtMs };
   }
@@ -94,7 +102,7 @@ export class JobProgress {
   found(drift: FoundDrift, largestKey: string): void {
     if (this.drifts.length < driftsKeptMax) this.drifts.push(drift);
     const { partition, size, action } = drift;
-    if (action !== "corrected") this.left.addPartition(partition);
+    if (action !== "corrected") this.#left.addPartition(partition);
     this.partitions.count(partition, "drifts", ...countsOf[action]);
     this.partitions.sized(partition, largestKey, size);
     if (this.largest === undefined || size > this.largest.size) {
@@ -106,7 +114,7 @@ export class JobProgress {
   couldNotTell(document: DocumentId, reason: string, partition?: string): void {
     this.counts.undetermined++;
     if (partition !== undefined) this.partitions.count(partition, "undetermined");
-    this.left.addDocument(document);
+    this.#left.addDocument(document);
     if (this.undetermined.length < driftsKeptMax) this.undetermined.push({ document, reason });
   }
 
@@ -114,11 +122,11 @@ export class JobProgress {
   couldNotTellTotal(partition: string): void {
     this.counts.undetermined++;
     this.partitions.count(partition, "undetermined");
-    this.left.addPartition(partition);
+    this.#left.addPartition(partition);
   }
 
   postpone(place: PostponedPlace): void {
-    if (this.#postponed.length < postponedKeptMax) this.#postponed.push(place);
+    if (this.postponed.length < postponedKeptMax) this.postponed.push(place);
     else this.leaveToTheNext(place);
   }
 
@@ -126,12 +134,8 @@ export class JobProgress {
   leaveToTheNext({ partition, ...place }: PostponedPlace): void {
     this.counts.postponed++;
     this.partitions.count(partition, "postponed");
-    this.left.addPartition(partition);
-    if ("document" in place) this.left.addDocument(place.document);
-  }
-
-  takePostponed(): readonly PostponedPlace[] {
-    return this.#postponed.splice(0);
+    this.#left.addPartition(partition);
+    if ("document" in place) this.#left.addDocument(place.document);
   }
 }
 
@@ -146,6 +150,8 @@ export interface JobStart {
   readonly startedAtMs: number;
   /** What the run before left. */
   readonly before: JobRecord | undefined;
+  /** Shared by the runs of a projection that know of each other. */
+  readonly left: LeftPlaces;
   /** Takes its counts alone, and not how far it had come. */
   readonly isFromTheBeginning: boolean;
 }

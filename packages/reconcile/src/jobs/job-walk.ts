@@ -34,6 +34,16 @@ export class JobWalk {
   }
 
   async toTheEnd(): Promise<JobOutcome | undefined> {
+    const { progress } = this.#parts;
+    try {
+      return await this.#walk();
+    } finally {
+      // However it ended: nobody but this run knows of them.
+      for (const place of progress.postponed.splice(0)) progress.leaveToTheNext(place);
+    }
+  }
+
+  async #walk(): Promise<JobOutcome | undefined> {
     const { ground, progress } = this.#parts;
     if ((await feedStanding({ ...ground.target, store: ground.store })) === "ahead")
       return "source-behind";
@@ -211,14 +221,15 @@ export class JobWalk {
   /** Once more, after everything else; what moves still is left to the next run. */
   async #postponed(): Promise<JobOutcome | undefined> {
     const { progress, settlement } = this.#parts;
-    for (const place of progress.takePostponed()) {
+    for (const place of [...progress.postponed]) {
       const ended =
         "document" in place
           ? await settlement.document(place.partition, place.document)
           : await settlement.totals(place.partition, [place.key]);
       if (ended !== undefined && ended !== "unsettled") return ended;
+      // Not before: what is written until then says that it is not done.
+      progress.postponed.shift();
     }
-    for (const place of progress.takePostponed()) progress.leaveToTheNext(place);
     return undefined;
   }
 

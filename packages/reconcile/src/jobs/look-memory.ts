@@ -4,12 +4,13 @@ import { partitionsMovedSince } from "../moved-partitions.ts";
 import type { GenerationId } from "../projection-layout.ts";
 import type { ProjectionSource } from "../projection-source.ts";
 import type { ProjectionStore } from "../projection-store.ts";
-import type { LeftPlaces } from "./left-places.ts";
+import { LeftPlaces } from "./left-places.ts";
 
-/** What both sides had written when a look began. */
+/** What both sides had written, and runs had left, when a look began. */
 export interface LookMarks {
   readonly store: MoveMark;
   readonly source: MoveMark;
+  readonly left: MoveMark;
 }
 
 /** A run, and when it began by the wall clock. */
@@ -30,8 +31,6 @@ export interface LastLook extends LookedAt {
   readonly definition: string;
   readonly generation: number;
   readonly marks: LookMarks;
-  /** What it found and did not make right. */
-  readonly left: LeftPlaces;
   /** The last one that left nothing out. */
   readonly whole: WholeLook;
 }
@@ -40,7 +39,6 @@ export interface LastLook extends LookedAt {
 export interface BegunLook extends LookedAt {
   readonly beganMs: number;
   readonly marks: LookMarks;
-  readonly left: LeftPlaces;
 }
 
 /**
@@ -50,6 +48,7 @@ export interface BegunLook extends LookedAt {
 export class LookMemory {
   readonly #last = new Map<string, LastLook>();
   readonly #begun = new Map<string, BegunLook>();
+  readonly #left = new Map<string, LeftPlaces>();
 
   /** Of a projection, whichever job it was. */
   lastOf(projection: string): LastLook | undefined {
@@ -69,6 +68,13 @@ export class LookMemory {
   began(projection: string, job: string, look: BegunLook): void {
     this.#begun.set(`${projection}\0${job}`, look);
   }
+
+  /** What runs of a projection found and did not make right: all of them, dry ones and those of a part, too. */
+  leftOf(projection: string): LeftPlaces {
+    let left = this.#left.get(projection);
+    if (left === undefined) this.#left.set(projection, (left = new LeftPlaces()));
+    return left;
+  }
 }
 
 /** Where something may be other than the last look found it. */
@@ -79,26 +85,29 @@ export interface MovedPlaces {
 }
 
 /** To be taken before anything is read; `undefined` where one of the two does not tell. */
-export function marksOf({ store, source }: LookSides): LookMarks | undefined {
+export function marksOf({ store, source }: LookSides, left: LeftPlaces): LookMarks | undefined {
   if (store.moves === undefined || source.moves === undefined) return undefined;
-  return { store: store.moves.mark(), source: source.moves.mark() };
+  return { store: store.moves.mark(), source: source.moves.mark(), left: left.mark() };
 }
 
-/** What moved on either side since a look, and what it had left; `undefined` when nobody knows. */
+/** What moved on either side since a look began, and what runs left since then; `undefined` when nobody knows. */
 export function movedPlaces(
   { store, source }: LookSides,
+  left: LeftPlaces,
   generation: GenerationId,
   since: LastLook,
 ): MovedPlaces | undefined {
   if (store.moves === undefined || source.moves === undefined) return undefined;
-  const partitions = partitionsMovedSince(store.moves, since.marks.store, generation);
-  const documents = source.moves.since(since.marks.source);
-  if (partitions === undefined || documents === undefined) return undefined;
-  const { left } = since;
+  const { marks } = since;
+  const partitions = partitionsMovedSince(store.moves, marks.store, generation);
+  const documents = source.moves.since(marks.source);
+  const leftSince = left.since(marks.left);
+  if (partitions === undefined || documents === undefined || leftSince === undefined)
+    return undefined;
   return {
     since,
-    partitions: new Set([...partitions, ...left.partitions]),
-    documents: new Set([...(documents as readonly DocumentId[]), ...left.documents]),
+    partitions: new Set([...partitions, ...leftSince.partitions]),
+    documents: new Set([...(documents as readonly DocumentId[]), ...leftSince.documents]),
   };
 }
 

@@ -80,7 +80,7 @@ export class ReconcileJob {
     const moved = look.movedSince(live);
     const ground = this.#groundOn(live, moved, { store, pace, signal });
     if (moved !== undefined && isNothing(moved) && !(await this.#isHeldByCap(store, live))) {
-      return this.#report(ground, await this.#idle(ground), look);
+      return this.#report(ground, await this.#idle(ground, look), look);
     }
     const writer = await this.#openWriter(live);
     const { name: job, isDryRun } = this.#options;
@@ -89,6 +89,7 @@ export class ReconcileJob {
       : await store.get([jobPath(projection.name, job)]);
     const progress = new JobProgress({
       ...this.#newRun(live),
+      left: look.left,
       before: isDryRun ? undefined : readOr(recordBytes, decodeJobRecord),
       isFromTheBeginning: moved !== undefined,
     });
@@ -108,9 +109,9 @@ export class ReconcileJob {
   }
 
   /** Nothing has moved since a look that left nothing: all there is to ask is whether the source is an older one. */
-  async #idle(ground: JobGround): Promise<EndedRun> {
+  async #idle(ground: JobGround, { left }: JobLook): Promise<EndedRun> {
     const { store, target } = ground;
-    const start = this.#newRun({ ...target });
+    const start = { ...this.#newRun({ ...target }), left };
     const progress = new JobProgress({ ...start, before: undefined, isFromTheBeginning: true });
     const isBehind = (await feedStanding({ ...target, store })) === "ahead";
     if (!isBehind) progress.provenAtMs = progress.startedAtMs;
@@ -135,7 +136,7 @@ export class ReconcileJob {
 
   #newRun(
     live: Pick<LiveGeneration, "generation" | "definition">,
-  ): Omit<JobStart, "before" | "isFromTheBeginning"> {
+  ): Omit<JobStart, "before" | "left" | "isFromTheBeginning"> {
     const { environment, projection } = this.#parts;
     const { hash, random, clock } = environment;
     return {
