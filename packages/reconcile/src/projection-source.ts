@@ -55,6 +55,8 @@ export interface FeedDescription {
    */
   readonly incarnations: readonly string[];
   readonly lastArrival: number;
+  /** Others write the original meanwhile, so that a document of the projection may be of a later state than here. */
+  readonly isCopy?: boolean;
 }
 
 export interface FeedPage {

@@ -28,7 +28,7 @@ export type ConfirmedDocument =
   | { readonly outcome: "undetermined"; readonly reason: string }
   /** Something moved meanwhile: look again. */
   | { readonly outcome: "moved" }
-  /** The feed has not come to it: it may only be late. */
+  /** The feed has not come to it, or the source is a copy that has not: it may only be late. */
   | { readonly outcome: "behind" }
   /** The source is older than the projection. */
   | { readonly outcome: "ahead" }
@@ -87,6 +87,8 @@ export async function confirmDocument(
   const wait = { pace, clock: environment.clock, waitMs: suspect.feedWaitMs, signal };
   const standing = await standingAfter({ ...target, store }, wait);
   if (standing !== "passed") return { outcome: standing };
+  if ((await target.source.describeFeed()).isCopy && !isNew(before, projected))
+    return { outcome: "behind" };
   const [now] = await store.get([path]);
   return isAsExpected(now, before) ? differing : { outcome: "moved" };
 }
@@ -94,6 +96,14 @@ export async function confirmDocument(
 function logIn(marker: RecordBytes | undefined): string | undefined {
   const read = markerIn(marker);
   return read === undefined || read === "damaged" ? undefined : read.log;
+}
+
+/**
+ * Whether the projection has nothing of a document. What it has may be of a later state than a copy knows of: a follower
+ * takes in all that a document holds by then, also of groups that its place in the feed does not name yet.
+ */
+function isNew(marker: RecordBytes | undefined, { rows }: Projected): boolean {
+  return marker === undefined && rows.every(({ before }) => before === undefined);
 }
 
 interface SeenShare {

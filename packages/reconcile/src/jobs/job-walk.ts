@@ -221,7 +221,9 @@ export class JobWalk {
   /** Once more, after everything else; what moves still is left to the next run. */
   async #postponed(): Promise<JobOutcome | undefined> {
     const { progress, settlement } = this.#parts;
-    for (const place of [...progress.postponed]) {
+    // What is put off meanwhile joins at the end, and is not looked at a third time.
+    for (let rest = progress.postponed.length; rest > 0; rest--) {
+      const place = progress.postponed[0]!;
       const ended =
         "document" in place
           ? await settlement.document(place.partition, place.document)

@@ -47,6 +47,11 @@ export interface LogSourceOptions {
   readonly environment: Environment;
   /** Of the replica that prunes this store, so that a log is not dropped while it is read. */
   readonly access?: DocumentAccess | undefined;
+  /**
+   * For jobs alone: this is a copy of the folder that the projection follows, taken so that people's own is not read. It
+   * stands for the original for as long as nobody has written to it, and may lag behind it.
+   */
+  readonly isCopy?: boolean | undefined;
 }
 
 /** Documents whose names and positions are remembered. */
@@ -82,14 +87,16 @@ export class LogSource implements SinkSource<Doc> {
   }
 
   async describeFeed(): Promise<FeedDescription> {
-    const { store } = this.#options;
+    const { store, isCopy = false } = this.#options;
     const incarnations = await store.readIncarnations();
-    const lastRollback = incarnations.findLastIndex(({ rollback }) => rollback !== undefined);
+    const lastArrival = await store.readLastArrival();
+    const lastRollback = incarnations.findLastIndex(({ rollback, firstArrival }) => {
+      // Up to where it was copied its numbers are those of the original.
+      const isAsCopied = isCopy && rollback === "copied" && lastArrival < firstArrival;
+      return rollback !== undefined && !isAsCopied;
+    });
     const good = incarnations.slice(Math.max(0, lastRollback));
-    return {
-      incarnations: good.map(({ nonce }) => toHex(nonce)),
-      lastArrival: await store.readLastArrival(),
-    };
+    return { incarnations: good.map(({ nonce }) => toHex(nonce)), lastArrival, isCopy };
   }
 
   async readFeed(after: number, limit: number): Promise<FeedPage> {
