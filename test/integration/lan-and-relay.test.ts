@@ -45,7 +45,7 @@ test("[LAN-9] what was written on the LAN alone goes to a relay that appears, an
   for (const { replica } of [ada, again]) expect(replica.peers!.outbox.envelopes).toBe(0);
 });
 
-test("[LAN-9] a peer that is reached both ways has one copy, and takes each change once", async () => {
+test("[LAN-9, WIR-24] a peer that is reached both ways has one copy, and takes each change once", async () => {
   await using relay = await PeeredRelay.start();
   const ada = await site.open("ada", { relay: relay.url });
   const bo = await site.open("bo", { relay: relay.url, addresses: [ada.address] });
@@ -55,12 +55,18 @@ test("[LAN-9] a peer that is reached both ways has one copy, and takes each chan
   atAda.ydoc.getArray("list").push(["first"]);
   await atAda.whenRelayed();
   await until(() => atBo.ydoc.getArray("list").length === 1, "Bo has the first");
+  await atAda.whenReplicated(2);
+  const peers = [ada.replica.peers!, bo.replica.peers!, relay.peers];
+  const before = peers.map(({ counters }) => counters.envelopesSent);
   for (let count = 0; count < writes; count++) {
     atAda.ydoc.getArray("list").push([`ada ${count}`]);
     await atAda.whenSaved();
   }
   await until(() => atBo.ydoc.getArray("list").length === 1 + writes, "Bo has all");
   await atAda.whenReplicated(2);
+  // Once to Bo and once to the relay, from who wrote it; neither of these tells the other.
+  const sent = peers.map(({ counters }, index) => counters.envelopesSent - before[index]!);
+  expect(sent).toEqual([2 * writes, 0, 0]);
   // One copy there and one at the relay, whichever way each of them went.
   for (const each of [bo.replica.peers!, relay.peers]) {
     expect(each.counters.envelopesStored).toBe(1 + writes);

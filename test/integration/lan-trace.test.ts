@@ -32,7 +32,7 @@ beforeEach(() => {
 afterEach(() => site[Symbol.asyncDispose]());
 
 test.skipIf(!isRecordingThere)(
-  "[LAN-9] two people type a recorded session on the LAN alone, and a relay that appears has all of it once",
+  "[LAN-9, WIR-25] two people type a recorded session on the LAN alone, and a relay that appears has all of it once",
   async () => {
     const { txns, numAgents } = JSON.parse(gunzipSync(readFileSync(file)).toString()) as {
       readonly txns: readonly TraceTransaction[];
@@ -75,6 +75,10 @@ test.skipIf(!isRecordingThere)(
     await until(() => reader.text.toString() === endContent, "the relay has the end", limitMs);
     const { envelopesStored, envelopesReceived, duplicates } = relay.peers.counters;
     expect(envelopesStored).toBe(atAda.distinct);
+    expect({ envelopesReceived, duplicates }).toEqual({
+      envelopesReceived: atAda.distinct,
+      duplicates: 0,
+    });
     const { framesSent, bytesSent } = again.replica.peers!.counters;
     console.info(
       `${turns.map(({ length }) => length).join(" and ")} turns in ${Math.round(playedMs)} ms, ` +

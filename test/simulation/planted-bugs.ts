@@ -92,6 +92,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "sync/dist/peer-session.js",
     find: "if (this.#asked && nowMs >= this.#asked.dueMs)",
     replace: "if (false)",
+    fromSeed: 95,
   },
   {
     name: "forget what is written while a document is being loaded",
@@ -112,7 +113,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (kind === RefKind.lane) {",
     replace: "if (kind === RefKind.lane) { return;",
     scenario: "damaged",
-    fromSeed: 128,
+    fromSeed: 285,
   },
   {
     name: "push lane after lane instead of in the order of arrival",
@@ -120,6 +121,19 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "this.#pushAll(envelopes, lanes);",
     replace:
       "this.#pushAll(envelopes.toSorted((a, b) => a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.seq - b.seq), lanes);",
+    scenario: "sound",
+  },
+  {
+    name: "never ask for what was announced",
+    file: "sync/dist/lane-sources.js",
+    find: "if (source?.isHeld !== true)",
+    replace: "if (true)",
+  },
+  {
+    name: "take at once what builds on what was only announced",
+    file: "sync/dist/held-runs.js",
+    find: "if ((!isBehind && causes.size === 0) || isFull)",
+    replace: "if (true)",
     scenario: "sound",
   },
   {
@@ -150,7 +164,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "unopened",
     // Others find it when they compare libraries.
     scenario: "older",
-    fromSeed: 420,
+    fromSeed: 1_010,
   },
   {
     name: "do not offer what only one library has",

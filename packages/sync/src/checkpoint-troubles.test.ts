@@ -24,7 +24,7 @@ async function prunedWriter(): Promise<{ writer: MemoryHost; lane: FixtureLane }
 
 /** A stranger that says it has more of the document than the reader. */
 async function stranger(reader: MemoryHost, { entry, descriptor }: FixtureLane): Promise<RawPeer> {
-  const peer = await RawPeer.greet(reader, hostile, 66);
+  const peer = await RawPeer.greet(reader, hostile, 66, { features: 0 });
   peer.open(entry, 0);
   await reader.drain();
   peer.have(0, [{ lane: descriptor.id, seq: 99, head: countingBytes(8) }]);

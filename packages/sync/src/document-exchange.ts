@@ -9,30 +9,16 @@ import {
 
 import type { DocumentLedger } from "./document-ledger.ts";
 import type { DocumentLink } from "./document-link.ts";
+import { EarlyEffects } from "./early-effects.ts";
 import { ForkWatch } from "./fork-watch.ts";
 import { HaveFlag } from "./frame-shapes.ts";
 import { HeldPresences } from "./held-presence.ts";
 import { LaneGaps } from "./lane-gaps.ts";
+import { LaneSources } from "./lane-sources.ts";
 import { nakCheck, NakCode } from "./nak-code.ts";
+import type { OfferedRun, PendingRun } from "./offered-run.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { AdoptAnswer, OfferedCheckpoint, RunVerdict, StoreAnswer } from "./sync-effects.ts";
-
-/** A run that a peer pushed. */
-export interface OfferedRun {
-  readonly run: readonly Envelope[];
-  /** What its first envelope follows was filled in here, and may be wrong. */
-  readonly isPlaced: boolean;
-  /** Gives its credit back; to be called when the run is stored or dropped. */
-  readonly release: () => void;
-}
-
-/** A run between its arrival and the disk. */
-interface PendingRun extends OfferedRun {
-  readonly link: DocumentLink;
-  readonly lane: LaneDescriptor;
-  isVerified: boolean;
-  isDropped: boolean;
-}
 
 /** What can go wrong with the disk below. */
 export interface ExchangeTroubles {
@@ -53,9 +39,13 @@ export class DocumentExchange {
   readonly ledger: DocumentLedger;
   readonly forkWatch: ForkWatch;
   readonly gaps: LaneGaps;
+  readonly sources: LaneSources;
+  /** Lanes that this device was seen to write. */
+  readonly ownLanes = new Set<LaneId>();
   readonly #context: SyncContext;
   readonly #troubles: ExchangeTroubles;
   readonly #presences: HeldPresences;
+  readonly #early = new EarlyEffects();
   /** Runs that were accepted; and those of them that were stored or dropped. */
   #runsAccepted = 0;
   #runsSettled = 0;
@@ -72,6 +62,7 @@ export class DocumentExchange {
     this.ledger = ledger;
     this.forkWatch = new ForkWatch(context, this);
     this.gaps = new LaneGaps(context, this);
+    this.sources = new LaneSources(context, this);
     this.#presences = new HeldPresences(context);
   }
 
@@ -87,6 +78,9 @@ export class DocumentExchange {
     if (fresh.length === 0) return;
     this.ledger.accept(fresh);
     this.ledger.stored(fresh);
+    const { lane } = fresh[0]!;
+    this.ownLanes.add(lane);
+    for (const link of this.#links) link.sharing.stored(lane, false);
     this.#changed();
   }
 
@@ -119,6 +113,7 @@ export class DocumentExchange {
       this.gaps.found(link, lane.id, gap.toSeq);
     }
     if (forkSeq === undefined) link.receivedFromPeer(lane.id, run.at(-1)!.seq);
+    this.sources.arrived(link, lane.id, fresh.length > 0 || gap !== undefined);
     if (fresh.length === 0 || fresh.at(-1)!.signature === undefined) {
       if (duplicates > 0) link.acks.add([lane.id]);
       return release();
@@ -196,11 +191,13 @@ export class DocumentExchange {
     }
     const event = { name: "document.adopted", entry, checkpoint: header } as const;
     this.#context.emit({ type: "event", event });
-    for (const link of this.#context.linksOf(entry.id)) {
+    for (const link of this.#links) {
+      for (const lane of raised) link.sharing.stored(lane, true);
       link.sendHave(HaveFlag.ask);
       link.changed();
     }
     for (const lane of raised) this.#drainBuffer(lane);
+    this.#reviewHeld();
   }
 
   /** Nobody knows what is on disk: nothing more is taken here, and who comes next reads it anew. */
@@ -246,6 +243,12 @@ export class DocumentExchange {
       this.#storeVerified();
     });
     this.#drainBuffer(lane.id);
+    this.#reviewHeld();
+  }
+
+  /** What was announced is here, or will be before whatever is taken now. */
+  #reviewHeld(): void {
+    for (const { sharing } of this.#links) if (sharing.runs.isHolding) sharing.runs.review();
   }
 
   #drainBuffer(lane: LaneId): void {
@@ -312,6 +315,7 @@ export class DocumentExchange {
     this.#context.arrived(arrival);
     const toAck = new Map<DocumentLink, Set<LaneId>>();
     const stored: Envelope[] = [];
+    const early: PendingRun[] = [];
     const { hasOutbox = true, devicePublicKey } = this.#context.options;
     for (const [index, { link, lane, run }] of batch.entries()) {
       const isStored = verdicts[index] === "stored";
@@ -324,19 +328,32 @@ export class DocumentExchange {
         stored.push(...run);
         // Of a tab of this device: what it has written, this device has.
         const isOwn = equalBytes(lane.devicePublicKey, devicePublicKey);
+        if (isOwn) this.ownLanes.add(lane.id);
         if (isOwn && hasOutbox) this.#context.outbox.written(run);
+        for (const each of this.#links) each.sharing.stored(lane.id, each === link);
         link.storedFromPeer(lane.id, run.at(-1)!.seq);
         this.gaps.filled(lane.id);
         toAck.set(link, (toAck.get(link) ?? new Set()).add(lane.id));
-      } else this.#notStored(batch[index]!, verdicts[index]!);
+        this.#early.stored(lane.id);
+      } else {
+        this.#notStored(batch[index]!, verdicts[index]!);
+        if (verdicts[index] === "incomplete") early.push(batch[index]!);
+      }
+    }
+    const { entry } = this.ledger;
+    for (const { link: origin, lane, run } of early.filter((each) =>
+      this.#early.came(each.lane.id),
+    )) {
+      this.#context.reorderBuffer.add({ origin, document: entry.id, lane, run });
     }
     this.#context.counters.envelopesStored += stored.length;
     for (const [link, lanes] of toAck) link.acks.add(lanes);
     if (stored.length === 0) return;
-    const { entry } = this.ledger;
     const event = { name: "document.received", entry, envelopes: stored } as const;
     this.#context.emit({ type: "event", event });
     this.#changed();
+    this.sources.stored();
+    for (const lane of this.#early.lanes) this.#drainBuffer(lane);
   }
 
   #notStored({ link, lane, run }: PendingRun, verdict: RunVerdict): void {
@@ -359,6 +376,10 @@ export class DocumentExchange {
   }
 
   #changed(): void {
-    for (const link of this.#context.linksOf(this.ledger.entry.id)) link.changed();
+    for (const link of this.#links) link.changed();
+  }
+
+  get #links(): readonly DocumentLink[] {
+    return this.#context.linksOf(this.ledger.entry.id);
   }
 }

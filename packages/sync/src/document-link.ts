@@ -1,51 +1,21 @@
-import {
-  encodeHlc,
-  equalBytes,
-  HeddleErrorCode,
-  type DocumentId,
-  type LaneDescriptor,
-  type LaneId,
-} from "@heddle/core";
+import { encodeHlc, equalBytes, HeddleErrorCode, type DocumentId, type LaneId } from "@heddle/core";
 
 import type { DocumentExchange } from "./document-exchange.ts";
 import { HaveFlag, type AckedPosition, type WirePosition } from "./frame-shapes.ts";
-import type { Frame, FrameOf } from "./frame.ts";
+import type { FrameOf } from "./frame.ts";
 import { LinkAcks } from "./link-acks.ts";
 import { LinkDigests } from "./link-digests.ts";
 import { LinkLag } from "./link-lag.ts";
 import { LinkPresence } from "./link-presence.ts";
 import { LinkPusher } from "./link-pusher.ts";
+import type { LinkSession } from "./link-session.ts";
+import { LinkSharing } from "./link-sharing.ts";
 import { isPermanentNak, nakCheck, NakCode } from "./nak-code.ts";
 import { PeerPositions, type SuspectLane } from "./peer-positions.ts";
 import { ackFrames, haveFrames, type PositionsReader } from "./position-frames.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { RunPlacing } from "./run-placing.ts";
 import type { SyncContext } from "./sync-context.ts";
-import type { PeerKey } from "./sync-effects.ts";
-
-/** What a link needs of its session. */
-export interface LinkSession {
-  readonly key: PeerKey;
-  readonly isLive: boolean;
-  /** Its greeting. */
-  readonly peer: FrameOf<"hello">;
-  readonly isCreditOpen: boolean;
-  /** Presence that waits to be sent, of all documents. */
-  readonly waitingPresence: { bytes: number };
-  /** Lanes that the peer says it has more of than we do, of all documents. */
-  readonly claims: { count: number };
-  send(frame: Frame): void;
-  close(code: HeddleErrorCode): void;
-  /** Number under which the peer knows `lane`; says LANE first when it does not yet. */
-  refOfLane(lane: LaneDescriptor): number;
-  /** Lane that the peer knows under this number, told by us. */
-  laneOfRef(laneRef: number): LaneId | undefined;
-  refOfPeerLane(lane: LaneId): number | undefined;
-  /** There is something to push. */
-  wantsToPush(link: DocumentLink): void;
-  /** There is presence to send. */
-  wantsToShow(link: DocumentLink): void;
-}
 
 /** After so many in vain a document does not keep others waiting for their turn. */
 const unansweredAttempts = 3;
@@ -66,6 +36,7 @@ export class DocumentLink {
   readonly acks: LinkAcks;
   readonly placing: RunPlacing;
   readonly lag: LinkLag;
+  readonly sharing: LinkSharing;
   /** The peer has said OPEN. */
   isOpenedByPeer = false;
   /** When neither side lacked anything any more. */
@@ -95,10 +66,13 @@ export class DocumentLink {
     this.exchange = exchange;
     this.ourRef = ourRef;
     const { ledger } = exchange;
-    this.positions = new PeerPositions(ledger, (lane, seq) => {
+    this.sharing = new LinkSharing(context, this);
+    const onConfirmed = (lane: LaneId, seq: number): void => {
       const head = ledger.idAt(lane, seq);
       context.outbox.confirmed(session.peer, { document: this.document, lane, seq, head });
-    });
+    };
+    const isHeld = (lane: LaneId) => this.sharing.held.holds(lane);
+    this.positions = new PeerPositions(ledger, onConfirmed, isHeld);
     for (const { lane, code } of context.refusedLanes.of(session.peer.store, this.document)) {
       this.positions.suspend(lane, code);
     }
@@ -150,6 +124,20 @@ export class DocumentLink {
     this.resend();
   }
 
+  /** The peer exchanges the document from now on. */
+  openedByPeer(): void {
+    this.isOpenedByPeer = true;
+    this.sharing.opened();
+    this.exchange.sources.review();
+    this.changed();
+    this.presence.opened();
+  }
+
+  closedByPeer(): void {
+    this.isOpenedByPeer = false;
+    this.exchange.sources.review();
+  }
+
   /** States our positions; all of them unless only the digest is wanted. */
   sendHave(flags: number): void {
     for (const frame of haveFrames(this.exchange.ledger, this.#reader, flags)) {
@@ -165,6 +153,7 @@ export class DocumentLink {
       this.#havePieces.clear();
       this.positions.equal();
       this.#countClaims();
+      this.exchange.sources.claimed(this);
       if (asks) this.sendHave(HaveFlag.digestOnly);
       // Equal logs, and yet it may not know what others hold instead of a part of them.
       this.exchange.forkWatch.tell(this);
@@ -190,15 +179,17 @@ export class DocumentLink {
     if ((have.flags & HaveFlag.more) !== 0) return;
     const positions = new Map(this.#havePieces);
     this.#havePieces.clear();
-    if (!this.positions.isHeard) {
+    const isFirst = !this.positions.isHeard;
+    if (isFirst) {
       this.#context.outbox.restated(this.session.peer, this.document, (lane) => {
         // It may have been on its way while later ones were proven.
         return Math.max(positions.get(lane)?.seq ?? 0, this.positions.confirmedSeq(lane));
       });
     }
     this.positions.replace(positions, this.#pusher.isQuiet, this.suspect);
-    this.#countClaims();
-    this.changed();
+    if (isFirst) this.sharing.heard();
+    this.heardMore(false);
+    this.exchange.sources.claimed(this);
     if (asks) this.sendHave(0);
     this.exchange.forkWatch.tell(this);
     this.session.wantsToPush(this);
@@ -220,12 +211,13 @@ export class DocumentLink {
 
   receivePull({ lane, fromSeq }: FrameOf<"pull">): void {
     const { ledger } = this.exchange;
+    this.sharing.pulled(lane, fromSeq);
     if (fromSeq < 1 || fromSeq > ledger.durableSeq(lane)) return;
     // What the peer is proven to have, and we have no more: it asks about a fork, and we cannot tell.
     const isGone = fromSeq <= (ledger.floors.get(lane) ?? 0);
     if (isGone && this.positions.confirmedSeq(lane) >= fromSeq) return;
     this.#pusher.pulled(lane);
-    if (this.positions.sendAgain(lane, fromSeq)) this.session.wantsToPush(this);
+    if (this.sharing.sendAgain(lane, fromSeq)) this.session.wantsToPush(this);
   }
 
   receiveCheckpointGet(frame: FrameOf<"checkpointGet">): void {
@@ -243,6 +235,13 @@ export class DocumentLink {
   mayClaim(lane: LaneId): boolean {
     const isKnown = this.positions.theirSeq(lane) > 0;
     return isKnown || this.session.claims.count < this.#context.limits.claimsPerSessionMax;
+  }
+
+  /** The peer has said more of what it has; `isProgress` where that was proven. */
+  heardMore(isProgress: boolean): void {
+    this.#countClaims();
+    this.changed();
+    if (isProgress) this.#progressed();
   }
 
   /** Our disk has them too, with the same ids, so they are known to be on the peer's. */
@@ -303,6 +302,7 @@ export class DocumentLink {
   /** The peer may have forgotten, or never got, what was sent. */
   resend(): void {
     this.positions.sendAllAgain();
+    for (const lane of this.positions.lacking.keys()) this.sharing.announcer.add(lane);
     this.session.wantsToPush(this);
   }
 
@@ -342,6 +342,8 @@ export class DocumentLink {
   /** Asks again when too long nothing came of it. */
   tick(): void {
     this.acks.tick();
+    this.sharing.announcer.tick();
+    this.sharing.runs.review();
     this.#digests.tick(this.isSettled);
     this.lag.tick(this.isSettled);
     if (this.isSettled || this.#context.nowMs < this.#dueMs) return;
@@ -368,6 +370,7 @@ export class DocumentLink {
   end(): void {
     this.isOpenedByPeer = false;
     this.#isOver = true;
+    this.sharing.runs.drop();
     this.session.claims.count -= this.#claims;
   }
 

@@ -27,7 +27,7 @@ import {
 import { libraryNode } from "./library-node-codec.ts";
 import { wireLimits } from "./wire-limits.ts";
 
-/** Numbers on the wire. Never used again for something else; 24 to 63, and 68 to 255, are free. */
+/** Numbers on the wire. Never used again for something else; 24 to 63, and 71 to 255, are free. */
 export const FrameType = {
   hello: 1,
   auth: 2,
@@ -56,6 +56,9 @@ export const FrameType = {
   library: 65,
   offering: 66,
   refused: 67,
+  announce: 68,
+  hold: 69,
+  feed: 70,
 } as const;
 export type FrameName = keyof typeof FrameType;
 
@@ -66,7 +69,7 @@ export interface WirePosition {
   readonly head: Uint8Array;
 }
 
-/** The same, with a lane that the reader of the frame has named by LANE. */
+/** The same, with a lane by the number that LANE gave it: in ACK the reader's, in ANNOUNCE the sender's. */
 export interface AckedPosition {
   readonly laneRef: number;
   readonly seq: number;
@@ -89,6 +92,8 @@ export const RefusedCode = {
 export const HelloFeature = {
   /** It takes any document, tells of all that it has, and compares libraries. */
   library: 2,
+  /** It says ANNOUNCE where it was asked by HOLD not to push, and may ask so itself. */
+  announce: 4,
 } as const;
 
 /** Bits of `library.flags`. */
@@ -176,6 +181,12 @@ const documentItem: ItemCodec<DocumentId> = {
   bytesMin: 16,
   write: (encoder, document) => writeFixed(encoder, bytesOfId(document)),
   read: (decoder) => documentId(decoding.readUint8Array(decoder, 16)),
+};
+
+const laneItem: ItemCodec<LaneId> = {
+  bytesMin: 16,
+  write: (encoder, item) => writeFixed(encoder, bytesOfId(item)),
+  read: (decoder) => laneId(decoding.readUint8Array(decoder, 16)),
 };
 
 /** A name for a document or a lane, given by the sender of the frame, for one connection. */
@@ -295,6 +306,13 @@ export const frameShapes = {
   },
   offering: { documents: uint(1) },
   refused: { document: document(1), code: uint(2, 255) },
+  /** Lanes by their sender's numbers, unlike ACK. */
+  announce: {
+    documentRef: ref(1),
+    positions: list(2, wireLimits.positionsPerFrameMax, ackedPosition),
+  },
+  hold: { documentRef: ref(1), lanes: list(2, wireLimits.positionsPerFrameMax, laneItem) },
+  feed: { documentRef: ref(1) },
 } as const;
 
 /** What a frame holds, by its name. */

@@ -151,6 +151,9 @@ const bodies = {
   },
   offering: { documents: number },
   refused: { document: bytesOf(16).map(documentId), code: small },
+  announce: { documentRef: ref, positions: acked },
+  hold: { documentRef: ref, lanes: fc.array(lane, { maxLength: 3 }) },
+  feed: { documentRef: ref },
 };
 
 /** Every frame, with every field. */

@@ -51,8 +51,9 @@ export class LinkPusher {
   /** Reads what the peer lacks and pushes it. Does nothing when there is nothing to do. */
   push(): void {
     const { session, positions, exchange, document } = this.#link;
+    this.#link.sharing.announcer.tick();
     const isReady = !this.#isReading && positions.isHeard && this.#link.isOpenedByPeer;
-    if (!isReady || this.checkpoints.advance() || !positions.hasUnsent) return;
+    if (!isReady || this.#advanceCheckpoint() || !positions.hasUnsent) return;
     this.#isReading = true;
     const above = new Map<LaneId, number>();
     for (const lane of exchange.ledger.durable.keys()) above.set(lane, positions.aboveSeq(lane));
@@ -66,6 +67,14 @@ export class LinkPusher {
     });
   }
 
+  /** What is gone from the log comes to the peer from where it asks for it. */
+  #advanceCheckpoint(): boolean {
+    const { sharing, positions, exchange } = this.#link;
+    const { isAsked: isHeld, pulled } = sharing.held;
+    const isDue = !isHeld || positions.areBelow(pulled, exchange.ledger.floors);
+    return isDue && this.checkpoints.advance();
+  }
+
   /** In the order of arrival, so that the peer never gets an effect before its cause (I10). */
   #pushAll(envelopes: readonly Envelope[], lanes: ReadonlyMap<LaneId, LaneDescriptor>): void {
     const { session, positions } = this.#link;
@@ -77,6 +86,7 @@ export class LinkPusher {
       if (last.seq <= positions.aboveSeq(first.lane)) continue;
       if (!positions.checkClaim(first, this.#link.suspect)) continue;
       if (!session.isCreditOpen) return;
+      this.#link.sharing.announcer.flush();
       this.#sendRun(lane, run);
     }
   }

@@ -22,9 +22,12 @@ export function storeOnDisk(
   disk: MemoryDisk,
   { entry, runs }: SyncRequests["store"]["ask"],
   refuses: ReadonlySet<LaneId>,
+  causes: ReadonlyMap<LaneId, LaneId> = new Map(),
 ): SyncRequests["store"]["answer"] {
   const verdicts = runs.map(({ lane, run }) => {
     if (refuses.has(lane.id)) return "refused" as const;
+    const cause = causes.get(lane.id);
+    if (cause && !disk.lanes.has(cause)) return "incomplete" as const;
     disk.lanes.set(lane.id, lane);
     disk.add(entry, run);
     return "stored" as const;

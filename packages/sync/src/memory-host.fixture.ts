@@ -53,6 +53,8 @@ export class MemoryHost {
   readonly unreadable = new Set<DocumentId>();
   /** The change feed, or a checkpoint that is to be adopted, cannot be read or written now. */
   readonly fails = new Set<"changes" | "library" | "adoptCheckpoint">();
+  /** Lanes of which nothing is complete before something of another lane is here. */
+  readonly causes = new Map<LaneId, LaneId>();
   /** Lanes that the host refuses for good. */
   readonly refuses = new Set<LaneId>();
 
@@ -186,7 +188,7 @@ export class MemoryHost {
         return answer(adoptOnDisk(this.disk, effect));
       case "store":
         return later(this.#heldStores, () => {
-          answer(storeOnDisk(this.disk, effect, this.refuses));
+          answer(storeOnDisk(this.disk, effect, this.refuses, this.causes));
         });
       case "changes":
         if (this.fails.has(effect.type)) return answer("unreadable");

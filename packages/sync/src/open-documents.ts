@@ -122,13 +122,18 @@ export class OpenDocuments {
     for (const [session, known] of this.#documents.get(link.document)?.links ?? []) {
       if (known !== link) continue;
       session.documents.close(link);
-      this.#documents.get(link.document)!.links.delete(session);
+      const document = this.#documents.get(link.document)!;
+      document.links.delete(session);
+      document.exchange?.sources.review();
       this.#unused.add(link.document);
     }
   }
 
   tick(): void {
-    for (const { exchange } of this.#documents.values()) exchange?.gaps.tick();
+    for (const { exchange } of this.#documents.values()) {
+      exchange?.gaps.tick();
+      exchange?.sources.tick();
+    }
     for (const { session, entry, made, failed } of this.#unread.takeDue()) {
       this.link(session, entry, made, failed);
     }
@@ -138,7 +143,10 @@ export class OpenDocuments {
   unlink(session: PeerSession): void {
     this.#unread.end(session);
     for (const [id, document] of this.#documents) {
-      if (document.links.delete(session)) this.#unused.add(id);
+      if (document.links.delete(session)) {
+        document.exchange?.sources.review();
+        this.#unused.add(id);
+      }
     }
   }
 

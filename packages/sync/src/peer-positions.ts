@@ -11,6 +11,12 @@ export const headBytes = 8;
 /** What a comparison with a peer's positions left open. */
 export type SuspectLane = (lane: LaneId, seq: number) => void;
 
+/** `head` is the id there, where the peer said it. */
+interface Theirs {
+  readonly seq: number;
+  readonly head: Uint8Array | undefined;
+}
+
 /**
  * What one peer is known to have of one document, lane by lane, and what was sent to it.
  *
@@ -24,17 +30,26 @@ export class PeerPositions {
   /** What the peer said it has and could not be checked yet. */
   readonly #claimed = new Map<LaneId, { readonly seq: number; readonly head: Uint8Array }>();
   /** Highest that the peer has of each lane, by its own word, where that is more than is on our disk. */
-  readonly #theirs = new Map<LaneId, number>();
+  readonly #theirs = new Map<LaneId, Theirs>();
   readonly #sent = new Map<LaneId, number>();
   /** Lanes that the peer refused. */
   readonly #suspended = new Map<LaneId, number>();
   readonly #onConfirmed: (lane: LaneId, seq: number) => void;
+  readonly #isHeld: (lane: LaneId) => boolean;
   #isHeard = false;
 
-  /** `onConfirmed` hears of every position that is proven. */
-  constructor(ledger: DocumentLedger, onConfirmed: (lane: LaneId, seq: number) => void) {
+  /**
+   * `onConfirmed` hears of every position that is proven; `isHeld` says of which lanes the peer is not to
+   * be sent anything now.
+   */
+  constructor(
+    ledger: DocumentLedger,
+    onConfirmed: (lane: LaneId, seq: number) => void,
+    isHeld: (lane: LaneId) => boolean = () => false,
+  ) {
     this.#ledger = ledger;
     this.#onConfirmed = onConfirmed;
+    this.#isHeld = isHeld;
   }
 
   /** The peer has said what it has. */
@@ -49,7 +64,7 @@ export class PeerPositions {
 
   /** Highest seq of a lane that the peer says it has; 0 where that is on our disk as well. */
   theirSeq(lane: LaneId): number {
-    return this.#theirs.get(lane) ?? 0;
+    return this.#theirs.get(lane)?.seq ?? 0;
   }
 
   confirm(lane: LaneId, seq: number): void {
@@ -66,11 +81,34 @@ export class PeerPositions {
     return this.#theirs.size;
   }
 
-  /** The peer sent what lies at `seq`, so it has it. */
-  shown(lane: LaneId, seq: number): void {
-    if (seq > Math.max(this.theirSeq(lane), this.#ledger.durableSeq(lane))) {
-      this.#theirs.set(lane, seq);
+  /** Lanes that the peer says it has more of, and how far. */
+  *ahead(): Iterable<readonly [LaneId, number]> {
+    for (const [lane, { seq }] of this.#theirs) {
+      if (seq > this.#ledger.durableSeq(lane) && !this.isOut(lane)) yield [lane, seq];
     }
+  }
+
+  /** The peer sent what lies at `seq`, or says that it has it, with this id. */
+  shown(lane: LaneId, seq: number, head?: Uint8Array): void {
+    const known = this.#theirs.get(lane);
+    const isNews = seq > (known?.seq ?? 0) || (seq === known?.seq && known.head === undefined);
+    if (isNews && seq > this.#ledger.durableSeq(lane)) {
+      this.#theirs.set(lane, { seq, head: head?.slice() });
+    }
+  }
+
+  /** The peer says that it has a lane up to there. */
+  claimed(position: WirePosition, suspect: SuspectLane): void {
+    this.#compare(position, false, suspect);
+  }
+
+  /** More of the lane is on our disk: what the peer said of it may be proven by that. */
+  stored(lane: LaneId, suspect: SuspectLane): void {
+    const theirs = this.#theirs.get(lane);
+    if (theirs === undefined || this.#ledger.durableSeq(lane) < theirs.seq) return;
+    this.#theirs.delete(lane);
+    const { seq, head } = theirs;
+    if (head) this.#compare({ lane, seq, head }, false, suspect);
   }
 
   /** The peer has exactly what is on our disk. */
@@ -104,7 +142,7 @@ export class PeerPositions {
   }
 
   #compare({ lane, seq, head }: WirePosition, mayLower: boolean, suspect: SuspectLane): void {
-    this.shown(lane, seq);
+    this.shown(lane, seq, head);
     if (seq > this.#ledger.durableSeq(lane) || seq === 0) return;
     const agrees = this.#ledger.agrees(lane, seq, head);
     if (agrees === true) this.confirm(lane, seq);
@@ -143,6 +181,12 @@ export class PeerPositions {
     return true;
   }
 
+  /** The peer asks for what begins at `fromSeq`, and has, by its word, all before. */
+  sendFrom(lane: LaneId, fromSeq: number): void {
+    this.#sent.set(lane, fromSeq - 1);
+    this.#claimed.delete(lane);
+  }
+
   /** The peer may have forgotten, or never got, what was sent. */
   sendAllAgain(): void {
     for (const lane of this.#sent.keys()) this.#sent.set(lane, this.confirmedSeq(lane));
@@ -172,13 +216,22 @@ export class PeerPositions {
   aboveSeq(lane: LaneId): number {
     const sent = this.#sent.get(lane) ?? 0;
     const isInLog = sent >= (this.#ledger.floors.get(lane) ?? 0);
-    return this.#isOut(lane) || !isInLog ? Number.MAX_SAFE_INTEGER : sent;
+    const isNever = this.isOut(lane) || !isInLog || this.#isHeld(lane);
+    return isNever ? Number.MAX_SAFE_INTEGER : sent;
   }
 
   /** The peer lacks what is no more in our log. */
   isBelow(floors: ReadonlyMap<LaneId, number>): boolean {
     for (const [lane, floor] of floors) {
-      if (!this.#isOut(lane) && (this.#sent.get(lane) ?? 0) < floor) return true;
+      if (!this.isOut(lane) && (this.#sent.get(lane) ?? 0) < floor) return true;
+    }
+    return false;
+  }
+
+  /** The peer lacks what is no more in our log of these lanes. */
+  areBelow(lanes: Iterable<LaneId>, floors: ReadonlyMap<LaneId, number>): boolean {
+    for (const lane of lanes) {
+      if (!this.isOut(lane) && (this.#sent.get(lane) ?? 0) < (floors.get(lane) ?? 0)) return true;
     }
     return false;
   }
@@ -188,14 +241,14 @@ export class PeerPositions {
     let count = 0;
     for (const [lane, { seq }] of vector) {
       const upTo = Math.min(seq, this.#ledger.durableSeq(lane));
-      if (!this.#isOut(lane)) count += Math.max(0, upTo - (this.#sent.get(lane) ?? 0));
+      if (!this.isOut(lane)) count += Math.max(0, upTo - (this.#sent.get(lane) ?? 0));
     }
     return count;
   }
 
   /** The peer has something that we lack and may take. */
   get isBehind(): boolean {
-    for (const [lane, seq] of this.#theirs) {
+    for (const [lane, { seq }] of this.#theirs) {
       if (this.#ledger.durableSeq(lane) < seq && !this.#ledger.isFrozen(lane)) return true;
     }
     return false;
@@ -204,7 +257,7 @@ export class PeerPositions {
   /** Which side lacks something that it could have. */
   get lag(): { readonly here: boolean; readonly there: boolean } {
     const there = [...this.#ledger.durable].some(([lane, { seq }]) => {
-      return this.confirmedSeq(lane) < seq && !this.#isOut(lane);
+      return this.confirmedSeq(lane) < seq && !this.isOut(lane);
     });
     return { here: this.isBehind, there };
   }
@@ -216,6 +269,15 @@ export class PeerPositions {
       if (seq > this.aboveSeq(lane)) unsent.set(lane, seq);
     }
     return unsent;
+  }
+
+  /** What is on our disk and was not sent to the peer, held back or not: the highest seq, by lane. */
+  get lacking(): Map<LaneId, number> {
+    const lacking = new Map<LaneId, number>();
+    for (const [lane, { seq }] of this.#ledger.durable) {
+      if (seq > (this.#sent.get(lane) ?? 0) && !this.isOut(lane)) lacking.set(lane, seq);
+    }
+    return lacking;
   }
 
   get hasUnsent(): boolean {
@@ -237,7 +299,7 @@ export class PeerPositions {
   /** Envelopes that the peer says it has and we lack. */
   get missingHere(): number {
     let count = 0;
-    for (const [lane, seq] of this.#theirs) {
+    for (const [lane, { seq }] of this.#theirs) {
       if (!this.#ledger.isFrozen(lane)) count += Math.max(0, seq - this.#ledger.durableSeq(lane));
     }
     return count;
@@ -247,19 +309,20 @@ export class PeerPositions {
   get areEqual(): boolean {
     if (!this.#isHeard) return false;
     for (const [lane, { seq }] of this.#ledger.durable) {
-      if (this.confirmedSeq(lane) < seq && !this.#isOut(lane)) return false;
+      if (this.confirmedSeq(lane) < seq && !this.isOut(lane)) return false;
     }
     for (const [lane, proof] of this.#ledger.forks) {
       if (isShown(proof) && !this.knowsFork(lane)) return false;
     }
-    for (const [lane, seq] of this.#theirs) {
+    for (const [lane, { seq }] of this.#theirs) {
       if (this.#ledger.durableSeq(lane) >= seq) this.#theirs.delete(lane);
-      else if (!this.#isOut(lane)) return false;
+      else if (!this.isOut(lane)) return false;
     }
     return true;
   }
 
-  #isOut(lane: LaneId): boolean {
+  /** Nothing of the lane goes either way: it is frozen, or the peer refused it. */
+  isOut(lane: LaneId): boolean {
     return this.#suspended.has(lane) || this.#ledger.isFrozen(lane);
   }
 }

@@ -10,12 +10,14 @@ import {
 
 import { byeCodeOf } from "./bye-code.ts";
 import { codeOfCloseCode } from "./close-words.ts";
-import type { DocumentLink, LinkSession } from "./document-link.ts";
+import { dataFrames } from "./data-frames.ts";
+import type { DocumentLink } from "./document-link.ts";
 import { checkOf, positionIn } from "./feed-position.ts";
 import { ReceiveCredit } from "./flow-credit.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { HelloFeature } from "./frame-shapes.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
+import type { LinkSession } from "./link-session.ts";
 import { PeerOffering } from "./peer-offering.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { SessionDocuments } from "./session-documents.ts";
@@ -26,16 +28,6 @@ import { SessionParts } from "./session-parts.ts";
 import { SessionSender } from "./session-sender.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { FeedCursor, PeerKey } from "./sync-effects.ts";
-
-/** What costs credit. */
-const dataFrames: ReadonlySet<Frame["name"]> = new Set([
-  "lane",
-  "push",
-  "part",
-  "fork",
-  "ephemeral",
-  "checkpointData",
-]);
 
 /**
  * One connection to one peer, the same on both sides.
@@ -211,6 +203,11 @@ export class PeerSession implements LinkSession {
     return this.#lanes.refOfPeers(lane);
   }
 
+  peerLane(lane: LaneId): LaneDescriptor | undefined {
+    const ref = this.#lanes.refOfPeers(lane);
+    return ref === undefined ? undefined : this.#lanes.peersLane(ref);
+  }
+
   /** Asks for all that changed at the peer since `cursor`. */
   follow(cursor: FeedCursor | undefined): void {
     const { limits, nowMs, options } = this.#context;
@@ -337,6 +334,9 @@ export class PeerSession implements LinkSession {
       case "checkpointOffer":
       case "checkpointGet":
       case "digest":
+      case "announce":
+      case "hold":
+      case "feed":
         return this.documents.receive(frame, frame.documentRef, { bytes });
       default:
         // PONG, and what is reserved in this version: heard, and nothing to do.

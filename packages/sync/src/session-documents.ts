@@ -7,12 +7,14 @@ import {
   parseDocumentName,
   type DocumentEntry,
   type DocumentId,
+  type LaneDescriptor,
 } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
 import { unexpectedFrame } from "./frame-errors.ts";
 import { PushFlag, RefKind, RefusedCode } from "./frame-shapes.ts";
 import type { Frame, FrameOf } from "./frame.ts";
+import type { AnnouncedPosition } from "./link-sharing.ts";
 import { unpackEnvelopes } from "./packed-envelope.ts";
 import type { SessionLanes } from "./session-lanes.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -139,9 +141,7 @@ export class SessionDocuments {
       if (before !== undefined && before !== documentRef) this.#peerLinks.delete(before);
       this.#peerLinks.set(documentRef, link);
       this.#peerRefs.set(link, documentRef);
-      link.isOpenedByPeer = true;
-      link.changed();
-      link.presence.opened();
+      link.openedByPeer();
       this.#session.attempt(() => {
         for (const { frame: each, cost } of frames.splice(0)) {
           this.#waitingBytes -= cost.bytes ?? 0;
@@ -234,6 +234,7 @@ export class SessionDocuments {
       case "checkpointGet":
         return link.receiveCheckpointGet(frame);
       case "checkpointData":
+        link.exchange.sources.fed(link);
         this.#context.checkpoints.receiveData(link, frame);
         return release();
       case "fork":
@@ -242,12 +243,21 @@ export class SessionDocuments {
         return link.receiveNak(frame);
       case "digest":
         return link.receiveDigest(frame);
+      case "announce":
+        return this.#onAnnounce(link, frame);
+      case "hold":
+        return link.sharing.receiveHold(frame);
+      case "feed":
+        return link.sharing.receiveFeed();
       case "ephemeral":
-        return link.exchange.show(link, frame.payload, release);
+        return link.sharing.runs.behind({
+          take: () => link.exchange.show(link, frame.payload, release),
+          release,
+        });
       case "close":
-        link.isOpenedByPeer = false;
         this.#peerRefs.delete(link);
         this.#peerLinks.delete(frame.documentRef);
+        link.closedByPeer();
         return this.#session.documentClosed(link);
       default:
         return undefined;
@@ -256,15 +266,44 @@ export class SessionDocuments {
 
   #onPush(link: DocumentLink, push: FrameOf<"push">, release: () => void): void {
     const { laneRef, firstSeq, envelopes: packed, flags } = push;
-    if ((flags & PushFlag.ask) !== 0) link.acks.asked();
-    if (packed.length === 0) return release();
-    const lane = this.#lanes.peersLane(laneRef);
-    if (lane === undefined) {
-      this.#context.counters.refsUnknown++;
-      this.#session.send({ name: "unknownRef", kind: RefKind.lane, ref: laneRef });
-      return release();
+    if ((flags & PushFlag.ask) !== 0) {
+      link.acks.asked();
+      link.sharing.announcer.asked();
     }
+    if (packed.length === 0) return release();
+    const lane = this.#laneOf(laneRef);
+    if (lane === undefined) return release();
     if (firstSeq < 1) throw malformed("push", "sequences start at 1");
+    const take = () => this.#session.attempt(() => this.#take(link, lane, push, release));
+    link.exchange.sources.awaited(link.sharing.runs.offer(lane.id, { take, release }));
+  }
+
+  #onAnnounce(link: DocumentLink, { positions }: FrameOf<"announce">): void {
+    if (positions.length === 0) return link.sharing.runs.inOrder();
+    const announced: AnnouncedPosition[] = [];
+    for (const { laneRef, seq, head } of positions) {
+      const lane = this.#laneOf(laneRef);
+      if (lane) announced.push({ lane, seq, head });
+    }
+    link.sharing.receiveAnnounce(announced);
+  }
+
+  /** A lane by the peer's number; the peer is told of one that it has not given. */
+  #laneOf(laneRef: number): LaneDescriptor | undefined {
+    const lane = this.#lanes.peersLane(laneRef);
+    if (lane) return lane;
+    this.#context.counters.refsUnknown++;
+    this.#session.send({ name: "unknownRef", kind: RefKind.lane, ref: laneRef });
+    return undefined;
+  }
+
+  #take(
+    link: DocumentLink,
+    lane: LaneDescriptor,
+    push: FrameOf<"push">,
+    release: () => void,
+  ): void {
+    const { firstSeq, envelopes: packed } = push;
     const prev = push.prev ?? link.placing.idBefore(lane.id, firstSeq);
     if (prev === undefined) {
       this.#context.counters.runsUnplaced++;
@@ -273,8 +312,14 @@ export class SessionDocuments {
     }
     const { hash, space } = this.#context.options;
     const place = { space, document: link.document, lane };
-    const run = unpackEnvelopes(hash, place, { firstSeq, prev, packed });
-    link.exchange.offer(link, lane, { run, isPlaced: push.prev === undefined, release });
+    const whole = unpackEnvelopes(hash, place, { firstSeq, prev, packed });
+    const isPlaced = push.prev === undefined;
+    const { exchange, sharing } = link;
+    const { run, rest } = sharing.runs.cut(lane.id, whole);
+    if (rest.length === 0) return exchange.offer(link, lane, { run, isPlaced, release });
+    exchange.offer(link, lane, { run, isPlaced, release: () => {} });
+    const take = () => exchange.offer(link, lane, { run: rest, isPlaced, release });
+    sharing.runs.offer(lane.id, { take, release });
   }
 }
 

@@ -75,8 +75,9 @@ export class SessionGreeting {
 
 /** What a replica does beyond what all do; bits of HELLO. */
 export function featuresOf(options: ReplicationOptions): number {
-  const { adopt, follow, comparesLibraries = true } = options;
-  return adopt && follow && comparesLibraries ? HelloFeature.library : 0;
+  const { adopt, follow, comparesLibraries = true, announces = true } = options;
+  const library = adopt && follow && comparesLibraries ? HelloFeature.library : 0;
+  return library | (announces ? HelloFeature.announce : 0);
 }
 
 function helloOf({ options, limits }: SyncContext): FrameOf<"hello"> {

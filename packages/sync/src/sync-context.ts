@@ -97,6 +97,11 @@ export interface ReplicationOptions {
    * without, it speaks as one that does not know how.
    */
   readonly comparesLibraries?: boolean;
+  /**
+   * Ask peers not to push what others push, and do so when asked. Default true; without, this replica
+   * speaks as one that does not know how.
+   */
+  readonly announces?: boolean;
   /** Say in every PUSH what it follows, as a peer may that knows less of its readers. Default false. */
   readonly saysPrev?: boolean;
   readonly limits?: Partial<SyncLimits>;

@@ -43,6 +43,16 @@ export interface SyncCounters {
   lanesRefused: number;
   digestsCompared: number;
   drifts: number;
+  /** Positions that were said in place of pushing what lies there, and heard. */
+  announcesSent: number;
+  announcesReceived: number;
+  /** Times that a peer was asked to hold back what others push, to push everything, and to push a lane. */
+  holdsAsked: number;
+  feedsAsked: number;
+  lanesPulled: number;
+  /** Runs that waited for what was announced before them; and those that did so in vain. */
+  runsHeld: number;
+  runsHeldInVain: number;
   /** Comparisons of libraries that ended with both having the same, and the others. */
   librariesAgreed: number;
   librariesDiffered: number;
@@ -102,6 +112,13 @@ export function newSyncCounters(): SyncCounters {
     lanesRefused: 0,
     digestsCompared: 0,
     drifts: 0,
+    announcesSent: 0,
+    announcesReceived: 0,
+    holdsAsked: 0,
+    feedsAsked: 0,
+    lanesPulled: 0,
+    runsHeld: 0,
+    runsHeldInVain: 0,
     librariesAgreed: 0,
     librariesDiffered: 0,
     librariesLost: 0,

@@ -48,6 +48,26 @@ export const syncLimits = {
   ephemeralsHeldMax: 256,
   /** While more of a document comes from a peer, it is acknowledged once in so long. */
   ackEveryMs: 1_000,
+  /** While more of a document comes in, it is announced once in so long to who is not pushed it. */
+  announceEveryMs: 250,
+  /** What was announced and does not come is asked for after this, or up to twice this. */
+  pullAfterMs: 400,
+  /** The same, where something that came waits for it. */
+  pullCauseMs: 100,
+  /** At most so long. */
+  runHeldMsMax: 2_000,
+  /** What others wait for does not wait for them for longer than this. */
+  causeHeldMsMax: 500,
+  /** Of one document of one session: runs that wait, and lanes that they wait for. */
+  runsHeldMax: 256,
+  lanesAwaitedMax: 4_096,
+  /** Of more lanes than this all that a peer has is asked for. */
+  pulledLanesMax: 16,
+  /** Who pushes all and brings nothing for so long is relieved by another; so is who takes longer than this. */
+  feedStallMs: 5_000,
+  feedTurnMs: 30_000,
+  /** Who pushes what it was asked not to is asked again, no more often than this. */
+  holdEveryMs: 1_000,
   /** A follower hears MARK when nothing changed here for so long, and as often as that while it does. */
   markRestMs: 2_000,
   markEveryMs: 30_000,

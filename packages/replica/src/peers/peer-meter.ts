@@ -35,6 +35,8 @@ const asks: ReadonlyMap<number, number> = new Map([
   [FrameType.open, 1],
   [FrameType.have, 1],
   [FrameType.pull, 1],
+  [FrameType.hold, 1],
+  [FrameType.feed, 1],
   [FrameType.digest, 1],
   [FrameType.checkpointGet, 1],
   // Lists every document that has changed, which may be all of them.

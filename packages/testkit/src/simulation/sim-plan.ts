@@ -19,6 +19,8 @@ export interface SimPlan {
   readonly saysPrev: boolean;
   /** Whether replicas compare libraries: older ones do not. */
   readonly comparesLibraries: boolean;
+  /** Share of starts in which a replica does not know how to hold back what others push: older ones. */
+  readonly pushesAllRatio: number;
   /** Nobody keeps where it stands in the feed of others: at every meeting all has to be found. */
   readonly forgetsCursors: boolean;
   /** Of checkpoints to be followed by dropping the log below. */
@@ -77,6 +79,7 @@ export function planFor(random: SimRandom): SimPlan {
     },
     prunesRatio: 0.7,
     comparesLibraries: true,
+    pushesAllRatio: 0,
     forgetsCursors: false,
     saysPrev: random.chance(0.5),
   };

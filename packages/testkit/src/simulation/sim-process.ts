@@ -82,6 +82,7 @@ export class SimProcess implements SimAuthorProcess {
       history: "prune" as const,
       saysPrev: plan.saysPrev,
       comparesLibraries: plan.comparesLibraries,
+      announces: plan.pushesAllRatio === 0 || !random.chance(plan.pushesAllRatio),
       limits,
     };
     const kept = { acks: [...store.acks.values()], own: store.runsOf(replica.signer) };

@@ -51,7 +51,7 @@ export const simScenarios = {
     engine: "light",
     plan: (drawn: SimPlan): SimPlan => {
       const pruned = simScenarios.pruned.plan(drawn);
-      return { ...pruned, comparesLibraries: false };
+      return { ...pruned, comparesLibraries: false, pushesAllRatio: 0.4 };
     },
   },
   /** Memory is damaged while everything else goes wrong too: what is shown is not what was stored. */

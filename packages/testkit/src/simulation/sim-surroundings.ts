@@ -20,6 +20,9 @@ export interface SimSurroundings {
   readonly verifier: Verifier;
   readonly engine: SimEngineFactory;
   readonly limits: Partial<SyncLimits>;
-  readonly plan: Pick<SimPlan, "saysPrev" | "comparesLibraries" | "forgetsCursors">;
+  readonly plan: Pick<
+    SimPlan,
+    "saysPrev" | "comparesLibraries" | "pushesAllRatio" | "forgetsCursors"
+  >;
   replica(name: string): SimReplica | undefined;
 }
