@@ -167,6 +167,8 @@ export type SourceChanges =
       readonly log: string;
       /** Lane → seq up to which the log goes then. */
       readonly vector: ReadonlyMap<LaneId, number>;
+      /** Lane → seq from which on its changes do not count, by the records of a space, and may count yet. */
+      readonly uncounted?: ReadonlyMap<LaneId, number>;
       /** Read it once. */
       readonly changes: AsyncIterable<readonly SourceChange[]>;
     };

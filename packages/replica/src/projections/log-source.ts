@@ -37,6 +37,7 @@ import { applyUpdate, Doc } from "yjs";
 import type { DocumentAccess } from "../document-access.ts";
 import { loadDocument } from "../load-document.ts";
 import { recallsInForce } from "../recalls-in-force.ts";
+import { isUncounted } from "../space/member-recalls.ts";
 import { walkLog } from "../walk-log.ts";
 import { readLogChanges } from "./log-changes.ts";
 import { RecentEntries } from "./recent-entries.ts";
@@ -201,7 +202,8 @@ export class LogSource implements SinkSource<Doc> {
       const recalled = new Set(held.recalls.map((recall) => recall.id));
       const { hash } = environment;
       const changes = readLogChanges({ store, hash, document, above, upTo: vector, recalled });
-      return { outcome: "whole", log: this.#logOf(positions, held), vector, changes };
+      const uncounted = firstOf(held.recalls.filter(isUncounted));
+      return { outcome: "whole", log: this.#logOf(positions, held), vector, uncounted, changes };
     });
   }
 
@@ -294,6 +296,13 @@ export class LogSource implements SinkSource<Doc> {
     await listing?.rest.return?.();
     return this.#options.store.readDocuments()[Symbol.asyncIterator]();
   }
+}
+
+/** Lane → least seq. */
+function firstOf(recalls: readonly RecalledEnvelope[]): ReadonlyMap<LaneId, number> {
+  const first = new Map<LaneId, number>();
+  for (const { lane, seq } of recalls) first.set(lane, Math.min(seq, first.get(lane) ?? seq));
+  return first;
 }
 
 /** What damage made of a key of projections may be none: of that the log has never heard. */

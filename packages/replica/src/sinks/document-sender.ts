@@ -148,7 +148,7 @@ export class DocumentSender {
   async #sendChanges(
     id: DocumentId,
     sent: Map<LaneId, number>,
-    { changes, vector }: WholeChanges,
+    { changes, vector, uncounted }: WholeChanges,
   ): Promise<void> {
     const { sink, store } = this.#parts;
     const path = sinkSentPath(sink.name, id);
@@ -169,8 +169,9 @@ export class DocumentSender {
           if (unwritten >= unwrittenMax) await keep();
         }
       }
-      // What the log holds beside changes, and what was recalled, is behind us as well.
-      for (const [lane, seq] of vector) {
+      // What the log holds beside changes, and what was recalled, is behind us as well; what may count yet is not.
+      for (const [lane, last] of vector) {
+        const seq = Math.min(last, (uncounted?.get(lane) ?? Infinity) - 1);
         if ((sent.get(lane) ?? 0) >= seq) continue;
         sent.set(lane, seq);
         unwritten++;
@@ -252,4 +253,5 @@ export class DocumentSender {
 interface WholeChanges {
   readonly changes: AsyncIterable<readonly SourceChange[]>;
   readonly vector: ReadonlyMap<LaneId, number>;
+  readonly uncounted?: ReadonlyMap<LaneId, number>;
 }

@@ -52,6 +52,8 @@ export class SinkRunner {
   readonly #sender: DocumentSender;
   /** Document and lane of what counts as new although it was noted as sent. */
   readonly #renewed = new Set<string>();
+  /** Of the source, when it was followed last. */
+  #opening: object | undefined;
   #lag = 0;
   #stalledAfter: RecordPath | undefined;
 
@@ -107,6 +109,9 @@ export class SinkRunner {
     this.#lag = feed.lastArrival - (isFollowing ? cursor.arrival : 0);
     return this.#unlessInterrupted(() => {
       if (!isGood) return this.#compareAll(feed, isNoting ? { name: "noting" } : undefined);
+      if (this.#isToCompare(!isNoting && cursor.arrival >= newUpToOf(start))) {
+        return this.#compareAll(feed);
+      }
       if (!isFollowing) return this.#compare(cursor, feed, isNoting);
       return this.#follow(cursor, feed, start);
     });
@@ -133,6 +138,17 @@ export class SinkRunner {
       const { dueMs } = this.breaker;
       return dueMs === undefined ? { name: "busy" } : { name: "waiting", dueMs };
     }
+  }
+
+  /**
+   * Whether the members of its space have changed, and with them perhaps what counts of documents that were sent. Not
+   * while some of what was noted as sent is new all the same, of which only the feed says so.
+   */
+  #isToCompare(isAllowed: boolean): boolean {
+    const opening = this.#parts.source.moves?.mark().opening;
+    const isSame = this.#opening === undefined || this.#opening === opening;
+    if (isSame || isAllowed) this.#opening = opening;
+    return !isSame && isAllowed;
   }
 
   #compareAll(feed: FeedDescription, start?: SinkStart): Promise<SinkTurn> {
@@ -169,7 +185,7 @@ export class SinkRunner {
       this.#lag = 0;
       return { name: "idle" };
     }
-    const newUpTo = start?.name === "noted" ? start.newUpTo : 0;
+    const newUpTo = newUpToOf(start);
     const renewed = groups.filter(({ number }) => number <= newUpTo);
     const documents = new Map(
       groups.flatMap((group) => group.documents).map((one) => [one.id, one]),
@@ -211,6 +227,11 @@ export class SinkRunner {
     if (name !== undefined && name !== "") return { id, name };
     return (await this.#parts.source.describe(id)) ?? { id, name: undefined };
   }
+}
+
+/** Up to this group what was noted as sent may be new. */
+function newUpToOf(start: SinkStart | undefined): number {
+  return start?.name === "noted" ? start.newUpTo : 0;
 }
 
 interface Place {
