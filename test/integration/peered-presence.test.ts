@@ -146,6 +146,7 @@ test("[RLY-18] who is behind a relay that is gone is gone", async () => {
   using bob = await enter(b, "bob");
   using cat = await enter(c, "cat");
   await until(() => [bob, cat].every((at) => seenOf(ann, at) !== undefined), "ann is seen");
+  await until(() => seenOf(cat, bob) !== undefined, "cat is seen");
   ann.provider.shouldConnect = false;
   await a[Symbol.asyncDispose]();
   await until(() => [bob, cat].every((at) => seenOf(ann, at) === undefined), "ann is gone");
