@@ -1,4 +1,4 @@
-import type { LaneId } from "@heddle/core";
+import { HeddleErrorCode, isHeddleError, type LaneId } from "@heddle/core";
 
 import type { FoldDefinition, Projection } from "./define-projection.ts";
 import { assertRows, collectRows } from "./document-rows.ts";
@@ -50,7 +50,15 @@ export async function nextRows<Content>(
     accept,
   }: { readonly base?: FoldBase | undefined; readonly accept?: AcceptedDoubts | undefined },
 ): Promise<NextRows | Undetermined | Absent> {
-  if (projection.kind === "fold") return foldedRows(projection, source, document, { base, accept });
+  if (projection.kind === "fold") {
+    try {
+      return await foldedRows(projection, source, document, { base, accept });
+    } catch (error) {
+      // Of the log, which is read while it is folded; a reading that is not in pieces has an outcome for it.
+      if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+      return { outcome: "undetermined", reason: "damaged" };
+    }
+  }
   const reading = await source.read(document.id, accept);
   if (reading.outcome !== "whole") return reading;
   const given = collectRows(projection.name, projection.derive(reading.content, document));

@@ -1,4 +1,11 @@
-import { toHex, type DocumentId, type Environment, type LaneId } from "@heddle/core";
+import {
+  HeddleErrorCode,
+  isHeddleError,
+  toHex,
+  type DocumentId,
+  type Environment,
+  type LaneId,
+} from "@heddle/core";
 import {
   decodeSent,
   encodeSent,
@@ -104,7 +111,13 @@ export class DocumentSender {
     if (reading.outcome === "undetermined") {
       return await this.#passOver(document, reading.reason, stalled);
     }
-    if (reading.outcome === "whole") await this.#sendChanges(id, sent, reading);
+    try {
+      if (reading.outcome === "whole") await this.#sendChanges(id, sent, reading);
+    } catch (error) {
+      // Met in the middle of its log, which is read while it is sent: what is before it has gone out.
+      if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+      return await this.#passOver(document, "damaged", stalled);
+    }
     if (stalled !== undefined) await store.apply({ remove: [this.#stalledPath(id)] });
   }
 
