@@ -73,8 +73,9 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           ...slow,
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
+          // Windows of a browser fill more than a processor each.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -98,7 +99,7 @@ export default defineConfig({
           testTimeout: 300_000,
           // It watches how long honest people wait, and fills a processor itself.
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -199,6 +199,9 @@ describe.skipIf(noBrowserReason !== undefined)("notes in two windows", () => {
     });
     await ada.whenConnected();
     await ada.reload();
+    // Bo may still see her from before: her new connection is what is waited for.
+    await eventually(() => sockets.length).toBe(1);
+    await ada.whenConnected();
     await bo.person("Ada").waitFor();
 
     for (const end of sockets[0] ?? []) await end.close();
