@@ -68,7 +68,9 @@ async function diagnose(made: Circumstances = {}): Promise<readonly LanFinding[]
   return diagnoseLan({
     identity: site.guest,
     paired: known,
-    addresses: new KnownAddresses(path.join("nowhere", "addresses.json"), fixed),
+    addresses: new KnownAddresses(path.join("nowhere", "addresses.json"), fixed, {
+      warn: () => undefined,
+    }),
     newDiscovery: () => bonjourDiscovery({ clock, counters: newLanCounters(), newSocket }),
     clock: { ...clock, nowMs: () => clock.nowMs() + aheadMs },
     scheduler,

@@ -1,3 +1,5 @@
+import type { Logger } from "@heddle/core";
+
 import { addressText, parseAddress, type LanAddress } from "./address.ts";
 import type { Fingerprint } from "./device-identity.ts";
 import { DeviceNotes } from "./device-notes.ts";
@@ -14,19 +16,14 @@ export class KnownAddresses {
   readonly #reached = new Map<Fingerprint, LanAddress>();
 
   /** @param fixed given by the application: tried for every device, as nobody said whose they are. */
-  constructor(file: string, fixed: readonly LanAddress[]) {
+  constructor(file: string, fixed: readonly LanAddress[], logger: Pick<Logger, "warn">) {
     const format = "heddle-addresses/1";
-    this.#notes = new DeviceNotes({ file, format, field: "addresses", parse: addressIn });
+    this.#notes = new DeviceNotes({ file, format, field: "addresses", parse: addressIn, logger });
     this.#fixed = fixed;
     for (const [device, address] of this.#notes.read()) {
       this.#reached.set(device, address);
       this.#byDevice.set(device, [address]);
     }
-  }
-
-  /** How often they could not be written down. */
-  get failures(): number {
-    return this.#notes.failures;
   }
 
   of(device: Fingerprint): readonly LanAddress[] {

@@ -133,7 +133,7 @@ class LanSource implements Lan {
       space,
       identity,
       paired,
-      addresses: new KnownAddresses(folders.addresses, this.#fixed),
+      addresses: new KnownAddresses(folders.addresses, this.#fixed, logger),
       stores: new StoreClaims({
         file: folders.stores,
         own: host.storeId,

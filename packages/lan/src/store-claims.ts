@@ -36,9 +36,9 @@ export class StoreClaims {
 
   constructor(options: StoreClaimsOptions) {
     this.#options = options;
-    const { file } = options;
+    const { file, logger } = options;
     const format = "heddle-lan-stores/1";
-    this.#notes = new DeviceNotes({ file, format, field: "stores", parse: storesIn });
+    this.#notes = new DeviceNotes({ file, format, field: "stores", parse: storesIn, logger });
     this.#stores = new Map(this.#notes.read());
   }
 

@@ -49,7 +49,11 @@ export async function doctorCommand(
     const ofLan = await diagnoseLan({
       identity,
       paired,
-      addresses: new KnownAddresses(lanFolders(directory).addresses, address.map(addressOf)),
+      addresses: new KnownAddresses(
+        lanFolders(directory).addresses,
+        address.map(addressOf),
+        environment.logger,
+      ),
       newDiscovery: () => bonjourDiscovery({ clock, counters: newLanCounters() }),
       clock,
       scheduler,
