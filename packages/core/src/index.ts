@@ -31,4 +31,5 @@ export * from "./move-ledger.ts";
 export * from "./peer-records.ts";
 export * from "./run.ts";
 export * from "./store-history.ts";
+export * from "./turns.ts";
 export * from "./version-vector.ts";

@@ -1,4 +1,4 @@
-import { assert, type Clock } from "@heddle/core";
+import { assert, type Clock, Turns } from "@heddle/core";
 import { encodeUtf8 } from "lib0/string";
 
 import { projectionLimits } from "./projection-limits.ts";
@@ -18,7 +18,7 @@ export class LeaseTable {
   readonly #clock: Clock;
   readonly #nextToken: (name: string) => Promise<number>;
   readonly #held = new Map<string, Held>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** @param nextToken the next token of a name, once it is on disk; calls are one after the other. */
   constructor(clock: Clock, nextToken: (name: string) => Promise<number>) {
@@ -30,9 +30,7 @@ export class LeaseTable {
     assertName(name);
     assertName(holder);
     assertTtl(ttlMs);
-    const taken = this.#turn.then(() => this.#take(name, holder, ttlMs));
-    this.#turn = taken.catch(() => undefined); // Whoever asked has the error.
-    return taken;
+    return this.#turns.run(() => this.#take(name, holder, ttlMs));
   }
 
   renew(lease: LeaseProof, ttlMs: number): boolean {

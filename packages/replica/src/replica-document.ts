@@ -8,6 +8,7 @@ import {
   type LaneId,
   type LaneWriter,
   type VersionVector,
+  Turns,
 } from "@heddle/core";
 import { admitUpdate, mergeParsed, type ParsedUpdate } from "@heddle/document";
 import type { AcceptedRun } from "@heddle/sync";
@@ -63,8 +64,8 @@ export class ReplicaDocument {
   readonly #listeners = new Set<DocumentListener>();
   readonly #outbox = new DocumentOutbox();
   #pending = new PendingUpdates();
-  /** Ends with what another replica brought last: one thing at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** What another replica brings: one thing at a time. */
+  readonly #turns = new Turns();
   #inFlight: InFlight | undefined;
   #isStored: boolean;
   #reset: HeddleError | undefined;
@@ -220,9 +221,7 @@ export class ReplicaDocument {
 
   /** Does something in which lanes of others may move, when nothing else moves them. */
   takeTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined); // Whoever asked has the error.
-    return done;
+    return this.#turns.run(work);
   }
 
   /**

@@ -5,6 +5,7 @@ import {
   isHeddleError,
   MoveLedger,
   type Environment,
+  Turns,
 } from "@heddle/core";
 import {
   assertBatch,
@@ -65,7 +66,7 @@ export class LevelProjectionStore implements ProjectionStore {
   readonly #leases: LeaseTable;
   #database: Promise<LogDatabase> | undefined;
   #lastAudit: number | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #isOpen = true;
 
   constructor(database: LogDatabase, parts: LevelProjectionParts) {
@@ -164,7 +165,7 @@ export class LevelProjectionStore implements ProjectionStore {
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    await this.#turn;
+    await this.#turns.settled();
     try {
       await (await this.#database)?.close();
     } finally {
@@ -284,9 +285,7 @@ export class LevelProjectionStore implements ProjectionStore {
 
   /** Nothing else is written meanwhile. */
   #inTurn<Value>(work: (database: LogDatabase) => Promise<Value>): Promise<Value> {
-    const done = this.#turn.then(async () => work(await this.#opened()));
-    this.#turn = done.catch(() => undefined); // Whoever asked has the error.
-    return done;
+    return this.#turns.run(async () => work(await this.#opened()));
   }
 
   async #opened(): Promise<LogDatabase> {

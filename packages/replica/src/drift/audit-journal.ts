@@ -6,6 +6,7 @@ import {
   type Hlc,
   type LogBatch,
   type LogStore,
+  Turns,
 } from "@heddle/core";
 import { decodeAuditEntry, encodeAuditEntry, type AuditEntry } from "@heddle/reconcile";
 
@@ -65,7 +66,7 @@ export class AuditJournal {
   readonly #writing: AuditWriting;
   #unwritten: Uint8Array[] = [];
   /** One batch after the other: two at once would both bring what waits. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #dropped = 0;
 
   constructor(writing: AuditWriting) {
@@ -98,9 +99,7 @@ export class AuditJournal {
   /** Never rejects: what was found must be acted on although it cannot be written down now. */
   async write(note: AuditNote): Promise<void> {
     const entry = this.encode(note);
-    const written = this.#turn.then(() => this.#write(entry));
-    this.#turn = written.catch(() => undefined); // Whoever wrote has the error.
-    await written;
+    await this.#turns.run(() => this.#write(entry));
   }
 
   async #write(entry: Uint8Array): Promise<void> {

@@ -27,7 +27,7 @@ import { newDriftCounters, type DriftCounters, type DriftReport } from "./drift-
 import { lookAtDocument, type LookTools } from "./look-at-document.ts";
 import { hasBase, type MendingHere } from "./mend-here.ts";
 import { PeerAlarms } from "./peer-alarms.ts";
-import { Turns } from "./turns.ts";
+import { LookTurns } from "./look-turns.ts";
 import { Waiting } from "./waiting.ts";
 
 const inThreadBytesMax = 2 * 1024 * 1024;
@@ -71,7 +71,7 @@ export class DriftWatch {
     // In this thread nothing large is put together.
     const payloadBytesMax = options.folder ? undefined : inThreadBytesMax;
     const foldable = payloadBytesMax === undefined ? {} : { payloadBytesMax };
-    const turns = new Turns();
+    const turns = new LookTurns();
     this.#tools = { replica, store, environment, folder, turns, ...foldable };
     this.#waiting = new Waiting(scheduler);
     this.#journal = new AuditJournal({ store, environment, by, tick });

@@ -25,12 +25,12 @@ import {
 } from "./fold-document.ts";
 import { findToLeaveOut } from "./leave-out.ts";
 import { findSharedClients } from "./shared-clients.ts";
-import type { Turns } from "./turns.ts";
+import type { LookTurns } from "./look-turns.ts";
 
 export interface LookTools extends FoldTools {
   readonly replica: Replica;
   /** Looks come one after the other: each has a whole document in memory. */
-  readonly turns: Turns;
+  readonly turns: LookTurns;
 }
 
 /** What a peer said that it shows, and of which log. */

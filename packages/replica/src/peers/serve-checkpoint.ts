@@ -9,6 +9,7 @@ import {
   type Environment,
   type LogStore,
   type StoredCheckpoint,
+  Turns,
 } from "@heddle/core";
 import { reachesFloors, type LoadedDocument, type SyncRequests } from "@heddle/sync";
 
@@ -49,8 +50,8 @@ export class ServedCheckpoints {
   /** By id in hex, least recently used first. */
   readonly #served = new Map<string, Served>();
   #bytes = 0;
-  /** Ends with the reading that was asked for last: one at a time, as each may take a cap of bytes. */
-  #reading: Promise<unknown> = Promise.resolve();
+  /** Readings come one at a time, as each may take a cap of bytes. */
+  readonly #turns = new Turns();
 
   constructor(serving: CheckpointServing) {
     this.#serving = serving;
@@ -137,11 +138,7 @@ export class ServedCheckpoints {
       this.#served.set(id, known);
       return Promise.resolve(known);
     }
-    const reading = this.#reading.then(() => {
-      return this.#served.get(id) ?? this.#readWhole(document, id);
-    });
-    this.#reading = reading.catch(() => undefined); // Whoever asked has the error.
-    return reading;
+    return this.#turns.run(async () => this.#served.get(id) ?? this.#readWhole(document, id));
   }
 
   async #readWhole(document: DocumentId, id: string): Promise<Served | undefined> {

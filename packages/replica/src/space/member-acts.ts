@@ -16,6 +16,7 @@ import {
   type MembershipCut,
   type Signer,
   type Hash,
+  Turns,
 } from "@heddle/core";
 
 import type { ReplicaDocument } from "../replica-document.ts";
@@ -39,7 +40,7 @@ export interface MemberActsParts {
 /** What the device of this replica does as an admin: one act after the other, each on what it knows then. */
 export class MemberActs {
   readonly #parts: MemberActsParts;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(parts: MemberActsParts) {
     this.#parts = parts;
@@ -52,7 +53,7 @@ export class MemberActs {
    * `HEDDLE_STORAGE_*`.
    */
   grant(device: DeviceKey, role: MemberRole, label = ""): Promise<ActRecord> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const member = this.#parts.members.membership.members.get(device);
       if (member && member.revokedBy.length > 0) {
         throw refused("the device was removed, and does not come back under the same key");
@@ -68,7 +69,7 @@ export class MemberActs {
    * when it wrote in more documents than one revocation can list; `HEDDLE_STORAGE_*`.
    */
   revoke(device: DeviceKey): Promise<ActRecord> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const { hash, store, positions, members } = this.#parts;
       const cut = await cutOf({ store, hash, positions, except: members.control.id }, device);
       const list = encodeCut(cut);
@@ -107,12 +108,6 @@ export class MemberActs {
     // On disk: nobody is told before that what it changes.
     members.add(made);
     return record;
-  }
-
-  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined); // Whoever asked has the error.
-    return done;
   }
 }
 

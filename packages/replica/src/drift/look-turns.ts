@@ -1,18 +1,16 @@
-import { HeddleError, HeddleErrorCode } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, Turns } from "@heddle/core";
 
-/** Does one thing after the other, in the order of asking: what takes memory is not done many times at once. */
-export class Turns {
-  #last: Promise<unknown> = Promise.resolve();
+/** Looks at documents come one after the other, as each has a whole document in memory. */
+export class LookTurns {
+  readonly #turns = new Turns();
   #isStopped = false;
 
   /** @throws HeddleError `HEDDLE_STORAGE_CLOSED` when it was stopped before its turn; or as `work` does. */
   run<Value>(work: () => Promise<Value>): Promise<Value> {
-    const done = this.#last.then(() => {
+    return this.#turns.run(() => {
       if (!this.#isStopped) return work();
       throw new HeddleError(HeddleErrorCode.storageClosed, "nothing is looked at any more");
     });
-    this.#last = done.catch(() => undefined); // Whoever asked has the error.
-    return done;
   }
 
   /** What has not begun never will. */
