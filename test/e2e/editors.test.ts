@@ -73,6 +73,8 @@ describe.skipIf(noBrowserReason !== undefined)("Editors on HeddleProvider", () =
       await tab.evaluate(() => page.mount("codemirror"));
       await tab.evaluate(() => page.addWebrtc());
       await eventually(async () => (await state(tab)).isBeside).toBe(true);
+      // A person reads what is there before they write on: a tab that just opened may not have it yet.
+      await eventually(() => read(tab)).toBe("weft");
     }
     await other.bringToFront();
     await other.keyboard.press("Control+End");
