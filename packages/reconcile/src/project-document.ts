@@ -44,7 +44,10 @@ export interface ProjectionTarget<Content = unknown> {
 }
 
 export interface ProjectOptions {
-  /** Reads the document although its marker says that nothing has changed, and believes no row. */
+  /**
+   * Reads the document although its marker says that nothing has changed, and believes no row. Totals of rows that were not
+   * as marked are left as they are: rows of other documents may be as wrong, and would be added up.
+   */
   readonly isSuspicious?: boolean;
   readonly accept?: AcceptedDoubts;
   /** Changes come as they happen, so that one of an old bucket is late. */
@@ -71,6 +74,8 @@ export interface Projected {
   readonly wereRowsAsMarked: boolean;
   readonly rows: readonly RowChange[];
   readonly totals: readonly TotalChange[];
+  /** Keys whose totals were left as they are, and have to be compared with all rows. */
+  readonly keysLeft: readonly string[];
   /** How many changes came after their bucket had ended. */
   readonly late: number;
 }
@@ -145,7 +150,9 @@ async function write(
   const { partition } = place;
   const steps = stepsOf(before.rows, next.rows, wereRowsAsMarked);
   if (isSuspicious) putShares(target, draft, place, next.rows);
-  const totals = await writeRows(target, draft, place, { steps, isTrusted: wereRowsAsMarked });
+  const areTotalsLeft = isSuspicious && !wereRowsAsMarked;
+  const how = { steps, isTrusted: wereRowsAsMarked, areTotalsLeft };
+  const totals = await writeRows(target, draft, place, how);
   const isFold = target.projection.kind === "fold";
   const late = isFold ? await noteLateness(target, draft, partition, { next, isFollowing }) : 0;
   writeMarker(target, draft, { place, next, stored });
@@ -153,11 +160,22 @@ async function write(
     const before = step.before === "damaged" ? step.before : step.before?.value;
     return isSameRow(step) ? [] : [{ key, before, after: step.after?.value }];
   });
-  return { outcome: "projected", partition, marker, wereRowsAsMarked, rows, totals, late };
+  const keysLeft = areTotalsLeft ? [...steps.keys()] : [];
+  return {
+    outcome: "projected",
+    partition,
+    marker,
+    wereRowsAsMarked,
+    rows,
+    totals,
+    keysLeft,
+    late,
+  };
 }
 
 /**
- * Puts into `draft` what takes a document out of a generation: one that its source does not have.
+ * Puts into `draft` what takes a document out of a generation: one that its source does not have. Totals of rows that
+ * were not as marked are left as they are.
  *
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
@@ -172,13 +190,16 @@ export async function removeDocument(
   const before = await readRowsOf(target, draft, place);
   const wereRowsAsMarked = marker !== "damaged" && areAsMarked(before, marker);
   const steps = stepsOf(before.rows, new Map(), wereRowsAsMarked);
-  const totals = await writeRows(target, draft, place, { steps, isTrusted: wereRowsAsMarked });
+  const how = { steps, isTrusted: wereRowsAsMarked, areTotalsLeft: !wereRowsAsMarked };
+  const totals = await writeRows(target, draft, place, how);
   if (stored !== undefined) draft.remove(path);
   const rows = [...steps].map(([key, { before }]): RowChange => {
     return { key, before: before === "damaged" ? before : before?.value, after: undefined };
   });
   const { partition } = place;
-  return { outcome: "projected", partition, marker, wereRowsAsMarked, rows, totals, late: 0 };
+  const keysLeft = wereRowsAsMarked ? [] : [...steps.keys()];
+  const about = { partition, marker, wereRowsAsMarked, keysLeft };
+  return { outcome: "projected", ...about, rows, totals, late: 0 };
 }
 
 export interface DocumentPlace {
@@ -235,7 +256,12 @@ async function writeRows(
   {
     steps,
     isTrusted,
-  }: { readonly steps: ReadonlyMap<string, RowStep>; readonly isTrusted: boolean },
+    areTotalsLeft,
+  }: {
+    readonly steps: ReadonlyMap<string, RowStep>;
+    readonly isTrusted: boolean;
+    readonly areTotalsLeft: boolean;
+  },
 ): Promise<readonly TotalChange[]> {
   for (const [key, { before, after }] of steps) {
     const path = rowPath(generation, partition, document, key);
@@ -250,6 +276,7 @@ async function writeRows(
       if (isShared) draft.remove(share);
     }
   }
+  if (areTotalsLeft) return [];
   return updateTotals(draft, { projection, generation, partition }, steps, isTrusted);
 }
 

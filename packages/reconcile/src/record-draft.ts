@@ -8,7 +8,7 @@ import type {
 } from "./projection-store.ts";
 import { isAsExpected } from "./projection-batch.ts";
 import { projectionLimits } from "./projection-limits.ts";
-import type { RecordPath } from "./record-path.ts";
+import { isUnder, type RecordPath } from "./record-path.ts";
 
 /** What goes with the records of a draft. */
 export interface DraftCommit {
@@ -40,6 +40,11 @@ export class RecordDraft {
     return this.#bytes;
   }
 
+  /** What it would write; records without a value are removed. */
+  get drafted(): Iterable<{ readonly path: RecordPath; readonly value: Uint8Array | undefined }> {
+    return this.#drafted.values();
+  }
+
   async get(paths: readonly RecordPath[]): Promise<readonly (RecordBytes | undefined)[]> {
     const unknown = paths.filter((path) => !this.#knows(path));
     if (unknown.length > 0) {
@@ -59,8 +64,7 @@ export class RecordDraft {
       if (now !== undefined) yield { path, value: now };
     }
     for (const [key, { path, value }] of this.#drafted) {
-      const isUnder = under.every((part, index) => path[index] === part);
-      if (isUnder && !met.has(key) && value !== undefined) yield { path, value };
+      if (isUnder(path, under) && !met.has(key) && value !== undefined) yield { path, value };
     }
   }
 

@@ -45,6 +45,11 @@ export function rangeUnder(prefix: RecordPath): {
   return { gte, lt };
 }
 
+/** Whether `path` is `prefix` or begins with it. */
+export function isUnder(path: RecordPath, prefix: RecordPath): boolean {
+  return prefix.every((part, index) => path[index] === part);
+}
+
 export function isPathPart(text: string): boolean {
   return !text.includes("\0") && isWellFormed(text);
 }

@@ -56,7 +56,7 @@ export async function confirmDocument(
 ): Promise<ConfirmedDocument> {
   const { target, store } = ground;
   const { partition, document: id } = suspect;
-  const draft = await draftOn(ground);
+  const draft = await draftOn(ground, partition);
   if (draft === undefined) return { outcome: "switched" };
   const described = await target.source.describe(id);
   if (described && !isNamed(described)) return { outcome: "undetermined", reason: "damaged" };

@@ -59,7 +59,7 @@ async function compareTotals(
   keys: readonly string[],
 ): Promise<ComparedTotals | "switched" | "undetermined"> {
   const { projection, generation } = ground.target;
-  const draft = await draftOn(ground);
+  const draft = await draftOn(ground, partition);
   if (draft === undefined) return "switched";
   const stored = await draft.get(keys.map((key) => totalPath(generation, partition, key)));
   let counted: ReadonlyMap<string, Total>;

@@ -102,12 +102,14 @@ export class JobWalk {
     counts.rows += look.rows;
     counts.totals += look.totals;
     let areRowsKnown = true;
+    const keys = new Set(look.suspectKeys);
     for (const [document, shareKeys] of look.suspectDocuments) {
-      const ended = await settlement.document(partition, document, shareKeys);
-      if (ended === "unsettled") areRowsKnown &&= look.intactDocuments.has(document);
-      else if (ended !== undefined) return ended;
+      const settled = await settlement.document(partition, document, shareKeys);
+      if (typeof settled === "string") return settled;
+      if (!settled.isSettled) areRowsKnown &&= look.intactDocuments.has(document);
+      for (const key of settled.keys) keys.add(key);
     }
-    return await this.#totals(partition, look.suspectKeys, areRowsKnown);
+    return await this.#totals(partition, [...keys], areRowsKnown);
   }
 
   /** Not while rows are not as they were written, and could not be made anew: a total would be made wrong with them. */
@@ -117,7 +119,7 @@ export class JobWalk {
     areRowsKnown: boolean,
   ): Promise<JobOutcome | undefined> {
     const { settlement, progress } = this.#parts;
-    if (areRowsKnown) return await settlement.totals(partition, keys);
+    if (areRowsKnown) return await settlement.totals(partition, keys, true);
     for (const key of keys) progress.leaveToTheNext({ partition, key });
     return undefined;
   }
@@ -170,7 +172,7 @@ export class JobWalk {
 
   /** Those without a marker, of at most a page. */
   async #lacking(documents: readonly ListedDocument[]): Promise<JobOutcome | undefined> {
-    const { ground, settlement } = this.#parts;
+    const { ground } = this.#parts;
     const { generation } = ground.target;
     const places = documents.flatMap((document) => this.#placeOf(document));
     const markers = await ground.store.get(
@@ -179,10 +181,21 @@ export class JobWalk {
     await ground.pace.pause(ground.signal);
     for (const [index, { partition, id }] of places.entries()) {
       if (markers[index] !== undefined) continue;
-      const ended = await settlement.document(partition, id);
-      if (ended !== undefined && ended !== "unsettled") return ended;
+      const ended = await this.#documentAndTotals(partition, id);
+      if (ended !== undefined) return ended;
     }
     return undefined;
+  }
+
+  /** By itself, without a look at the others of its partition. */
+  async #documentAndTotals(
+    partition: string,
+    document: DocumentId,
+  ): Promise<JobOutcome | undefined> {
+    const { settlement } = this.#parts;
+    const settled = await settlement.document(partition, document);
+    if (typeof settled === "string") return settled;
+    return await settlement.totals(partition, settled.keys, false);
   }
 
   /** Nowhere, when it is not looked at or cannot be read. */
@@ -210,9 +223,11 @@ export class JobWalk {
       progress.counts.documents++;
       const { partition } = place;
       const settled = await settlement.document(partition, id);
-      if (settled !== undefined && settled !== "unsettled") return settled;
-      const keys = await settlement.keysOf(partition, id);
-      const ended = await this.#totals(partition, keys, settled !== "unsettled");
+      if (typeof settled === "string") return settled;
+      const keys = new Set([...settled.keys, ...(await settlement.keysOf(partition, id))]);
+      const ended = settled.isSettled
+        ? await settlement.totals(partition, [...keys], false)
+        : await this.#totals(partition, [...keys], false);
       if (ended !== undefined) return ended;
     }
     return await this.#postponed();
@@ -226,9 +241,9 @@ export class JobWalk {
       const place = progress.postponed[0]!;
       const ended =
         "document" in place
-          ? await settlement.document(place.partition, place.document)
-          : await settlement.totals(place.partition, [place.key]);
-      if (ended !== undefined && ended !== "unsettled") return ended;
+          ? await this.#documentAndTotals(place.partition, place.document)
+          : await settlement.totals(place.partition, [place.key], false);
+      if (ended !== undefined) return ended;
       // Not before: what is written until then says that it is not done.
       progress.postponed.shift();
     }

@@ -23,6 +23,7 @@ import { isNothing, type LookedAt, type MovedPlaces } from "./look-memory.ts";
 import { readOr } from "./read-or.ts";
 import { Settlement } from "./settle.ts";
 import { JobStopped, type StopSignal } from "./stop-signal.ts";
+import { UnwrittenCorrections } from "./unwritten-corrections.ts";
 
 export interface ReconcileJobParts<Content = unknown> {
   readonly projection: Projection<Content>;
@@ -165,6 +166,7 @@ export class ReconcileJob {
       isThorough: this.#options.isThorough,
       moved,
       signal,
+      unwritten: new UnwrittenCorrections(),
     };
   }
 

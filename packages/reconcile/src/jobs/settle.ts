@@ -20,6 +20,7 @@ import {
   type JobCounts,
   type JobOutcome,
 } from "./job-report.ts";
+import { PartitionScan } from "./partition-scan.ts";
 import { isInRange } from "./job-scope.ts";
 import type { JobWriter } from "./job-writer.ts";
 
@@ -52,8 +53,13 @@ interface Settled {
   readonly counts: Partial<JobCounts>;
 }
 
-/** A document that could not be told, or moved each time; the run goes on. */
-export type Unsettled = "unsettled";
+/** What became of a document; the run goes on. */
+export interface SettledDocument {
+  /** False when it could not be told, or moved each time. */
+  readonly isSettled: boolean;
+  /** Keys whose totals are to be compared with rows once all rows are. */
+  readonly keys: readonly string[];
+}
 
 /** `done`, the end of the run, or that it has to be looked at again. */
 type Carried = "done" | "moved" | JobOutcome;
@@ -76,7 +82,7 @@ export class Settlement {
     partition: string,
     document: DocumentId,
     shareKeys: ReadonlySet<string> = new Set(),
-  ): Promise<JobOutcome | Unsettled | undefined> {
+  ): Promise<JobOutcome | SettledDocument> {
     const { ground, options, progress } = this.#parts;
     const { feedWaitMs } = options;
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -84,27 +90,42 @@ export class Settlement {
       if (!(await this.#mayWriteInto(partition))) break;
       const suspect = { partition, document, shareKeys, feedWaitMs };
       const found = await confirmDocument(ground, suspect);
-      if (found.outcome === "agrees" || this.#isOutOfScope(found)) return undefined;
+      if (found.outcome === "agrees" || this.#isOutOfScope(found)) return settled([]);
       if (found.outcome === "ahead") return "source-behind";
       if (found.outcome === "switched") return "switched";
       if (found.outcome === "behind") break;
       if (found.outcome === "undetermined") {
         progress.couldNotTell(document, found.reason, partition);
-        return "unsettled";
+        return unsettled;
       }
       if (found.outcome === "moved") continue;
       const carried = await this.#carryOut(this.#decideDocument(partition, document, found));
-      if (carried !== "moved") return carried === "done" ? undefined : carried;
+      if (carried !== "moved")
+        return carried === "done" ? settled(found.projected.keysLeft) : carried;
     }
     progress.postpone({ partition, document });
-    return "unsettled";
+    return unsettled;
   }
 
-  /** Totals of one partition, each by itself once rows were gone through for all of them. */
-  async totals(partition: string, keys: readonly string[]): Promise<JobOutcome | undefined> {
-    const { ground } = this.#parts;
+  /**
+   * Totals of one partition, each by itself once rows were gone through for all of them.
+   *
+   * @param areRowsKnown whether all rows are as they were written; otherwise that is found out before any total
+   * is made from them.
+   */
+  async totals(
+    partition: string,
+    keys: readonly string[],
+    areRowsKnown: boolean,
+  ): Promise<JobOutcome | undefined> {
+    const { ground, progress } = this.#parts;
     const wrong = await findWrongTotals(ground, partition, keys);
     if (wrong === "switched") return wrong;
+    const isSure = areRowsKnown && ground.unwritten.isKnown(partition);
+    if (wrong.length > 0 && !isSure && !(await this.#areRowsAsWritten(partition))) {
+      for (const key of wrong) progress.leaveToTheNext({ partition, key });
+      return undefined;
+    }
     for (const key of wrong) {
       const ended = await this.#total(partition, key);
       if (ended !== undefined) return ended;
@@ -119,6 +140,19 @@ export class Settlement {
     const under = documentRowsPath(target.generation, partition, document);
     for await (const { path } of readRecords(store, under)) keys.push(path.at(-1)!);
     return keys.filter((key) => isInRange(key, scope.keys));
+  }
+
+  /** But for those of which the run has found what they should be. */
+  async #areRowsAsWritten(partition: string): Promise<boolean> {
+    const { ground } = this.#parts;
+    const { unwritten, target } = ground;
+    if (!unwritten.isKnown(partition)) return false;
+    const scan = new PartitionScan({ ...ground, isThorough: false }, { only: partition });
+    const { suspectDocuments, intactDocuments } = await scan.look(partition);
+    return [...suspectDocuments.keys()].every((document) => {
+      if (intactDocuments.has(document)) return true;
+      return unwritten.has(documentRowsPath(target.generation, partition, document));
+    });
   }
 
   async #total(partition: string, key: string): Promise<JobOutcome | undefined> {
@@ -168,6 +202,17 @@ export class Settlement {
     const { ground, writer } = this.#parts;
     const { repair } = ground.target.projection;
     if (!(await this.#isSourceStill(decided))) return "moved";
+    const carried = await this.#decide(decided);
+    const { partition, document } = decided.place;
+    const isLeft = writer === undefined || repair !== "overwrite";
+    if (carried === "done" && isLeft && document !== undefined)
+      ground.unwritten.note(partition, decided.draft);
+    return carried;
+  }
+
+  async #decide(decided: Decided): Promise<Carried> {
+    const { ground, writer } = this.#parts;
+    const { repair } = ground.target.projection;
     if (writer === undefined) {
       // Nothing is written that would tell: what was read is looked at once more instead.
       if (!(await decided.draft.holds())) return "moved";
@@ -319,6 +364,12 @@ export class Settlement {
     const { projection, document } = place;
     return { projection, document, cause, run: this.#parts.progress.run };
   }
+}
+
+const unsettled: SettledDocument = { isSettled: false, keys: [] };
+
+function settled(keys: readonly string[]): SettledDocument {
+  return { isSettled: true, keys };
 }
 
 /** What differs in a document: its rows, or else the totals that they give to. */
