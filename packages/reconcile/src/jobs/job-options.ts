@@ -41,7 +41,7 @@ export interface JobOptions {
   /** Told whenever the run has come further; for whoever watches for one that stands still. */
   readonly onProgress?: (() => void) | undefined;
   /** Of projections with `repair: "emit"`: what to correct is handed over; a rejection is a failure. */
-  readonly onCorrection?: ((correction: EmittedCorrection) => Promise<void>) | undefined;
+  readonly onCorrection?: ((correction: EmittedCorrection) => Promise<void> | void) | undefined;
 }
 
 export const defaultJobOptions = {
