@@ -62,7 +62,7 @@ describe.skipIf(noBrowserReason !== undefined)("Editors on HeddleProvider", () =
       await bo.keyboard.type("weft");
       await eventually(() => read(ada)).toBe("warpweft");
       await eventually(() => ada.evaluate(() => page.carets())).toContain("Bo");
-      await ada.evaluate(() => page.undo());
+      await ada.evaluate(() => page.undoAll());
       for (const tab of [ada, bo]) await eventually(() => read(tab)).toBe("weft");
     },
   );

@@ -78,6 +78,15 @@ export class NotesWindow implements AsyncDisposable {
     return this.page.locator(".device-pending");
   }
 
+  /** A new note with that title; the text is what is written next. */
+  async addNote(title: string): Promise<void> {
+    await this.page.getByRole("button", { name: "New note" }).click();
+    // What is typed before the caret is there goes nowhere.
+    await this.page.locator(".note-title:focus").waitFor();
+    await this.type(title);
+    await this.page.keyboard.press("Enter");
+  }
+
   /** A note in the list, by its title. */
   listed(title: string): Locator {
     return this.page.getByRole("link", { name: title });

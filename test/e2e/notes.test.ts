@@ -35,6 +35,8 @@ const boWords = [
   "PLACE-",
   "HERE-",
 ];
+/** Without care people would be back at the next renewal of presence, 15 seconds after the last. */
+const beforeARenewal = { timeout: 10_000 };
 const byAda = (text: string) => text.replaceAll(/[^a-z.]/g, "");
 const byBo = (text: string) => text.replaceAll(/[^A-Z-]/g, "");
 
@@ -117,8 +119,8 @@ describe.skipIf(noBrowserReason !== undefined)("notes in two windows", () => {
     expect(byAda(text)).toBe(adaWords.join(""));
     expect(byBo(text)).toBe(boWords.join(""));
     // People are back as soon as the connection is, not at their next sign of life.
-    await ada.person("Bo").waitFor({ timeout: 5_000 });
-    await bo.person("Ada").waitFor({ timeout: 5_000 });
+    await ada.person("Bo").waitFor(beforeARenewal);
+    await bo.person("Ada").waitFor(beforeARenewal);
     ada.isRelayDown = bo.isRelayDown = false;
 
     await using late = await open("Cy", "storm");
@@ -160,6 +162,8 @@ describe.skipIf(noBrowserReason !== undefined)("notes in two windows", () => {
     await ada.whenStatus("Offline");
     await ada.typeAtEnd(["only.here."]);
     await ada.page.goto(`${relay.url}/#/second`);
+    // Until then the first is shown, and typed into.
+    await eventually(() => ada.text()).toBe("");
     await ada.typeAtEnd(["and.here."]);
 
     relay = await RelayProcess.start({ app: "apps/notes/dist", data, port });
@@ -200,20 +204,20 @@ describe.skipIf(noBrowserReason !== undefined)("notes in two windows", () => {
     await ada.whenConnected();
     await ada.reload();
     // Bo may still see her from before: her new connection is what is waited for.
-    await eventually(() => sockets.length).toBe(1);
+    await eventually(() => sockets.length).toBeGreaterThan(0);
     await ada.whenConnected();
     await bo.person("Ada").waitFor();
 
-    for (const end of sockets[0] ?? []) await end.close();
-    await eventually(() => sockets.length).toBe(2);
+    const dials = sockets.length;
+    for (const end of sockets.at(-1)!) await end.close();
+    await eventually(() => sockets.length).toBeGreaterThan(dials);
     await ada.whenConnected();
     // Somebody else writes: Ada and Bo give no sign of life, and yet the news of Ada's leaving has passed.
     await using other = await NodePeer.connect(relay.url, "notes/dropped");
     other.ydoc.getText("text").insert(0, "meanwhile");
     await eventually(() => bo.text()).toBe("meanwhile");
-    // Without care it would be the next renewal of presence, up to 15 seconds later.
-    await bo.person("Ada").waitFor({ timeout: 3_000 });
-    await ada.person("Bo").waitFor({ timeout: 3_000 });
+    await bo.person("Ada").waitFor(beforeARenewal);
+    await ada.person("Bo").waitFor(beforeARenewal);
     expect([...ada.complaints, ...bo.complaints]).toEqual([]);
   });
 
@@ -223,7 +227,7 @@ describe.skipIf(noBrowserReason !== undefined)("notes in two windows", () => {
     const text = await whenSameText(windows);
     expect(text.match(/This note is shared/g)).toHaveLength(1);
     for (const { page, complaints } of windows) {
-      expect(await page.getByRole("link", { name: "Welcome" }).count()).toBe(1);
+      await eventually(() => page.getByRole("link", { name: "Welcome" }).count()).toBe(1);
       await eventually(() => coloursOfPeople(page)).toHaveLength(windows.length);
       expect(complaints).toEqual([]);
     }
@@ -269,9 +273,7 @@ describe.skipIf(noBrowserReason !== undefined)("notes in two windows", () => {
     });
     await Promise.all([ada.whenConnected(), bo.whenConnected(), cy.whenConnected()]);
 
-    await ada.page.getByRole("button", { name: "New note" }).click();
-    await ada.type("Plan for Saturday");
-    await ada.page.keyboard.press("Enter");
+    await ada.addNote("Plan for Saturday");
     await ada.type("Market at nine\nBring the blue bags\n");
     await bo.page.getByRole("link", { name: "Plan for Saturday" }).click();
     await eventually(() => bo.text()).toContain("blue bags\n");

@@ -21,9 +21,8 @@ declare const page: ReactPage;
 const facts = async (tab: Page): Promise<unknown> => {
   return JSON.parse((await tab.locator("#facts").textContent()) ?? "null");
 };
-const shows = (tab: Page, wanted: object) => {
-  return expect.poll(() => facts(tab), { timeout: 30_000 }).toMatchObject(wanted);
-};
+const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 30_000 });
+const shows = (tab: Page, wanted: object) => eventually(() => facts(tab)).toMatchObject(wanted);
 const report = (tab: Page) => tab.evaluate(() => page.report());
 
 describe.skipIf(noBrowserReason !== undefined)("React hooks in Chromium", () => {
@@ -73,10 +72,11 @@ describe.skipIf(noBrowserReason !== undefined)("React hooks in Chromium", () => 
     await ada.evaluate(() => page.setName("second"));
     await shows(ada, { name: "second", text: "", others: [], canUndo: false });
     await shows(bo, { name: "first", others: [] });
-    expect(await report(ada)).toMatchObject({ opened: ["first", "second"], open: 1 });
+    const both = { opened: ["first", "second"], open: 1 };
+    await eventually(() => report(ada)).toMatchObject(both);
     await ada.evaluate(() => page.hide());
     expect(await ada.locator("#facts").count()).toBe(0);
-    await expect.poll(() => report(ada)).toMatchObject({ open: 0, renderedClosed: 0 });
+    await eventually(() => report(ada)).toMatchObject({ open: 0, renderedClosed: 0 });
   });
 
   test("[CLT-8] what is typed just before a component goes is kept, and nothing of it stays behind", async () => {
@@ -93,10 +93,11 @@ describe.skipIf(noBrowserReason !== undefined)("React hooks in Chromium", () => 
     }
     await tab.locator("#type").click();
     await tab.evaluate(() => page.setVisible(false));
-    await expect.poll(() => report(tab)).toMatchObject({ open: 0 });
+    await eventually(() => report(tab)).toMatchObject({ open: 0 });
     await tab.evaluate(() => page.setVisible(true));
     await shows(tab, { text: "word ".repeat(6), trouble: null });
-    expect(await report(tab)).toMatchObject({ open: 1, renderedClosed: 0, troubles: [] });
+    const one = { open: 1, renderedClosed: 0, troubles: [] };
+    await eventually(() => report(tab)).toMatchObject(one);
   });
 
   test("[CLT-8] a document that cannot go on is told and replaced, and an impossible name meets the boundary", async () => {
@@ -108,11 +109,13 @@ describe.skipIf(noBrowserReason !== undefined)("React hooks in Chromium", () => 
     await shows(tab, { text: "word ", trouble: "reset" });
     await tab.locator("#type").click();
     await shows(tab, { text: "word word ", saved: "strict", pending: 0 });
-    const { troubles, opened, open } = await report(tab);
-    expect(troubles).toEqual(expect.arrayContaining(["refused", "reset"]));
-    expect([opened, open]).toEqual([["too deep", "too deep"], 1]);
+    await eventually(() => report(tab)).toMatchObject({
+      troubles: expect.arrayContaining(["refused", "reset"]),
+      opened: ["too deep", "too deep"],
+      open: 1,
+    });
     await tab.evaluate(() => page.setName("\0"));
-    await expect.poll(() => tab.locator("#error").textContent()).toContain("HeddleError");
+    await eventually(() => tab.locator("#error").textContent()).toContain("HeddleError");
   });
 
   test("[CLT-8] a server renders what there is before a document is open and opens none; a browser goes on from there", async () => {
@@ -121,6 +124,6 @@ describe.skipIf(noBrowserReason !== undefined)("React hooks in Chromium", () => 
     const tab = await site.open(await browser.newContext());
     await tab.evaluate(([from, to]) => page.hydrate(from, to), [html, given] as const);
     await shows(tab, { name: "served", status: "connected", text: "" });
-    expect(await report(tab)).toMatchObject({ errors: [], opened: ["served"] });
+    await eventually(() => report(tab)).toMatchObject({ errors: [], opened: ["served"] });
   });
 });

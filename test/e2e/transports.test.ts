@@ -116,14 +116,13 @@ describe.skipIf(noBrowserReason !== undefined)("transports in Chromium", () => {
   test("[TRN-1, TRN-4, TRN-6] two tabs speak with each other, and a closed one is missed", async () => {
     const [accepting, dialing] = [await open(), await open()];
     await accepting.evaluate(acceptInTab);
-    const options = { name: "tabs", silenceMs: 3_000 };
     const seen = await dialing.evaluate(exchange, {
       maker: "broadcastChannelTransport" as const,
-      options,
+      options: { name: "tabs" },
     });
     expect(seen).toMatchObject({ sizes: [1, 70_000, 256 * 1024], isUnchanged: true });
     expect(seen.end).toMatchObject({ reason: "that will do", wasPolite: true });
-    const missed = dialing.evaluate(untilEnd, options);
+    const missed = dialing.evaluate(untilEnd, { name: "tabs", silenceMs: 3_000 });
     await accepting.waitForFunction("globalThis.accepted === 2");
     await accepting.close();
     expect(await missed).toBe(HeddleErrorCode.sessionTimeout);

@@ -118,7 +118,7 @@ async function agree(
   const isWhole = ({ items: held }: { readonly items: readonly string[] }) => {
     return held.length >= items.length;
   };
-  await until(() => holders.every(isWhole), "everybody has everything", 30_000, 20);
+  await until(() => holders.every(isWhole), "everybody has everything", 60_000, 20);
   // Once each, and nothing else.
   for (const holder of holders) expect(holder.items).toEqual(items.toSorted());
 }

@@ -130,8 +130,8 @@ test("[WIR-12][DRF-6] a lane that two machines wrote is frozen, both histories a
       await until(() => shown() === "first", "the relay has the first history");
 
       second.dial(relay);
-      await until(() => first.host.counters.forks > 0, "the first machine knows", 20_000);
-      await until(() => second.host.counters.forks > 0, "the second machine knows", 20_000);
+      await until(() => first.host.counters.forks > 0, "the first machine knows");
+      await until(() => second.host.counters.forks > 0, "the second machine knows");
       expect(
         (await relay.metrics()).match(/heddle_sync_events_total\{event="forks"\} (\d+)/)?.[1],
       ).toBe("1");
@@ -142,7 +142,7 @@ test("[WIR-12][DRF-6] a lane that two machines wrote is frozen, both histories a
       // Each goes on in a lane of its own, and with pages that do not stand on the lost history.
       await first.write("!");
       await second.write("?");
-      await until(() => /[!]/.test(shown()) && /[?]/.test(shown()), "what comes later", 20_000);
+      await until(() => /[!]/.test(shown()) && /[?]/.test(shown()), "what comes later");
       const [ofFirst, ofSecond] = [await first.forks(), await second.forks()];
       for (const [forks, letters] of [
         [ofFirst, 5],

@@ -33,7 +33,6 @@ const patience = { timeout: 60_000, interval: 50 };
 const rounds = Number(process.env["HEDDLE_ROUNDS"] ?? 1);
 /** The aim is one second on a machine that is not busy with everything else; a device that waited for the next search takes ten. */
 const generousMs = 9_000;
-const withinSeconds = { timeout: 5_000, interval: 50 };
 
 describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
   let folder: string;
@@ -87,10 +86,10 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
     }, patience);
   }
 
-  async function connected(site: Site, names: readonly string[], within = patience): Promise<void> {
+  async function connected(site: Site, names: readonly string[]): Promise<void> {
     await vi.waitFor(async () => {
       expect((await device(site).connected()).toSorted()).toEqual(names);
-    }, within);
+    }, patience);
   }
 
   /** A new process that remembers nobody's address. */
@@ -226,7 +225,7 @@ describe.runIf(isWanted)(`three devices on one bridge${reason}`, () => {
       const { paired } = lanFolders(device(site).folder);
       await new PairedDevices(paired).revoke(fingerprint, Date.now());
     }
-    await connected("c", [], withinSeconds);
+    await connected("c", []);
     await device("a").ask("write 1");
     await agree(19, [device("a"), device("b")]);
     const refusedBefore = await strangersAt("a");

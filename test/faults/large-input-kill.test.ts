@@ -59,7 +59,7 @@ function offlineWork(): Y.Doc {
 async function lengthIn(data: string, name: string): Promise<number> {
   await using relay = await RelayProcess.start({ data });
   using fresh = connectStock({ url: relay.url.replace("http", "ws"), name, version: "3.1.0" });
-  await until(() => fresh.provider.synced, "a fresh client is synced", 30_000);
+  await until(() => fresh.provider.synced, "a fresh client is synced");
   return fresh.ydoc.getText("text").length;
 }
 
@@ -72,7 +72,7 @@ async function timeToShow({ length, send }: LargeInput, data: string): Promise<n
   const startedMs = performance.now();
   using writer = await send(url, "calm");
   expect(writer.ydoc.getText("text").length).toBe(length);
-  await until(() => reader.ydoc.getText("text").length === length, "it is shown", 30_000);
+  await until(() => reader.ydoc.getText("text").length === length, "it is shown");
   return performance.now() - startedMs;
 }
 

@@ -88,13 +88,14 @@ test("[LIB-5] a first sync that is killed in the middle goes on where it was", a
     await using source = await RelayProcess.start({ data: full, flags: admin });
     const flags = [...admin, "--peer", source.url.replace("http", "ws")];
     const start = () => RelayProcess.start({ data: empty, flags });
-    let before = 0;
-    {
+    let before = documents;
+    // On a machine that is busy elsewhere the kill may come too late: then once more from nothing.
+    while (before === documents) {
+      await rm(empty, { recursive: true, force: true });
       await using killed = await start();
       before = await whenAbove(killed, "envelopesStored", 20);
       await killed.kill();
     }
-    expect(before).toBeLessThan(documents);
     {
       await using target = await start();
       await whenAbove(target, "librariesAgreed", 0);

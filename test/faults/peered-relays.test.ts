@@ -94,7 +94,7 @@ async function writeThroughKills(data: { readonly a: string; readonly b: string 
       }
       b = await RelayProcess.start({ data: data.b, flags: asPeer, port });
     }
-    await until(() => writers.haveAll, "everybody has everything", 30_000);
+    await until(() => writers.haveAll, "everybody has everything");
     for (const { client, items } of writers.clients) {
       expect(listOf(client).toSorted()).toEqual(items.toSorted());
     }

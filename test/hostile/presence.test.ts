@@ -42,7 +42,7 @@ test("[RLY-12] who comes back while the old socket hangs half-open is believed s
   // The train enters a tunnel: nothing is said, nothing answers.
   using back = await RawClient.upgrade(relay.url);
   back.send(awareness([{ client: 77, clock: 2, state: { name: "from home" } }]));
-  await until(() => sees(bo, 77) === "from home", "she has her name back", 5_000);
+  await until(() => sees(bo, 77) === "from home", "she has her name back", 20_000);
   expect(relay.relay.counters.awarenessTakeovers).toBe(1);
   old.socket.destroy();
   await sleep(100);

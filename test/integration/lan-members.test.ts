@@ -67,11 +67,7 @@ test("[LAN-14, MEM-11] pairing grants the role, and a removal anywhere ends trus
   const { membership } = cy.replica.replica.members!;
   const key = bo.replica.replica.members!.own;
   expect(membership.members.get(key)!.revokedBy).toEqual([ada.replica.replica.members!.own]);
-  await until(
-    () => bo.neighbours.peers.every(({ state }) => state !== "connected"),
-    "cut off",
-    5_000,
-  );
+  await until(() => bo.neighbours.peers.every(({ state }) => state !== "connected"), "cut off");
 
   atBo.list.push(["too late"]);
   await atBo.document.whenSaved();

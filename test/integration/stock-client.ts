@@ -51,7 +51,7 @@ export async function synced(client: StockClient): Promise<void> {
 export async function until(
   condition: () => boolean,
   what: string,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
   pauseMs = 5,
 ): Promise<void> {
   const startedMs = performance.now();

@@ -76,7 +76,7 @@ test.concurrent.each(providerVersions)(
     using first = connectStock({ ...at(relay), version });
     await until(() => first.provider.synced, "the first is in");
     using second = connectStock({ ...at(relay), version });
-    await until(() => second.provider.synced, "the second is in later", 20_000);
+    await until(() => second.provider.synced, "the second is in later");
     const { upgradesRefused } = relay.relay.counters;
     expect(upgradesRefused).toBeGreaterThan(0);
     expect(upgradesRefused).toBeLessThan(30);

@@ -18,8 +18,11 @@ import { QuillBinding } from "y-quill";
 import { WebrtcProvider } from "y-webrtc";
 import * as Y from "yjs";
 
-/** Binds an editor to the document; the returned function takes back what was typed here last. */
-type Bind = (parent: HTMLElement, provider: HeddleProvider) => () => void;
+/**
+ * Binds an editor to the document; the returned function takes back one step of what was typed here, and says whether
+ * there was one.
+ */
+type Bind = (parent: HTMLElement, provider: HeddleProvider) => () => boolean;
 
 const editors: Record<string, Bind> = {
   codemirror(parent, { doc, awareness }) {
@@ -27,7 +30,7 @@ const editors: Record<string, Bind> = {
     const undoManager = new Y.UndoManager(text);
     const extensions = [yCollab(text, awareness, { undoManager })];
     new CodeMirrorView({ doc: text.toJSON(), parent, extensions }).focus();
-    return () => undoManager.undo();
+    return () => undoManager.undo() !== null;
   },
   tiptap(element, provider) {
     const { doc: document } = provider;
@@ -36,14 +39,14 @@ const editors: Record<string, Bind> = {
     const extensions = [Document, Paragraph, Text, collaboration, caret];
     const editor = new Tiptap({ element, extensions });
     editor.commands.focus();
-    return () => void editor.commands.undo();
+    return () => editor.commands.undo();
   },
   prosemirror(parent, { doc, awareness }) {
     const fragment = doc.getXmlFragment("prosemirror");
     const plugins = [ySyncPlugin(fragment), yCursorPlugin(awareness), yUndoPlugin()];
     const view = new EditorView(parent, { state: EditorState.create({ schema, plugins }) });
     view.focus();
-    return () => void undo(view.state);
+    return () => undo(view.state);
   },
   quill(parent, { doc, awareness }) {
     Quill.register("modules/cursors", QuillCursors);
@@ -52,7 +55,7 @@ const editors: Record<string, Bind> = {
     const binding = new QuillBinding(text, quill, awareness);
     const undoManager = new Y.UndoManager(text, { trackedOrigins: new Set([binding]) });
     quill.focus();
-    return () => void undoManager.undo();
+    return () => undoManager.undo() !== null;
   },
 };
 
@@ -62,7 +65,7 @@ function userOf({ awareness }: HeddleProvider): { name: string; color: string } 
 
 let provider: HeddleProvider;
 let webrtc: WebrtcProvider | undefined;
-let takeBack: () => void;
+let takeBack: () => boolean;
 
 const page = {
   open(url: string, room: string, name: string): void {
@@ -75,8 +78,9 @@ const page = {
     document.body.replaceChildren(parent);
     takeBack = editors[kind]!(parent, provider);
   },
-  undo(): void {
-    takeBack();
+  /** All of it: keys that came slowly are steps of their own. */
+  undoAll(): void {
+    while (takeBack());
   },
   /** What a person reads, without the names at the carets. */
   read(): string {
