@@ -161,12 +161,60 @@ test("[DRF-8] two devices with the client id of one cloned profile leave the sam
   }
 });
 
+test("[DRF-11] a document whose own record is damaged on one disk, and an envelope of it on the other, come back from each other", async () => {
+  await using both = await twoFolders();
+  const [ofA, ofB] = both.folders;
+  const inB = await envelopesIn(ofB);
+  await flipRecord(ofA, 0x44);
+  await flip(ofA, "0/2");
+  await flip(ofB, "0/5");
+  {
+    await using a = await Device.open(ofA, undefined, { drift: { roundsMax: 1, refetchMs: 500 } });
+    // Nobody says its name here.
+    await until(() => isGivenUp(a), "it is given up alone");
+    await using b = await Device.open(ofB, a);
+    await until(() => a.repaired() && b.repaired(), "both are whole again");
+    const said = await a.journal();
+    expect(said).toContain("damaged-store corrected applied");
+    expect(said).toContain("damaged-store refetched applied");
+    expect(said.at(-1)).toBe("damaged-store refetched verified");
+    const live = await a.replica.open("notes");
+    expect(live.ydoc.getText("text").toString()).toHaveLength(24);
+  }
+  expect(picture(await envelopesIn(ofB))).toEqual(picture(inB));
+});
+
+test("[DRF-11] whoever opens a document brings its record back by saying the name; its history is kept from then on", async () => {
+  await using both = await twoFolders({ history: "prune" });
+  const [folder] = both.folders;
+  const recordIn = async () => (await folder.entries()).find(([key]) => key[0] === 0x44)!;
+  const before = await recordIn();
+  await flipRecord(folder, 0x44);
+  const flipped = await recordIn();
+  {
+    await using a = await Device.open(folder, undefined, { history: "prune" });
+    const live = await a.replica.open("notes");
+    expect(live.ydoc.getText("text").toString()).toHaveLength(24);
+    expect(a.reports.map(({ stage }) => stage)).toEqual(["found", "repaired"]);
+    expect(await a.journal()).toContain("damaged-store corrected applied");
+  }
+  const after = await recordIn();
+  expect(after[1]).not.toEqual(flipped[1]);
+  // 3 history: 2 prune; 1 keep.
+  expect([before[1].at(-1), after[1].at(-1)]).toEqual([2, 1]);
+});
+
 /** A bit of the last record of a checkpoint. */
 async function flipChunk(folder: StoreFolder): Promise<void> {
-  const chunks = (await folder.entries()).filter(([key]) => key[0] === 0x63);
-  expect(chunks.length).toBeGreaterThan(1);
+  await flipRecord(folder, 0x63);
+}
+
+/** A bit of the last record whose key begins so. */
+async function flipRecord(folder: StoreFolder, prefix: number): Promise<void> {
+  const records = (await folder.entries()).filter(([key]) => key[0] === prefix);
+  expect(records).not.toEqual([]);
   await folder.raw((database) => {
-    const [key, value] = chunks.at(-1)!;
+    const [key, value] = records.at(-1)!;
     return database.write([{ type: "put", key, value: value.with(12, value[12]! ^ 8) }]);
   });
 }

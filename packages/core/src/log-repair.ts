@@ -52,6 +52,8 @@ export interface LogMend {
   readonly envelopes?: readonly Envelope[];
   /** Numbers of checkpoints that are damaged and have been replaced: all that is left of them goes. */
   readonly checkpoints?: readonly number[];
+  /** Of a document of which there is something, and of which this record cannot be read; a whole one stays. */
+  readonly entry?: DocumentEntry;
 }
 
 /** An entry of the audit journal, which only `@heddle/reconcile` can read. */

@@ -3,7 +3,6 @@ import {
   HeddleError,
   HeddleErrorCode,
   HybridClock,
-  isHeddleError,
   openSpaceId,
   type DocumentHistory,
   type DocumentId,
@@ -20,9 +19,10 @@ import type { Checkpointer } from "./checkpointer.ts";
 import type { Committer } from "./committer.ts";
 import { DocumentAccess } from "./document-access.ts";
 import { DamagedDocuments } from "./damaged-documents.ts";
-import { damageOf, isOfStore } from "./document-damage.ts";
+import { damageOf, isOfStore, storeFailureOf } from "./document-damage.ts";
 import { DocumentHoldings } from "./document-holdings.ts";
 import type { DocumentHost, ParkingTotals } from "./document-host.ts";
+import { RestoredEntries } from "./drift/restored-entries.ts";
 import { keepHistory, keepVectors } from "./keep-in-store.ts";
 import { LeavingDocuments } from "./leaving-documents.ts";
 import { loadDocument, type LoadedLog } from "./load-document.ts";
@@ -67,6 +67,8 @@ export class Replica {
   readonly counters = newReplicaCounters();
   /** For whoever reads checkpoints and the log that goes with them. */
   readonly access = new DocumentAccess();
+  /** Documents whose own record was damaged, and is there again. */
+  readonly restored: RestoredEntries;
   readonly #options: ReplicaOptions;
   readonly #clock: HybridClock;
   readonly #holdings: DocumentHoldings;
@@ -102,6 +104,7 @@ export class Replica {
     this.#trials = new TrialQueue(trialBytesMax, () => environment.clock.monotonicMs());
     const { counters, access } = this;
     this.#shared = { options, space: this.space, clock: this.#clock, counters, access };
+    this.restored = new RestoredEntries(this.#shared);
     this.#reopened = new ReopenedDocuments({
       ...this.#shared,
       holdings: this.#holdings,
@@ -293,9 +296,10 @@ export class Replica {
     const { store, environment, history = "keep" } = this.#options;
     const entry = { id, name, createdAt: this.#clock.tick(), history };
     const load = () => loadDocument(store, environment, entry, this.#states);
+    const read = () => this.access.reading(id, load);
     return this.#leaving
       .whenLeft(id)
-      .then(() => this.access.reading(id, load))
+      .then(() => this.restored.reading(id, name, read))
       .then((log) => this.#welcome(log))
       .catch((cause: unknown) => {
         const error = damageOf(id, cause);
@@ -347,17 +351,7 @@ export class Replica {
   }
 
   #onStoreFailure(error: unknown): void {
-    // Anything without a code is a broken invariant: nobody may go on as if nothing had happened.
-    if (!isHeddleError(error)) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-    this.#suspend(
-      isHeddleError(error)
-        ? error
-        : new HeddleError(HeddleErrorCode.storageIo, "a commit round failed", { cause: error }),
-    );
+    this.#suspend(storeFailureOf(error));
     if (this.#watched.state.name === "suspended" && this.#options.store.state.name === "open") {
       this.#resume();
     }

@@ -1,4 +1,10 @@
-import type { DocumentId, Envelope, LogMend } from "@heddle/core";
+import {
+  HeddleErrorCode,
+  isHeddleError,
+  type DocumentId,
+  type Envelope,
+  type LogMend,
+} from "@heddle/core";
 
 import { decodeRuns, readArrival } from "./arrival-record.ts";
 import {
@@ -13,11 +19,13 @@ import type { Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { numberOfKey } from "./parts-of-key.ts";
 import { readable } from "./readable.ts";
-import { arrivalKey, checkpointKey, envelopeKey } from "./record-keys.ts";
+import { arrivalKey, checkpointKey, documentKey, envelopeKey } from "./record-keys.ts";
+import { putDocument, readDocumentEntry } from "./records.ts";
 
 /** Puts records of `mend` where whole ones are missing. */
 export async function mendOperations(log: OpenLog, mend: LogMend): Promise<Operation[]> {
   const operations: Operation[] = [];
+  if (mend.entry && !(await hasEntry(log, mend.document))) operations.push(putDocument(mend.entry));
   for (const run of runsOf(mend.envelopes ?? [])) {
     operations.push(...(await mendRun(log, mend.document, run)));
   }
@@ -29,6 +37,20 @@ export async function mendOperations(log: OpenLog, mend: LogMend): Promise<Opera
     }
   }
   return operations;
+}
+
+async function hasEntry({ database }: OpenLog, document: DocumentId): Promise<boolean> {
+  const key = documentKey(document);
+  const record = await database.get(key);
+  if (record === undefined) return false;
+  try {
+    readDocumentEntry(key, record);
+    return true;
+  } catch (error) {
+    // What a later heddle wrote is whole, and not to be written over.
+    if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+    return false;
+  }
 }
 
 /** Stretches of one lane without gaps, in the order of lanes and seqs. */

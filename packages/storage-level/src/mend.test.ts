@@ -18,6 +18,8 @@ import {
   documentKey,
   envelopeKey,
 } from "./record-keys.ts";
+import { encodeFields } from "./record-fields.ts";
+import { putRecord } from "./records.ts";
 import { runVerification } from "./run-verification.ts";
 import { temporaryFolder, type TemporaryFolder } from "./temporary-folder.fixture.ts";
 
@@ -101,6 +103,27 @@ describe("mending a log", () => {
       checkpoints: [{ number: 1, isWhole: false }],
     });
     expect(await store.surveyDocument(testDocument(environment, "others").id)).toBeUndefined();
+  });
+
+  it("[DRF-11] the record of a document is written anew where it is damaged or gone, and stays where it is whole or of a later heddle", async () => {
+    const key = documentKey(notes.id);
+    const entry = { ...notes, createdAt: { wallMs: 7, counter: 0 }, history: "keep" } as const;
+    const mend = [{ document: notes.id, entry }];
+    await store.append({ mend });
+    expect((await store.readDocument(notes.id))?.createdAt).toEqual(notes.createdAt);
+    for (const harm of [flip, lose]) {
+      const { vector, dirty } = (await store.readDocument(notes.id))!;
+      await harm(key);
+      await expect(store.readDocument(notes.id)).rejects.toMatchObject({
+        code: "HEDDLE_STORAGE_CORRUPT",
+      });
+      await store.append({ mend });
+      expect(await store.readDocument(notes.id)).toEqual({ ...entry, vector, dirty });
+    }
+    const later = putRecord(key, encodeFields({ 1: new Uint8Array([97]), 3: 9 }));
+    await level.current!.write([later]);
+    await expect(store.append({ mend })).rejects.toMatchObject({ code: "HEDDLE_STORAGE_VERSION" });
+    expect(await level.current!.get(key)).toEqual(later.type === "put" && later.value);
   });
 
   it("[DRF-3] what was damaged comes back byte for byte, in the order of its arrival", async () => {

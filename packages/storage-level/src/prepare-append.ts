@@ -150,7 +150,8 @@ function assertSound(batch: LogBatch, lanes: LaneAliases): void {
   for (const { lane } of batch.acks ?? []) {
     assert(lanes.has(lane) || opened.has(lane), "a lane is known before it is acknowledged");
   }
-  for (const { envelopes = [] } of batch.mend ?? []) {
+  for (const { document, entry, envelopes = [] } of batch.mend ?? []) {
+    assert(entry === undefined || entry.id === document, "what is mended is of its document");
     for (const { lane } of envelopes) assert(lanes.has(lane), "what is mended has a lane");
   }
   for (const fork of batch.forks ?? []) {

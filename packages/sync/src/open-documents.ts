@@ -199,8 +199,9 @@ export class OpenDocuments {
   #load(entry: OfferedDocument, document: OpenDocument): void {
     document.isLoading = true;
     const { options, limits } = this.#context;
-    this.#context.request("load", { document: entry.id }, (loaded) => {
-      const isNowhere = loaded === undefined && !("name" in entry);
+    const name = "name" in entry ? entry.name : undefined;
+    this.#context.request("load", { document: entry.id, name }, (loaded) => {
+      const isNowhere = loaded === undefined && name === undefined;
       if (loaded === "unreadable" || isNowhere) {
         this.#context.counters.documentsUnreadable++;
         this.#documents.delete(entry.id);

@@ -2,6 +2,7 @@ import type {
   CheckpointHeader,
   DocumentEntry,
   DocumentId,
+  DocumentName,
   Envelope,
   EnvelopeId,
   HeddleErrorCode,
@@ -71,10 +72,10 @@ export interface SyncRequests {
   };
   /**
    * What is on disk of a document, if the store knows it. `unreadable` when it knows it and cannot say:
-   * it is tried again later.
+   * it is tried again later. `name` is there where somebody said it, and is the one that the id is made of.
    */
   load: {
-    readonly ask: { readonly document: DocumentId };
+    readonly ask: { readonly document: DocumentId; readonly name?: DocumentName | undefined };
     readonly answer: LoadedDocument | "unreadable" | undefined;
   };
   /**

@@ -23,7 +23,12 @@ import {
   type DriftTimes,
   type DriftWatchOptions,
 } from "./drift-options.ts";
-import { newDriftCounters, type DriftCounters, type DriftReport } from "./drift-report.ts";
+import {
+  countCause,
+  newDriftCounters,
+  type DriftCounters,
+  type DriftReport,
+} from "./drift-report.ts";
 import { lookAtDocument, type LookTools } from "./look-at-document.ts";
 import { hasBase, type MendingHere } from "./mend-here.ts";
 import { PeerAlarms } from "./peer-alarms.ts";
@@ -101,6 +106,7 @@ export class DriftWatch {
       counters: this.counters,
       report: (report) => this.#report(report),
     });
+    replica.restored.on((document) => this.#restored(document));
     this.#alarms = new PeerAlarms({
       cases: this.#cases,
       counters: this.counters,
@@ -277,6 +283,22 @@ export class DriftWatch {
       this.#failed(`audit of document ${id}`, error);
       return false;
     }
+  }
+
+  /** Its own record was damaged and is there again: what else is wrong with it can be repaired now. */
+  #restored(document: DocumentId): void {
+    if (this.degraded.includes(document)) this.#cases.retry(document);
+    if (this.#cases.has(document)) return this.#cases.mended(document);
+    const finding = {
+      document,
+      cause: "damaged-store",
+      side: "here",
+      why: "its own record was damaged",
+    } as const;
+    countCause(this.counters.found, finding.cause);
+    countCause(this.counters.repaired, finding.cause);
+    this.#report({ ...finding, stage: "found" });
+    this.#report({ ...finding, stage: "repaired", action: "corrected", result: "applied" });
   }
 
   #report(report: DriftReport): void {

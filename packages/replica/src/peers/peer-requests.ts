@@ -60,6 +60,7 @@ export async function answerPeerRequest(
 ): Promise<unknown> {
   const { store, environment, signer, verifier, lanes, recent, checkpoints } = tools;
   const { hash } = environment;
+  if (request.type === "load") return loadNamed(tools, request);
   if (tools.drift && isDegraded(tools.drift, request)) {
     return answerOfDegraded(tools, tools.drift, request);
   }
@@ -75,8 +76,6 @@ export async function answerPeerRequest(
       if (isLaneNew && !(await verifyLane(lane, verifier))) return false;
       return verifyRun(run, lane.devicePublicKey, verifier);
     }
-    case "load":
-      return load(tools, request.document);
     case "changes":
       return changedEntries(store, request.after);
     case "library":
@@ -108,12 +107,11 @@ export async function answerPeerRequest(
 /** What of a document that is damaged peers are answered another way. */
 type DegradedRequest = Extract<
   SyncRequest,
-  { readonly type: "load" | "read" | "store" | "adoptCheckpoint" }
+  { readonly type: "read" | "store" | "adoptCheckpoint" }
 >;
 
 function isDegraded(drift: DriftWatch, request: SyncRequest): request is DegradedRequest {
   switch (request.type) {
-    case "load":
     case "read":
       return drift.isDegraded(request.document);
     case "store":
@@ -131,10 +129,6 @@ async function answerOfDegraded(
 ): Promise<unknown> {
   const { store, environment, signer, lanes } = tools;
   switch (request.type) {
-    case "load": {
-      const forks = await tools.notes.readForks(request.document);
-      return { ...(await drift.soundPart(request.document)), forks };
-    }
     case "read": {
       const reach = await drift.reach(request.document);
       return readForPeer({ store, hash: environment.hash, signer, lanes }, { ...request, reach });
@@ -148,6 +142,21 @@ async function answerOfDegraded(
     default:
       return unreachable(request);
   }
+}
+
+/** Where the record of a document is lost, and whoever opens it says its name, it is written anew. */
+async function loadNamed(
+  tools: PeerRequestTools,
+  { document, name }: Extract<SyncRequest, { readonly type: "load" }>,
+): Promise<LoadedDocument | undefined> {
+  const { drift, replica, offered } = tools;
+  const loaded = await replica.restored.reading(document, name, async () => {
+    if (!drift?.isDegraded(document)) return load(tools, document);
+    const forks = await tools.notes.readForks(document);
+    return { ...(await drift.soundPart(document)), forks };
+  });
+  if (loaded) offered?.note(loaded.entry);
+  return loaded;
 }
 
 /** Without anybody to compare them, documents are not put together for it. */

@@ -9,6 +9,7 @@ import {
   type SpaceId,
 } from "@heddle/core";
 
+import { readableDocuments } from "../peers/readable-documents.ts";
 import type { ReplicaOptions } from "../replica-options.ts";
 import { storeOfSpace } from "./member-recalls.ts";
 import { SpaceMembers } from "./space-members.ts";
@@ -60,7 +61,8 @@ async function assertOfSpace(
   { environment: { hash } }: SpaceOptions,
   space: SpaceId,
 ): Promise<void> {
-  for await (const { id, name } of store.readDocuments()) {
+  // What is damaged says nothing about the space, and is reported when it is looked at.
+  for await (const { id, name } of readableDocuments(store, () => {})) {
     if (documentIdOf(hash, space, name) === id) return;
     throw invalid("the store holds documents of another space");
   }
