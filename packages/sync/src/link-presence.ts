@@ -42,7 +42,7 @@ export class LinkPresence {
       this.#waiting.length > limits.ephemeralsWaitingMax ||
       waitingPresence.bytes > limits.ephemeralBytesWaitingMax;
     if (isFull) this.#beginAnew();
-    this.#link.session.wantsToShow(this.#link);
+    this.#link.session.showing.add(this.#link);
   }
 
   get isEmpty(): boolean {
@@ -81,7 +81,7 @@ export class LinkPresence {
   #beginAnew(): void {
     this.#drop();
     this.#due = { behind: undefined };
-    this.#link.session.wantsToShow(this.#link);
+    this.#link.session.showing.add(this.#link);
   }
 
   #drop(): void {

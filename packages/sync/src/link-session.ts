@@ -2,6 +2,7 @@ import type { HeddleErrorCode, LaneDescriptor, LaneId } from "@heddle/core";
 
 import type { DocumentLink } from "./document-link.ts";
 import type { Frame, FrameOf } from "./frame.ts";
+import type { PresenceTurns } from "./presence-turns.ts";
 import type { PeerKey } from "./sync-effects.ts";
 
 /** What a link needs of its session. */
@@ -15,6 +16,8 @@ export interface LinkSession {
   readonly waitingPresence: { bytes: number };
   /** Lanes that the peer says it has more of than we do, of all documents. */
   readonly claims: { count: number };
+  /** Documents with presence to send. */
+  readonly showing: PresenceTurns;
   send(frame: Frame): void;
   close(code: HeddleErrorCode): void;
   /** Number under which the peer knows `lane`; says LANE first when it does not yet. */
@@ -26,6 +29,4 @@ export interface LinkSession {
   peerLane(lane: LaneId): LaneDescriptor | undefined;
   /** There is something to push. */
   wantsToPush(link: DocumentLink): void;
-  /** There is presence to send. */
-  wantsToShow(link: DocumentLink): void;
 }

@@ -19,6 +19,7 @@ import { HelloFeature } from "./frame-shapes.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameOf } from "./frame.ts";
 import type { LinkSession } from "./link-session.ts";
 import { PeerOffering } from "./peer-offering.ts";
+import { PresenceTurns } from "./presence-turns.ts";
 import { fullJitter } from "./retry-policy.ts";
 import { SessionDocuments } from "./session-documents.ts";
 import { featuresOf, SessionGreeting } from "./session-greeting.ts";
@@ -45,6 +46,7 @@ export class PeerSession implements LinkSession {
   readonly documents: SessionDocuments;
   readonly waitingPresence = { bytes: 0 };
   readonly claims = { count: 0 };
+  readonly showing = new PresenceTurns();
   /** Documents that the peer says it is still going to open. */
   readonly offering: PeerOffering;
   readonly #context: SyncContext;
@@ -56,7 +58,6 @@ export class PeerSession implements LinkSession {
   readonly #received: ReceiveCredit;
   readonly #openMs: number;
   readonly #pushing = new Set<DocumentLink>();
-  readonly #showing = new Set<DocumentLink>();
   #state: "greeting" | "live" | "closed" = "greeting";
   #heardMs: number;
   #pingMs = 0;
@@ -153,6 +154,7 @@ export class PeerSession implements LinkSession {
     if (isSilent || isLate) return this.close(HeddleErrorCode.sessionClosed);
     if (this.#state !== "live") return;
     for (const link of this.links.values()) link.tick();
+    this.showing.tick();
     if (this.#asked && nowMs >= this.#asked.dueMs) this.follow(this.#asked.cursor);
     const isBlocked = this.#sender.isWaiting || (this.#pushing.size > 0 && !this.#sender.isOpen);
     if (nowMs - this.#pingMs >= (isBlocked ? limits.retryMsMin * 5 : limits.pingMs)) this.#ping();
@@ -173,7 +175,7 @@ export class PeerSession implements LinkSession {
     this.#sender.end();
     this.#parts.end();
     this.#pushing.clear();
-    this.#showing.clear();
+    this.showing.clear();
     this.#host.onClosed(this, code);
   }
 
@@ -229,10 +231,6 @@ export class PeerSession implements LinkSession {
     this.#pushing.add(link);
   }
 
-  wantsToShow(link: DocumentLink): void {
-    if (this.#state !== "closed") this.#showing.add(link);
-  }
-
   /** Lets links push, in turns, while there is credit; presence goes behind what it was said after. */
   pump(): void {
     this.#sender.flush();
@@ -240,11 +238,9 @@ export class PeerSession implements LinkSession {
       if (!this.isCreditOpen) return;
       this.#pushing.delete(link);
       link.push();
+      this.showing.moved(link);
     }
-    for (const link of this.#showing) {
-      if (!this.isCreditOpen) return;
-      if (link.presence.flush()) this.#showing.delete(link);
-    }
+    this.showing.flush(() => this.isCreditOpen);
   }
 
   takes(document: DocumentId): boolean {

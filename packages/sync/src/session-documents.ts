@@ -17,6 +17,7 @@ import type { Frame, FrameOf } from "./frame.ts";
 import type { AnnouncedPosition } from "./link-sharing.ts";
 import { unpackEnvelopes } from "./packed-envelope.ts";
 import type { SessionLanes } from "./session-lanes.ts";
+import type { PresenceTurns } from "./presence-turns.ts";
 import type { SyncContext } from "./sync-context.ts";
 import type { PeerKey } from "./sync-effects.ts";
 import { wireLimits } from "./wire-limits.ts";
@@ -27,6 +28,7 @@ export interface DocumentsSession {
   readonly isLive: boolean;
   /** Its greeting. */
   readonly peer: FrameOf<"hello">;
+  readonly showing: PresenceTurns;
   send(frame: Frame): void;
   /** Whether a document is exchanged when a peer opens it. */
   takes(document: DocumentId): boolean;
@@ -220,6 +222,7 @@ export class SessionDocuments {
   }
 
   #onFrame(link: DocumentLink, frame: Frame, release: () => void = () => {}): void {
+    this.#session.showing.moved(link);
     switch (frame.name) {
       case "have":
         return link.receiveHave(frame);
