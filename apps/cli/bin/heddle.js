@@ -4,13 +4,22 @@ import { main } from "../dist/main.js";
 const io = {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
-  isTTY: process.stderr.isTTY === true,
+  // A dumb one shows what comes, and nothing can be drawn over it.
+  isTTY: process.stderr.isTTY === true && process.env.TERM !== "dumb",
+  hasColors: process.stderr.isTTY === true && process.stderr.hasColors(),
   get columns() {
     return process.stderr.columns;
+  },
+  get rows() {
+    return process.stderr.rows;
   },
 };
 
 const stopping = new AbortController();
+for (const stream of [process.stdout, process.stderr]) {
+  // Whoever read it has gone (`heddle peer | head`), or the terminal: an orderly stop, and nothing more to say.
+  stream.on("error", () => stopping.abort());
+}
 for (const signal of ["SIGINT", "SIGTERM"]) {
   // The first one asks for an orderly stop; a second one is somebody who does not want to wait.
   process.once(signal, () => {

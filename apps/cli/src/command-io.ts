@@ -4,6 +4,9 @@ export interface CommandIo {
   err(line: string): void;
   /** True when `err` is a terminal that a person watches. */
   readonly isTTY: boolean;
-  /** Its width at this moment, where it is a terminal. */
+  /** Its width and height at this moment, where it is a terminal. */
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+  /** It shows colours, and whoever watches wants them (NO_COLOR). */
+  readonly hasColors?: boolean;
 }

@@ -7,11 +7,11 @@ import {
   type StartPairingOptions,
 } from "@heddle/lan";
 import { nodeEnvironment, readSpaceFile } from "@heddle/replica/node";
-import { renderUnicodeCompact } from "uqr";
 
 import type { CommandIo } from "../command-io.ts";
 import { openLogger } from "../logger.ts";
 import { visibleText } from "../visible-text.ts";
+import { linkCode } from "./link-code.ts";
 import { openDevice } from "./open-device.ts";
 import { prepareSpace } from "./prepare-space.ts";
 
@@ -77,7 +77,7 @@ async function showLink(
   stop.addEventListener("abort", cancel, { once: true });
   if (json) io.out(JSON.stringify({ event: "link", link: pairing.link, minutes }));
   else {
-    io.out(renderUnicodeCompact(pairing.link, { border: 2 }));
+    showCode(pairing.link, io);
     io.out(`on the other device:  heddle pair "${pairing.link}"`);
     io.out(`good once, for ${minutes} minutes; whoever has it may be paired`);
   }
@@ -89,4 +89,12 @@ async function showLink(
     clearInterval(alive);
     stop.removeEventListener("abort", cancel);
   }
+}
+
+/** For eyes and cameras: where a person watches it is no part of what the command puts out. */
+function showCode(link: string, io: CommandIo): void {
+  const code = linkCode(link, io.isTTY ? io : {});
+  if (code === undefined) io.err("the terminal is too narrow for a code that cameras can read");
+  else if (io.isTTY) io.err(code);
+  else io.out(code);
 }

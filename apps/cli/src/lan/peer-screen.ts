@@ -1,4 +1,7 @@
+import { stripVTControlCharacters } from "node:util";
+
 import type { CommandIo } from "../command-io.ts";
+import { displayWidth } from "./display-width.ts";
 import type { PeerPicture, PeerRow } from "./peer-picture.ts";
 import { claimText, nobodyYet, peerTable, shownName, tokenHint } from "./peer-table.ts";
 import { counted, progressShare, progressText } from "./progress-text.ts";
@@ -10,7 +13,8 @@ import { counted, progressShare, progressText } from "./progress-text.ts";
 export class PeerScreen {
   readonly #io: CommandIo;
   readonly #isJson: boolean;
-  #drawnLines = 0;
+  /** Cells of each line of the last picture. */
+  #drawn: readonly number[] = [];
   #last = "";
   readonly #names = new Map<string, string>();
   readonly #told = new Map<string, string>();
@@ -46,14 +50,20 @@ export class PeerScreen {
   }
 
   #draw(picture: PeerPicture): void {
-    const lines = peerTable(picture, this.#io.columns);
+    const lines = peerTable(picture, this.#io);
     const text = lines.join("\n");
     if (text === this.#last) return;
     // Up to the first line of the last picture, and all below it away.
-    const over = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A\u001b[J` : "";
-    this.#io.err(over + text);
-    this.#drawnLines = lines.length;
+    const drawn = this.#rowsDrawn();
+    this.#io.err((drawn > 0 ? `\u001b[${drawn}A\u001b[J` : "") + text);
+    this.#drawn = lines.map((line) => displayWidth(stripVTControlCharacters(line)));
     this.#last = text;
+  }
+
+  /** What was drawn before somebody made the terminal narrower is wrapped there now. */
+  #rowsDrawn(): number {
+    const { columns = Infinity } = this.#io;
+    return this.#drawn.reduce((sum, cells) => sum + Math.max(1, Math.ceil(cells / columns)), 0);
   }
 
   #tellChanges(picture: PeerPicture): void {
