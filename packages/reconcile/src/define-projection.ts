@@ -8,7 +8,7 @@ import { isPathPart } from "./record-path.ts";
 import { encodeRowValue, type RowValue } from "./row-value.ts";
 
 /** What one document, or one change, gives to a key of its partition. */
-export type Row = readonly [key: string, value: RowValue];
+export type Row<Value extends RowValue = RowValue> = readonly [key: string, value: Value];
 
 /**
  * What a reconciliation job does with a row that differs from its source: writes what the source says
@@ -17,7 +17,7 @@ export type Row = readonly [key: string, value: RowValue];
 export const repairPolicies = ["overwrite", "emit", "never"] as const;
 export type RepairPolicy = (typeof repairPolicies)[number];
 
-interface CommonDefinition {
+interface CommonDefinition<Value extends RowValue = RowValue> {
   /** `[a-z][a-z0-9-]*`, at most 64. Two definitions of one name are two versions of one projection. */
   readonly name: string;
   /** Of the code in the functions below, from 1: change it whenever they would give other rows. */
@@ -33,30 +33,34 @@ interface CommonDefinition {
   readonly partition: (name: DocumentName) => string | undefined;
   /**
    * Adds up two values of one key: of two documents, or of two changes of one. Commutative and
-   * associative, or totals depend on who was first: see `checkFoldLaws` of `@heddle/testkit`.
+   * associative, or totals depend on who was first: see `checkFoldLaws` of `@heddle/testkit`. A method, as is
+   * `subtract`, so that a projection of some values is a projection.
    */
-  readonly combine: (a: RowValue, b: RowValue) => RowValue;
+  combine(a: Value, b: Value): NoInfer<Value>;
   /**
    * `subtract(combine(a, b), b)` equals `a`. With it a changed document costs its own rows; without it
    * the totals of its keys are combined anew from all documents that give to them.
    */
-  readonly subtract?: (total: RowValue, part: RowValue) => RowValue;
+  subtract?(total: Value, part: Value): NoInfer<Value>;
   readonly repair: RepairPolicy;
 }
 
 /** Rows of a document by its whole state. */
-export interface DeriveDefinition<Content = unknown> extends CommonDefinition {
+export interface DeriveDefinition<
+  Content = unknown,
+  Value extends RowValue = RowValue,
+> extends CommonDefinition<Value> {
   /**
    * The rows of one document, each key once. A function of its arguments alone: no clock, no
    * randomness, nothing remembered. A method, so that a projection of some content is a projection.
    */
-  derive(content: Content, document: SourceDocument): Iterable<Row>;
+  derive(content: Content, document: SourceDocument): Iterable<Row<NoInfer<Value>>>;
 }
 
 /** Rows of a document by the changes in its log. */
-export interface FoldDefinition extends CommonDefinition {
+export interface FoldDefinition<Value extends RowValue = RowValue> extends CommonDefinition<Value> {
   /** The rows of one change. A function of it alone. */
-  readonly fold: (change: SourceChange) => Iterable<Row>;
+  fold(change: SourceChange): Iterable<Row<NoInfer<Value>>>;
   /**
    * `any`: changes are combined as they come, which `combine` makes the same in every order. `canonical`:
    * each key combines its changes by clock reading, lane and seq, and is folded again from
@@ -68,7 +72,9 @@ export interface FoldDefinition extends CommonDefinition {
   readonly buckets?: { readonly ms: number; readonly graceMs: number };
 }
 
-export type ProjectionDefinition<Content = unknown> = DeriveDefinition<Content> | FoldDefinition;
+export type ProjectionDefinition<Content = unknown, Value extends RowValue = RowValue> =
+  | DeriveDefinition<Content, Value>
+  | FoldDefinition<Value>;
 
 /** A definition that {@link defineProjection} has found good. */
 export type Projection<Content = unknown> = (
@@ -77,12 +83,13 @@ export type Projection<Content = unknown> = (
 ) & { readonly policyVersion: number };
 
 /**
- * Checks a definition and makes it a projection.
+ * Checks a definition and makes it a projection: `defineProjection<Y.Doc, number>({ … })` for numbers that are made from
+ * Yjs documents.
  *
  * @throws HeddleError `HEDDLE_PROJECTION_INVALID`, which says what is wrong with it.
  */
-export function defineProjection<Content = unknown>(
-  definition: ProjectionDefinition<Content>,
+export function defineProjection<Content = unknown, Value extends RowValue = RowValue>(
+  definition: ProjectionDefinition<Content, Value>,
 ): Projection<Content> {
   checkCommon(definition);
   const { name, policyVersion = 1 } = definition;

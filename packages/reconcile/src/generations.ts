@@ -15,6 +15,7 @@ import {
   encodeLive,
   type Generation,
 } from "./projection-records.ts";
+import { isAsExpected } from "./projection-batch.ts";
 import { projectionLimits } from "./projection-limits.ts";
 import type { ApplyOutcome, ProjectionStore, RecordBytes } from "./projection-store.ts";
 import { readRecords, RecordDraft } from "./record-draft.ts";
@@ -72,9 +73,10 @@ export async function openGeneration(
     const kept = isNeeded ? undefined : found;
     if (kept && others.length === 0) return kept;
     const draft = new RecordDraft(store);
-    for (const other of others) await changeState(draft, other, "dropped");
+    let isStill = true;
+    for (const other of others) isStill &&= await changeState(draft, other, "dropped");
     const made = kept ?? (await addGeneration(draft, { projection, definition, clock }));
-    if ((await draft.commit()) === "applied") return made;
+    if (isStill && (await draft.commit()) === "applied") return made;
   }
 }
 
@@ -87,8 +89,10 @@ export interface GenerationFor {
 
 /**
  * Makes a generation the one that is read, in one batch: readers see the old one or the new one, whole, and
- * never a part of either (PRJ-9).
+ * never a part of either (PRJ-9). Only one that is being built still: what somebody else has dropped meanwhile is on its
+ * way out.
  *
+ * @returns `moved` when it is not, or when something moved meanwhile; nothing was written then.
  * @throws HeddleError `HEDDLE_STORAGE_*`.
  */
 export async function switchLive(
@@ -96,11 +100,15 @@ export async function switchLive(
   generation: NumberedGeneration,
 ): Promise<ApplyOutcome> {
   const { projection, number } = generation.id;
-  const { live } = await readGenerations(store, projection);
   const draft = new RecordDraft(store);
   await draft.get([livePath(projection)]);
-  await changeState(draft, generation, "live");
-  if (live && live.id.number !== number) await changeState(draft, live, "dropped");
+  const { all } = await readGenerations(store, projection);
+  if (!(await changeState(draft, { ...generation, state: "building" }, "live"))) return "moved";
+  // More than the one that is read where its pointer was lost.
+  for (const other of all) {
+    if (other.state !== "live" || other.id.number === number) continue;
+    if (!(await changeState(draft, other, "dropped"))) return "moved";
+  }
   draft.put(livePath(projection), encodeLive(number));
   return draft.commit();
 }
@@ -158,14 +166,17 @@ async function highestNumber(draft: RecordDraft, name: string): Promise<number> 
   return highest;
 }
 
-/** Only if it is still as it was read. */
+/** False when it is not any more as it was read: by then nothing is drafted of it. */
 async function changeState(
   draft: RecordDraft,
   { id, ...generation }: NumberedGeneration,
   state: Generation["state"],
-): Promise<void> {
-  await draft.get([generationPath(id)]);
+): Promise<boolean> {
+  const [stored] = await draft.get([generationPath(id)]);
+  const found = stored && generationIn(stored);
+  if (!isAsExpected(found && encodeGeneration(found), encodeGeneration(generation))) return false;
   draft.put(generationPath(id), encodeGeneration({ ...generation, state }));
+  return true;
 }
 
 function generationIn(value: RecordBytes): Generation | undefined {
