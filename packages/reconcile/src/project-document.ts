@@ -82,8 +82,10 @@ export interface Projected {
 
 export interface RowChange {
   readonly key: string;
-  readonly before: RowValue | "damaged" | undefined;
+  /** Missing where there was none, or where it could not be read. */
+  readonly before: RowValue | undefined;
   readonly after: RowValue | undefined;
+  readonly isDamaged: boolean;
 }
 
 /**
@@ -157,8 +159,7 @@ async function write(
   const late = isFold ? await noteLateness(target, draft, partition, { next, isFollowing }) : 0;
   writeMarker(target, draft, { place, next, stored });
   const rows = [...steps].flatMap(([key, step]): RowChange[] => {
-    const before = step.before === "damaged" ? step.before : step.before?.value;
-    return isSameRow(step) ? [] : [{ key, before, after: step.after?.value }];
+    return isSameRow(step) ? [] : [rowChange(key, step)];
   });
   const keysLeft = areTotalsLeft ? [...steps.keys()] : [];
   return {
@@ -193,9 +194,7 @@ export async function removeDocument(
   const how = { steps, isTrusted: wereRowsAsMarked, areTotalsLeft: !wereRowsAsMarked };
   const totals = await writeRows(target, draft, place, how);
   if (stored !== undefined) draft.remove(path);
-  const rows = [...steps].map(([key, { before }]): RowChange => {
-    return { key, before: before === "damaged" ? before : before?.value, after: undefined };
-  });
+  const rows = [...steps].map(([key, step]) => rowChange(key, step));
   const { partition } = place;
   const keysLeft = wereRowsAsMarked ? [] : [...steps.keys()];
   const about = { partition, marker, wereRowsAsMarked, keysLeft };
@@ -242,6 +241,11 @@ function stepsOf(
     if (!isTrusted || !isSameRow(step)) steps.set(key, step);
   }
   return steps;
+}
+
+function rowChange(key: string, { before, after }: RowStep): RowChange {
+  const isDamaged = before === "damaged";
+  return { key, before: isDamaged ? undefined : before?.value, after: after?.value, isDamaged };
 }
 
 function isSameRow({ before, after }: RowStep): boolean {

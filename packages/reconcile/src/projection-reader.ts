@@ -2,7 +2,7 @@ import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import { kindPath, livePath, totalPath, type GenerationId } from "./projection-layout.ts";
 import { decodeLive, decodeTotal } from "./projection-records.ts";
-import type { ProjectionStore, RecordBytes } from "./projection-store.ts";
+import type { ProjectionStore, RecordBytes, StoredRecord } from "./projection-store.ts";
 import type { RowValue } from "./row-value.ts";
 
 /** What applications read: totals of the generation that is live at the moment of each call. */
@@ -37,6 +37,16 @@ export class ProjectionReader {
     }
   }
 
+  /** As {@link list}, without what they come to: of a damaged total, too. */
+  async keys(
+    partition: string,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly string[]> {
+    const page = await this.#page(partition, after, limit);
+    return page.map(({ path }) => path.at(-1)!);
+  }
+
   /**
    * Keys of a partition in their order, from behind `after` on; at most `limit`.
    *
@@ -47,17 +57,48 @@ export class ProjectionReader {
     after: string | undefined,
     limit: number,
   ): Promise<readonly KeyValue[]> {
+    const page = await this.#page(partition, after, limit);
+    return page.map(({ path, value }) => {
+      const key = path.at(-1)!;
+      return { key, value: valueIn(value, key) };
+    });
+  }
+
+  async #page(
+    partition: string,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly StoredRecord[]> {
     for (;;) {
       const live = await this.#live();
       if (live === undefined) return [];
       const under = kindPath("total", live, partition);
       const from = after === undefined ? undefined : totalPath(live, partition, after);
       const page = await this.#store.readPage({ under, after: from, limit });
-      if ((await this.#live())?.number !== live.number) continue;
-      return page.map(({ path, value }) => {
-        const key = path.at(-1)!;
-        return { key, value: valueIn(value, key) };
-      });
+      if ((await this.#live())?.number === live.number) return page;
+    }
+  }
+
+  /**
+   * Partitions that have a key, in their order, from behind `after` on; at most `limit`. One reading for each.
+   *
+   * @throws HeddleError as {@link get}.
+   */
+  async partitions(after: string | undefined, limit: number): Promise<readonly string[]> {
+    for (;;) {
+      const live = await this.#live();
+      if (live === undefined) return [];
+      const under = kindPath("total", live);
+      const found: string[] = [];
+      for (let last = after; found.length < limit;) {
+        // Behind all keys of that partition, and before those of the next one.
+        const from = last === undefined ? undefined : [...under, `${last}\u0001`];
+        const [first] = await this.#store.readPage({ under, after: from, limit: 1 });
+        last = first?.path[under.length];
+        if (last === undefined) break;
+        found.push(last);
+      }
+      if ((await this.#live())?.number === live.number) return found;
     }
   }
 

@@ -13,11 +13,13 @@ import {
 import type {
   AuditRequest,
   Desk,
+  ProjectionsRequest,
   RebuildRequest,
   ReconcileRequest,
   SettleRequest,
   SinksRequest,
 } from "./desk.ts";
+import type { RowsRequest } from "./projection-reports.ts";
 
 /** Whoever asks is one person; more at once is something else. */
 const connectionsMax = 8;
@@ -111,6 +113,10 @@ export class ControlServer {
         return this.#desk.trimmed();
       case "rebuild":
         return this.#desk.rebuild(request as RebuildRequest, signal);
+      case "projections":
+        return this.#desk.projections(request as ProjectionsRequest);
+      case "rows":
+        return this.#desk.rows(request as RowsRequest, signal);
       case "sinks":
         return this.#desk.sinks(request as SinksRequest);
       case "settle-dead":

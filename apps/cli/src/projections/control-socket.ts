@@ -24,6 +24,8 @@ export const controlCommands = [
   "audit",
   "trimmed",
   "rebuild",
+  "projections",
+  "rows",
   "sinks",
   "settle-dead",
 ] as const;

@@ -2,6 +2,7 @@ import type { JobReport, JobScope } from "@heddle/reconcile";
 import type { SettledDead } from "@heddle/replica";
 
 import type { AuditLine, TrimmedJournal } from "./audit-lines.ts";
+import type { ProjectionReport, RowLine, RowsRequest } from "./projection-reports.ts";
 import type { SinkReport } from "./sink-reports.ts";
 
 /**
@@ -21,11 +22,21 @@ export interface Desk {
   /** Builds projections anew beside those that are read; resolves when they are switched to. */
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<readonly RebuiltProjection[]>;
 
+  /** Projections, and how far they have come. */
+  projections(request: ProjectionsRequest): Promise<readonly ProjectionReport[]>;
+
+  /** What a projection says: totals by partition and key, in their order. */
+  rows(request: RowsRequest, signal?: AbortSignal): Promise<readonly RowLine[]>;
+
   /** Sinks, and what they gave up. */
   sinks(request: SinksRequest): Promise<readonly SinkReport[]>;
 
   /** Tries dead changes again, or drops them; each is written down in the journal. */
   settleDead(request: SettleRequest, signal?: AbortSignal): Promise<readonly SettledDead[]>;
+}
+
+export interface ProjectionsRequest {
+  readonly projection?: string | undefined;
 }
 
 export interface SinksRequest {

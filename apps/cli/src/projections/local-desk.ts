@@ -17,6 +17,7 @@ import { readAuditLines, readTrimmed, type AuditLine, type TrimmedJournal } from
 import type {
   AuditRequest,
   Desk,
+  ProjectionsRequest,
   RebuildRequest,
   RebuiltProjection,
   ReconcileRequest,
@@ -24,6 +25,13 @@ import type {
   SinksRequest,
 } from "./desk.ts";
 import type { LoadedProjections } from "./load-projections.ts";
+import {
+  readRowLines,
+  reportProjections,
+  type ProjectionReport,
+  type RowLine,
+  type RowsRequest,
+} from "./projection-reports.ts";
 import { settleDead } from "./settle-request.ts";
 import { reportSinks, type SinkReport } from "./sink-reports.ts";
 
@@ -142,6 +150,17 @@ export class LocalDesk implements Desk, AsyncDisposable {
     for (const name of names) host.rebuild(name);
     await host.whenCaughtUp(signal && { signal });
     return names.map((name) => ({ name, generation: host.target(name)?.generation.number }));
+  }
+
+  projections(request: ProjectionsRequest): Promise<readonly ProjectionReport[]> {
+    const statuses = this.host?.statuses ?? [];
+    return reportProjections({ store: this.#store, statuses }, request);
+  }
+
+  async rows(request: RowsRequest, signal?: AbortSignal): Promise<readonly RowLine[]> {
+    // A relay follows all the time; a command that has the folder to itself has just begun.
+    if (!this.#options.isServing) await this.host?.whenCaughtUp(signal && { signal });
+    return await readRowLines(this.#store, request);
   }
 
   sinks(request: SinksRequest): Promise<readonly SinkReport[]> {

@@ -227,6 +227,7 @@ test("[REC-11] heddle audit shows what drift of the replica itself was found, be
     action: "refetched",
     result: "verified",
     before: digest,
+    against: { ...digest, size: 7, bytes: new TextEncoder().encode('{"a":1}') },
     detail: "this side was wrong",
   });
   const log = await openLevelStore(data, { environment });
@@ -248,6 +249,7 @@ test("[REC-11] heddle audit shows what drift of the replica itself was found, be
   const forPeople = (await heddle("audit", data)).out.join();
   expect(forPeople).toContain("refetched (damaged-store, verified)");
   expect(forPeople).toContain("this side was wrong");
+  expect(forPeople).toContain('compared with {"a":1}');
   expect((await heddle("audit", data, "--projection", "likes", "--json")).out).toEqual([]);
 });
 

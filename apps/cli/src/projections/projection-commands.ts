@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 
 import type { CommandIo } from "../command-io.ts";
 import type { AuditOptions, RebuildOptions, ReconcileOptions } from "./reconcile-command.ts";
+import type { ProjectionsOptions } from "./projections-command.ts";
 import type { SinksOptions } from "./sinks-command.ts";
 
 type Done = (status: number) => void;
@@ -62,6 +63,25 @@ export function addProjectionCommands(
     .action(async (data: string, options: RebuildOptions) => {
       const { rebuildCommand } = await import("./reconcile-command.ts");
       done(await rebuildCommand(data, options, io, stop));
+    });
+  addReadingCommands(program, io, stop, done);
+}
+
+/** What there is of projections and sinks. */
+function addReadingCommands(program: Command, io: CommandIo, stop: AbortSignal, done: Done): void {
+  program
+    .command("projections")
+    .description("which projections there are, how far they have come, and what they say")
+    .argument("[data]", dataText, "heddle-data")
+    .addOption(projectionsOption())
+    .option("--projection <name>", "print what this one says: partition, key, value")
+    .option("--partition <name>", "only this partition of it")
+    .option("--key <key>", "only this key of it")
+    .option("--limit <n>", "so many rows", count, 100)
+    .option("--json", "print one JSON object for each projection, or for each row")
+    .action(async (data: string, options: ProjectionsOptions) => {
+      const { projectionsCommand } = await import("./projections-command.ts");
+      done(await projectionsCommand(data, options, io, stop));
     });
   program
     .command("sinks")

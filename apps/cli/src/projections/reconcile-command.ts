@@ -112,8 +112,9 @@ function textOf({
   action,
   isRecurring,
 }: FoundDrift): string {
-  const shown = keys.slice(0, 3).map(({ key, before, after }) => {
-    return `${key} ${JSON.stringify(before) ?? "nothing"} → ${JSON.stringify(after) ?? "nothing"}`;
+  const shown = keys.slice(0, 3).map(({ key, before, after, isDamaged }) => {
+    const was = isDamaged ? "damaged" : (JSON.stringify(before) ?? "nothing");
+    return `${key} ${was} → ${JSON.stringify(after) ?? "nothing"}`;
   });
   const more = keyCount > shown.length ? `, and ${keyCount - shown.length} keys more` : "";
   const of = document === undefined ? "total" : `document ${document}`;
@@ -154,20 +155,17 @@ function lineText(line: AuditLine): string {
   return wordsOf(line);
 }
 
-function wordsOf({
-  at,
-  by,
-  subject,
-  cause,
-  action,
-  result,
-  before,
-  after,
-  detail,
-}: AuditLine): string {
+function wordsOf(line: AuditLine): string {
+  const { at, by, subject, cause, action, result, before, after, detail } = line;
   const of = Object.entries(subject).map(([name, value]) => `${name} ${value}`);
-  const change = before || after ? `: ${before?.text ?? ""} → ${after?.text ?? ""}` : "";
+  const change = before || after ? `: ${before?.text ?? ""}${becameText(line)}` : "";
   return `${at} ${action} (${cause}, ${result}) ${of.join(" ")}${change} by ${by}; ${detail}`;
+}
+
+/** What a value was made, or what it was compared with where it was left as it is. */
+function becameText({ after, against }: AuditLine): string {
+  if (after === undefined && against?.text) return `, compared with ${against.text}`;
+  return ` → ${after?.text ?? ""}`;
 }
 
 export interface RebuildOptions extends DeskOptions {

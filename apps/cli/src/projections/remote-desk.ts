@@ -14,12 +14,14 @@ import {
 import type {
   AuditRequest,
   Desk,
+  ProjectionsRequest,
   RebuildRequest,
   RebuiltProjection,
   ReconcileRequest,
   SettleRequest,
   SinksRequest,
 } from "./desk.ts";
+import type { ProjectionReport, RowLine, RowsRequest } from "./projection-reports.ts";
 import type { SinkReport } from "./sink-reports.ts";
 
 /** Projections of a data folder that another process has open, asked through its socket. */
@@ -48,6 +50,14 @@ export class RemoteDesk implements Desk {
   ): Promise<readonly RebuiltProjection[]> {
     const rebuilt = await this.#ask({ command: "rebuild", request }, signal);
     return rebuilt as readonly RebuiltProjection[];
+  }
+
+  async projections(request: ProjectionsRequest): Promise<readonly ProjectionReport[]> {
+    return (await this.#ask({ command: "projections", request })) as readonly ProjectionReport[];
+  }
+
+  async rows(request: RowsRequest, signal?: AbortSignal): Promise<readonly RowLine[]> {
+    return (await this.#ask({ command: "rows", request }, signal)) as readonly RowLine[];
   }
 
   async sinks(request: SinksRequest): Promise<readonly SinkReport[]> {

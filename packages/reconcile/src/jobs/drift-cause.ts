@@ -71,7 +71,7 @@ async function isDoubled(
   const explains = (extra: (key: string) => RowValue | undefined): boolean => {
     return rows.every(({ key, before, after }) => {
       const again = extra(key);
-      if (before === undefined || before === "damaged") return false;
+      if (before === undefined) return false;
       if (after === undefined || again === undefined) return false;
       return equalRowValues(projection.combine(after, again), before);
     });

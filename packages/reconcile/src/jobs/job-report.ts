@@ -75,6 +75,8 @@ export interface DriftedKey {
   readonly key: string;
   /** Missing where there was none, or where it could not be read. */
   readonly before?: RowValue | undefined;
+  /** There was something that could not be read. */
+  readonly isDamaged?: true;
   readonly after?: RowValue | undefined;
 }
 

@@ -1,15 +1,13 @@
 import type { DocumentId } from "@heddle/core";
 
 import { encodeAuditEntry, type AuditEntry } from "../audit-entry.ts";
-import type { TotalChange } from "../key-totals.ts";
-import type { Projected } from "../project-document.ts";
 import { documentRowsPath } from "../projection-layout.ts";
 import { readRecords, RecordDraft } from "../record-draft.ts";
-import type { RowValue } from "../row-value.ts";
 import { confirmDocument, type ConfirmedDocument } from "./confirm-document.ts";
 import { confirmTotal, findWrongTotals } from "./confirm-total.ts";
 import { causeOfTotal, type RowDriftCause } from "./drift-cause.ts";
 import type { AuditedDrift, DriftJournal, DriftPlace } from "./drift-journal.ts";
+import { keysOfDocument, keyOfTotal, largestOf } from "./drifted-keys.ts";
 import type { JobGround } from "./job-ground.ts";
 import type { JobOptions } from "./job-options.ts";
 import type { JobProgress } from "./job-progress.ts";
@@ -243,7 +241,9 @@ export class Settlement {
   async #correct(decided: Decided, writer: JobWriter): Promise<Carried> {
     const { journal } = this.#parts;
     const { cause, draft } = decided;
-    const detail = `${cause}: the projection was not what its source says`;
+    const damaged = decided.keys.filter(({ isDamaged }) => isDamaged).length;
+    const unread = damaged > 0 ? `; ${damaged} values of it could not be read` : "";
+    const detail = `${cause}: the projection was not what its source says${unread}`;
     const entry = this.#entry(decided, { action: "corrected", result: "applied", detail });
     const counts = { ...this.#countOf(decided), corrections: 1 };
     const written = await this.#write({ draft, entry, counts }, writer);
@@ -370,33 +370,4 @@ const unsettled: SettledDocument = { isSettled: false, keys: [] };
 
 function settled(keys: readonly string[]): SettledDocument {
   return { isSettled: true, keys };
-}
-
-/** What differs in a document: its rows, or else the totals that they give to. */
-function keysOfDocument({ rows, totals }: Projected): DriftedKey[] {
-  if (rows.length === 0) return totals.map(keyOfTotal);
-  return rows.map(({ key, before, after }) => keyOf(key, readable(before), after));
-}
-
-function keyOfTotal({ key, before, after }: TotalChange): DriftedKey {
-  return keyOf(key, readable(before)?.value, after?.value);
-}
-
-function keyOf(key: string, before: RowValue | undefined, after: RowValue | undefined): DriftedKey {
-  return { key, ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
-}
-
-function readable<Value>(value: Value | "damaged" | undefined): Value | undefined {
-  return value === "damaged" ? undefined : value;
-}
-
-/** The largest difference of numbers; 1 where the values are no numbers. */
-function largestOf(keys: readonly DriftedKey[]): { readonly key: string; readonly size: number } {
-  let largest = { key: keys[0]?.key ?? "", size: keys.length > 0 ? 1 : 0 };
-  for (const { key, before = 0, after = 0 } of keys) {
-    if (typeof before !== "number" || typeof after !== "number") continue;
-    const size = Math.abs(after - before);
-    if (size > largest.size) largest = { key, size };
-  }
-  return largest;
 }

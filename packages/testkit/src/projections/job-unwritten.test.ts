@@ -4,8 +4,12 @@ import {
   rowPath,
   sharePath,
   type EmittedCorrection,
+  encodePath,
+  totalPath,
   type Projection,
+  type RowValue,
 } from "@heddle/reconcile";
+import { toHex } from "@heddle/core";
 import { describe, expect, test } from "vitest";
 
 import { JobSite } from "./job-site.fixture.ts";
@@ -76,6 +80,26 @@ test("[REC-13] nor does the journal of a projection that is never repaired say s
   await site.run();
   expect((await site.audited()).every(({ subject }) => "document" in subject)).toBe(true);
   expect(await site.audited()).toHaveLength(2);
+});
+
+test("[REC-10] what could not be read is told apart from what was not there, and from text that says so", async () => {
+  const definition = { ...sumsDefinition, combine: (a: RowValue) => a };
+  const site = await JobSite.open(defineProjection<LightContent>(definition));
+  await site.fill(1, { likes: 1, views: 3, shares: 2 });
+  const at = (key: string) => totalPath(site.generation, "a", key);
+  site.disk.records.set(toHex(encodePath(at("likes"))), "damaged");
+  await site.setTotal("a", "views", "damaged");
+  await site.store.apply({ remove: [at("shares")] });
+  const { drifts } = await site.run();
+  expect(new Map(drifts.map(({ keys: [key] }) => [key!.key, key]))).toEqual(
+    new Map([
+      ["likes", { key: "likes", isDamaged: true, after: 1 }],
+      ["shares", { key: "shares", after: 2 }],
+      ["views", { key: "views", before: "damaged", after: 3 }],
+    ]),
+  );
+  const details = (await site.audited()).map(({ detail }) => detail);
+  expect(details.filter((text) => text.includes("could not be read"))).toHaveLength(1);
 });
 
 test("[REC-13] a total that is right stays so while one of two wrong rows is made right, and the other cannot be", async () => {
