@@ -35,4 +35,4 @@ test("[CKP-11] 10,000 documents opened in turn end where they began", async () =
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-});
+}, 600_000);

@@ -18,6 +18,8 @@ test("[APP-3] npm start builds what is missing, serves the page, and its relay w
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
   });
+  // That is when the relay has ended as well, whose parent does not wait for it.
+  const closed = once(start, "close");
   try {
     let url = "";
     for await (const line of createInterface({ input: start.stdout })) {
@@ -36,9 +38,9 @@ test("[APP-3] npm start builds what is missing, serves the page, and its relay w
     using ada = connect(url.replace("http", "ws"), "notes/index");
     await synced(ada);
   } finally {
-    const exited = once(start, "exit");
+    start.stdout.resume();
     process.kill(-start.pid!, "SIGTERM");
-    await exited;
+    await closed;
     await rm(data, { recursive: true, force: true });
   }
 });

@@ -78,7 +78,7 @@ export class MemoryLogStore implements LogStore {
   async append(batch: LogBatch): Promise<number> {
     this.#assertOpen();
     writeMemoryBatch(this.#disk, batch);
-    this.moves.note(documentsOfBatch(batch));
+    this.moves.note(() => documentsOfBatch(batch));
     return this.#disk.lastArrival;
   }
 

@@ -28,12 +28,14 @@ export class MoveLedger {
   /**
    * Names that were written, or may have been: once the write has ended, however it did. Noted any earlier, a
    * mark could lie behind it although whoever took it still reads what was there before.
+   *
+   * @param namesOf called only where somebody has asked for a mark: a write pays nothing for it otherwise.
    */
-  note(names: Iterable<string>): void {
+  note(namesOf: () => Iterable<string>): void {
     const moves = this.#moves;
     if (moves === undefined) return;
     const number = this.#number + 1;
-    for (const name of names) {
+    for (const name of namesOf()) {
       this.#number = number;
       moves.delete(name);
       moves.set(name, number);

@@ -114,7 +114,7 @@ export class MemoryProjectionStore implements ProjectionStore {
     for (const { path, value } of put) this.#disk.records.set(keyOf(path), value.slice());
     for (const entry of audit) this.#disk.audit.push(entry.slice());
     this.#trimAudit(trimAudit);
-    this.moves.note(movedPartitions(batch));
+    this.moves.note(() => movedPartitions(batch));
     this.counters.batches++;
     return "applied";
   }

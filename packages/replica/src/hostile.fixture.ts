@@ -58,9 +58,12 @@ export function nestedArrays(depth: number, count: number): Uint8Array[] {
   });
 }
 
+/** The Yjs client of {@link slowInsertions}. */
+export const attacker = 7;
+
 /** A text, and updates that insert before its characters from the last to the first: quadratic again. */
 export function slowInsertions(count: number, perUpdate: number): Uint8Array[] {
-  const client = 7;
+  const client = attacker;
   const updates = [characterOf(client, 0, "x".repeat(count))];
   for (let done = 0; done < count; done += perUpdate) {
     const update = encoding.encode((encoder) => {

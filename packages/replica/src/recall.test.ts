@@ -4,7 +4,7 @@ import * as Y from "yjs";
 
 import type { ApplyJudge } from "./apply-judge.ts";
 import { auditAfter } from "./audit-tail.ts";
-import { characterOf, nestedArrays, slowInsertions } from "./hostile.fixture.ts";
+import { attacker, characterOf, nestedArrays, slowInsertions } from "./hostile.fixture.ts";
 import type { LogTrials } from "./log-trials.ts";
 import { environment, notes, openReplica, settled } from "./replica.fixture.ts";
 import type { UpdateSource } from "./pending-updates.ts";
@@ -12,6 +12,7 @@ import type { ReplicaDocument } from "./replica-document.ts";
 import { ProcessJudge } from "./node-process-judge.ts";
 import { walkLog } from "./walk-log.ts";
 
+const wait = { timeout: 60_000 };
 let judge: ProcessJudge;
 afterEach(() => judge.close());
 
@@ -71,7 +72,7 @@ test(
     await logEach(document, updates);
     const said = { correlationId: Uint8Array.of(7, 8), reason: Uint8Array.of(111, 107) };
     await logEach(document, nested, said);
-    await expect.poll(() => reset, { timeout: 60_000 }).toBe("HEDDLE_DOCUMENT_RESET");
+    await expect.poll(() => reset, wait).toBe("HEDDLE_DOCUMENT_RESET");
 
     const recalls = await store.readRecalls(document.entry.id);
     // The fifth and all that the same client built on it; the first four are left to it.
@@ -114,10 +115,13 @@ test(
 test("[DOC-9] routine updates that are slow together are recalled, and honest ones between them are not", async () => {
   judge = new ProcessJudge();
   const disk = new MemoryDisk();
-  const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1 });
+  // A tenth of what an audit may take otherwise, and an attack to match: the search tries it a dozen times.
+  const auditBudget = { baseMs: 50, perKibMs: 0.5 };
+  const { replica, store } = await openReplica(disk, { judge, auditDelayMs: 1, auditBudget });
   let document = await replica.acquire(notes);
-  const { doc, updates: honest } = writing(100);
-  const attack = slowInsertions(12_800, 64);
+  const { doc, updates: honest } = writing(50);
+  const insertions = 6_400;
+  const attack = slowInsertions(insertions, 64);
   for (const [index, update] of attack.entries()) {
     for (const each of [update, honest[index % 2 === 0 ? index / 2 : -1]]) {
       if (each === undefined) continue;
@@ -131,12 +135,11 @@ test("[DOC-9] routine updates that are slow together are recalled, and honest on
   await replica.close();
   await store.close();
   const reopened = await openReplica(disk, { judge });
-  const startMs = performance.now();
   const loaded = load(await reopened.replica.acquire(notes));
-  expect(performance.now() - startMs).toBeLessThan(8_000);
   const honestIds = [...Y.decodeStateVector(Y.encodeStateVector(doc))];
   const held = Y.decodeStateVector(Y.encodeStateVector(loaded));
   for (const [client, clock] of honestIds) expect(held.get(client)).toBe(clock);
+  expect(held.get(attacker)).toBeLessThan(2 * insertions);
 }, 180_000);
 
 test("[DOC-9] what builds on a recalled part is kept and counted as held, and shown once that is released", async () => {
@@ -208,7 +211,7 @@ test("[DOC-9] a document that fails with nobody to blame is suspended: served as
   const document = await replica.acquire(notes);
   const { doc, updates } = writing(2 * auditAfter.envelopes);
   await logEach(document, updates.slice(0, auditAfter.envelopes));
-  await expect.poll(() => replica.suspendedDocuments).toBe(1);
+  await expect.poll(() => replica.suspendedDocuments, wait).toBe(1);
   expect(searches).toBe(1);
   await logEach(document, updates.slice(auditAfter.envelopes));
   // Not at once: a minute later, and ever more seldom.
@@ -224,7 +227,7 @@ test("[DOC-9] an honest document is audited and left alone", async () => {
   const document = await replica.acquire(notes);
   const { doc, updates } = writing(2 * auditAfter.envelopes + 10);
   await logEach(document, updates);
-  await expect.poll(() => replica.counters.audits).toBeGreaterThanOrEqual(1);
+  await expect.poll(() => replica.counters.audits, wait).toBeGreaterThanOrEqual(1);
   expect(await store.readRecalls(document.entry.id)).toEqual([]);
   expect(load(document).getText("text").toString()).toBe(doc.getText("text").toString());
 });
@@ -258,5 +261,5 @@ test("[DOC-9] two pastes at once that are too large for one envelope become two"
   document.submit(characterOf(7, 0, half), {});
   document.submit(characterOf(8, 0, half), {});
   await settled();
-  await expect.poll(() => replica.counters.envelopes).toBe(2);
+  await expect.poll(() => replica.counters.envelopes, wait).toBe(2);
 });

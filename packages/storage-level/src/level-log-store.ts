@@ -124,11 +124,10 @@ export class LevelLogStore extends LevelLogReads implements LogStore {
     for (const mend of batch.mend ?? []) {
       mended.push(...(await this.#reads.once((log) => mendOperations(log, mend))));
     }
-    const documents = documentsOfBatch(batch);
     try {
       return await this.#commits.add(prepareAppend(batch, this.#inUse.open, mended));
     } finally {
-      this.moves.note(documents);
+      this.moves.note(() => documentsOfBatch(batch));
     }
   }
 

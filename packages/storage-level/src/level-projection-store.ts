@@ -122,7 +122,7 @@ export class LevelProjectionStore implements ProjectionStore {
       try {
         await this.#write(database, [...operationsOf(batch, last), ...trimmed]);
       } finally {
-        this.moves.note(movedPartitions(batch));
+        this.moves.note(() => movedPartitions(batch));
       }
       this.#lastAudit = last + audit.length || this.#lastAudit;
       this.counters.batches++;

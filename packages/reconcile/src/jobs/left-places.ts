@@ -15,11 +15,11 @@ export class LeftPlaces {
   readonly #ledger = new MoveLedger(placesMax);
 
   addPartition(partition: string): void {
-    this.#ledger.note([partitionTag + partition]);
+    this.#ledger.note(() => [partitionTag + partition]);
   }
 
   addDocument(document: DocumentId): void {
-    this.#ledger.note([documentTag + document]);
+    this.#ledger.note(() => [documentTag + document]);
   }
 
   /** Now. To be taken before anything is looked at; nothing is kept until then. */

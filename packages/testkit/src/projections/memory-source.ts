@@ -92,7 +92,7 @@ export class MemorySource implements SinkSource<LightContent> {
       hlc: { wallMs, counter: seq % 65_536 },
       update: new TextEncoder().encode(JSON.stringify(edit)),
     });
-    this.moves.note([document.id]);
+    this.moves.note(() => [document.id]);
     this.#lastArrival++;
     const runs = [{ document: document.id, lane, fromSeq: seq }];
     if (isFed) this.#tell(this.#lastArrival, document, runs);
@@ -109,7 +109,7 @@ export class MemorySource implements SinkSource<LightContent> {
   setDoubt(name: string, doubt: UndeterminedReason | undefined): void {
     const document = this.#documentOf(name);
     document.doubt = doubt;
-    this.moves.note([document.id]);
+    this.moves.note(() => [document.id]);
   }
 
   /** A checkpoint takes the place of all that a document's log holds now. */
