@@ -18,9 +18,10 @@ const { values } = parseArgs({
   },
 });
 const { scenario } = values;
-const isOfMembers = scenario === "members";
+const hasRules = scenario === "withheld";
+const isOfMembers = scenario === "members" || hasRules;
 if (!(scenario in simScenarios) && !isOfMembers) {
-  console.error(`scenarios: ${Object.keys(simScenarios).join(", ")}, members`);
+  console.error(`scenarios: ${Object.keys(simScenarios).join(", ")}, members, withheld`);
   process.exit(2);
 }
 
@@ -32,7 +33,7 @@ const broken = [];
 for (let count = 0; count < countMax && performance.now() < untilMs; count++) {
   const world = { seed: first + count, keepsTimeline: values.timeline };
   const report = isOfMembers
-    ? await simulateMembers({ ...world, open: openLiveReplica })
+    ? await simulateMembers({ ...world, hasRules, open: openLiveReplica })
     : await simulate({ ...world, scenario });
   if (values.timeline) console.log(report.timeline.join("\n"));
   if (report.broken) {

@@ -89,9 +89,12 @@ async function copyWith(name: string, bug?: PlantedBug): Promise<Simulate> {
   const entryOf = (workspace: string) => path.join(modules, "@heddle", workspace, "dist/index.js");
   const testkit = (await import(pathToFileURL(entryOf("testkit")).href)) as Testkit;
   return async ({ seed, scenario }) => {
-    if (scenario !== "members") return testkit.simulate({ seed, ...(scenario && { scenario }) });
+    const hasRules = scenario === "withheld";
+    if (scenario !== "members" && !hasRules) {
+      return testkit.simulate({ seed, ...(scenario && { scenario }) });
+    }
     const replica = (await import(pathToFileURL(entryOf("replica")).href)) as Opener;
-    return testkit.simulateMembers({ seed, open: replica.openLiveReplica });
+    return testkit.simulateMembers({ seed, hasRules, open: replica.openLiveReplica });
   };
 }
 

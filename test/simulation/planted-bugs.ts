@@ -8,7 +8,7 @@ export interface PlantedBug {
   /** Must occur exactly once, so that a patch that no longer fits is noticed. */
   readonly find: string;
   readonly replace: string;
-  readonly scenario?: SimScenario | "members";
+  readonly scenario?: SimScenario | "members" | "withheld";
   /** Where the search begins, for a mistake that shows in one of a thousand worlds. */
   readonly fromSeed?: number;
 }
@@ -231,5 +231,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "return holds?.has(node) && (this.membership.roleOf(record.by) ?? 0) > 3 ? ",
     scenario: "members",
     fromSeed: 7,
+  },
+  {
+    name: "withheld: open a document with whoever is to be told of it",
+    file: "sync/dist/open-documents.js",
+    find: "if (!this.#context.rules.lets(session, entry))",
+    replace: "if (false)",
+    scenario: "withheld",
+  },
+  {
+    name: "withheld: go by the rule as it was when the session began",
+    file: "replica/dist/peers/peer-host.js",
+    find: "if (hasLost || this.#offered)",
+    replace: "if (hasLost)",
+    scenario: "withheld",
+    fromSeed: 20,
   },
 ];

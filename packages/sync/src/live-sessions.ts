@@ -26,6 +26,7 @@ export class LiveSessions implements SessionHost {
   readonly #around: SessionSurroundings;
   readonly #sessions = new Map<PeerKey, PeerSession>();
   readonly #stores: StoreSessions;
+  #isStopping = false;
 
   constructor(context: MachineContext, around: SessionSurroundings) {
     this.#context = context;
@@ -52,6 +53,15 @@ export class LiveSessions implements SessionHost {
     return [...this.#sessions.values()].every((session) => session.isSettled);
   }
 
+  /** Ends all of them. Those that are left do not say what one does when another one ends. */
+  stop(code: HeddleErrorCode): void {
+    const all = [...this.#sessions.values()];
+    this.#isStopping = true;
+    for (const session of all) session.close(code);
+    this.#isStopping = false;
+    this.#forget(all);
+  }
+
   begin(place: ConnectionPlace): void {
     this.#sessions.set(place.key, new PeerSession(this.#context, this, place));
   }
@@ -69,7 +79,7 @@ export class LiveSessions implements SessionHost {
   }
 
   onClosed(session: PeerSession, code: HeddleErrorCode): void {
-    const { documents, gate, feeds } = this.#around;
+    const { gate, feeds } = this.#around;
     this.#sessions.delete(session.key);
     gate.end(session);
     feeds.ended(session);
@@ -77,9 +87,7 @@ export class LiveSessions implements SessionHost {
     this.#context.emit({ type: "close", peer: session.key, code });
     const event = { name: "session.closed", peer: session.key, code } as const;
     this.#context.emit({ type: "event", event });
-    documents.unlink(session);
-    this.#stores.ended(session);
-    this.#context.outbox.keepAll();
+    if (!this.#isStopping) this.#forget([session]);
   }
 
   onOpen(
@@ -116,5 +124,13 @@ export class LiveSessions implements SessionHost {
   onCursor(session: PeerSession, cursor: FeedCursor | undefined): void {
     const { gate, feeds } = this.#around;
     gate.whenFollowed(session, cursor, (from) => feeds.followers.follow(session, from));
+  }
+
+  #forget(ended: readonly PeerSession[]): void {
+    for (const session of ended) {
+      this.#around.documents.unlink(session);
+      this.#stores.ended(session);
+    }
+    this.#context.outbox.keepAll();
   }
 }

@@ -256,10 +256,7 @@ export class Replication {
 
   /** Ends all sessions. */
   stop(code: HeddleErrorCode, nowMs: number): void {
-    this.#input(nowMs, () => {
-      for (const session of this.#sessions.all) session.close(code);
-      this.#outbox.keepAll();
-    });
+    this.#input(nowMs, () => this.#sessions.stop(code));
   }
 
   takeEffects(): SyncEffect[] {

@@ -23,6 +23,16 @@ export interface SimMachineOptions {
   readonly limits?: Partial<TransportLimits>;
   /** Takes what others dial; without it nobody is accepted. */
   readonly onConnection?: (connection: Connection) => void;
+  /** Overhears what is sent from here, and to which machine. */
+  readonly onMessage?: (message: SimMessage) => void;
+}
+
+/** One message on its way out. */
+export interface SimMessage {
+  readonly connection: number;
+  readonly from: string;
+  readonly to: string;
+  readonly bytes: Uint8Array;
 }
 
 /** First byte of what travels: the simulated network knows of frames only. */
@@ -58,8 +68,8 @@ export class SimMachine implements NetworkEnd {
           const key = target && network.connect(this, target);
           if (key === undefined || !target) return () => undefined;
           if (target.#options.onConnection) {
-            outcome.opened(this.#connect(key));
-            target.#options.onConnection(target.#connect(key));
+            outcome.opened(this.#connect(key, target));
+            target.#options.onConnection(target.#connect(key, this));
           } else {
             network.close(key, this);
             const message = `${target.name} takes no connections`;
@@ -84,9 +94,11 @@ export class SimMachine implements NetworkEnd {
     [...this.#carriers.values()].at(-1)!.send(bytes);
   }
 
-  #connect(key: number): Connection {
-    const { network, scheduler, limits } = this.#options;
+  #connect(key: number, other: SimMachine): Connection {
+    const { network, scheduler, limits, onMessage } = this.#options;
+    const [from, to] = [this.name, other.name];
     const carrier = new SimCarrier({
+      overhear: (bytes) => onMessage?.({ connection: key, from, to, bytes }),
       send: (bytes) => network.send(key, this, bytes),
       forget: () => void this.#carriers.delete(key),
       close: () => network.close(key, this),
@@ -98,6 +110,7 @@ export class SimMachine implements NetworkEnd {
 }
 
 interface SimWire {
+  overhear(message: Uint8Array): void;
   send(bytes: Uint8Array): void;
   /** Nothing more is heard. */
   forget(): void;
@@ -125,6 +138,7 @@ class SimCarrier implements FrameCarrier {
 
   send(bytes: Uint8Array): void {
     this.#sentBytes += bytes.length;
+    this.#wire.overhear(bytes);
     this.#post(tag.data, this.#sentBytes, bytes);
   }
 

@@ -21,8 +21,8 @@ import { hashSigner, hashVerifier } from "../sim-crypto.ts";
 import type { SimNetwork } from "../sim-network.ts";
 import type { SimRandom } from "../sim-random.ts";
 import { SimClock, type SimTime } from "../sim-time.ts";
-import { SimMachine, SimScheduler } from "../sim-transport.ts";
-import type { MemberReplica, OpenMember } from "./member-replica.ts";
+import { SimMachine, SimScheduler, type SimMessage } from "../sim-transport.ts";
+import type { MayOfferMember, MemberReplica, OpenMember } from "./member-replica.ts";
 
 const ignore = (): void => undefined;
 const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
@@ -41,6 +41,8 @@ export interface MemberHomeParts {
   readonly random: SimRandom;
   readonly clockOffsetMs: number;
   readonly open: OpenMember;
+  /** Overhears what it says. */
+  readonly onMessage: (message: SimMessage) => void;
 }
 
 /** A device with a disk in memory, on the simulated network: everything that decides is what ships. */
@@ -55,9 +57,10 @@ export class MemberHome {
   readonly #disk = new MemoryDisk();
   #store: MemoryLogStore | undefined;
   #live: MemberReplica | undefined;
+  #log: MembershipLog | undefined;
 
   constructor(parts: MemberHomeParts) {
-    const { name, time, network, random, clockOffsetMs } = parts;
+    const { name, time, network, random, clockOffsetMs, onMessage } = parts;
     this.#parts = parts;
     this.name = name;
     this.signer = hashSigner(random.bytes(32));
@@ -77,20 +80,20 @@ export class MemberHome {
       if (this.#live?.peers) this.#live.peers.accept(connection);
       else connection.close(HeddleErrorCode.sessionClosed);
     };
-    this.machine = new SimMachine({ name, network, scheduler, onConnection });
+    this.machine = new SimMachine({ name, network, scheduler, onConnection, onMessage });
   }
 
-  get log(): MembershipLog {
-    return this.#live!.replica.members!.log;
-  }
-
-  /** What it may do, as far as it has heard. */
+  /** Who may do what, as far as it has heard; of the start before where it is not open. */
   get membership(): Membership {
-    return this.log.membership;
+    return this.#log!.membership;
   }
 
   /** Starts from the disk, and keeps connections to `dials`. */
-  async open(genesis: Uint8Array, dials: readonly MemberHome[]): Promise<void> {
+  async open(
+    genesis: Uint8Array,
+    dials: readonly MemberHome[],
+    mayOffer: MayOfferMember | undefined,
+  ): Promise<void> {
     const store = await MemoryLogStore.open(this.#disk, this.#environment.random);
     this.#store = store;
     this.#live = await this.#parts.open({
@@ -100,11 +103,13 @@ export class MemberHome {
       verifier: hashVerifier,
       genesis,
       follow: true,
+      ...(mayOffer && { mayOffer }),
       peers: dials.map(({ name, machine }) => {
         return { name, transport: this.machine.transportTo(machine) };
       }),
       release: () => store.close(),
     });
+    this.#log = this.#live.replica.members!.log;
     this.#live.peers!.setOnline(this.isOnline);
   }
 
@@ -141,6 +146,11 @@ export class MemberHome {
   setOnline(isOnline: boolean): void {
     this.isOnline = isOnline;
     this.#live?.peers!.setOnline(isOnline);
+  }
+
+  /** Its rule answers otherwise than before. */
+  reviewOffers(): void {
+    this.#live?.peers!.reviewOffers();
   }
 
   retryNow(): void {

@@ -1,5 +1,6 @@
 import type {
   DeviceKey,
+  DocumentId,
   DocumentName,
   Environment,
   LaneId,
@@ -43,10 +44,17 @@ export interface MemberReplica {
         accept(connection: Connection): void;
         setOnline(isOnline: boolean): void;
         retryNow(): void;
+        reviewOffers(): void;
       }
     | undefined;
   close(): Promise<void>;
 }
+
+/** Whether a peer is to have a document. */
+export type MayOfferMember = (
+  peer: { readonly device: DeviceKey; readonly role: MemberRole | undefined },
+  document: { readonly id: DocumentId; readonly name: DocumentName },
+) => boolean;
 
 /** What such a replica is opened with. */
 export interface MemberParts {
@@ -56,6 +64,7 @@ export interface MemberParts {
   readonly verifier: Verifier;
   readonly genesis: Uint8Array;
   readonly follow: boolean;
+  readonly mayOffer?: MayOfferMember;
   readonly peers: readonly { readonly name: string; readonly transport: Transport }[];
   readonly release: () => Promise<void>;
 }

@@ -14,13 +14,18 @@ import { SimNetwork, soundNetwork } from "../sim-network.ts";
 import type { SimRandom } from "../sim-random.ts";
 import { SimTime } from "../sim-time.ts";
 import { SimTrace } from "../sim-trace.ts";
+import type { SimMessage } from "../sim-transport.ts";
 import { MemberHome } from "./member-home.ts";
 import type { OpenMember } from "./member-replica.ts";
+import type { OfferWatch } from "./offer-watch.ts";
+import { SpaceOffers } from "./space-offers.ts";
 
 const yearMs = 365 * 24 * 3_600_000;
 /** Longer than any back-off: whatever can settle has settled by then. */
 const quietSecondsMax = 200;
 const documents = ["plan", "list"].map(parseDocumentName);
+/** Of a step in a space with rules, that somebody changes its mind. */
+const changeRatio = 0.25;
 const roles = [
   MemberRole.relay,
   MemberRole.read,
@@ -43,6 +48,8 @@ export interface MembersWorldOptions {
   readonly random: SimRandom;
   readonly open: OpenMember;
   readonly keepsTimeline: boolean;
+  /** Devices have rules about who is to have what. */
+  readonly hasRules: boolean;
 }
 
 /**
@@ -52,14 +59,26 @@ export interface MembersWorldOptions {
 export class MembersWorld {
   readonly time = new SimTime();
   readonly trace: SimTrace;
-  readonly counts = { acts: 0, refused: 0, edits: 0, absences: 0, restarts: 0, removed: 0 };
+  readonly counts = {
+    acts: 0,
+    refused: 0,
+    edits: 0,
+    absences: 0,
+    restarts: 0,
+    removed: 0,
+    allowedLater: 0,
+  };
   readonly #random: SimRandom;
+  readonly #hasRules: boolean;
   readonly #network: SimNetwork;
   readonly #homes: readonly MemberHome[];
+  readonly #offers: SpaceOffers;
+  #watch!: OfferWatch;
   #genesis!: GenesisRecord;
 
-  constructor({ random, open, keepsTimeline }: MembersWorldOptions) {
+  constructor({ random, open, keepsTimeline, hasRules }: MembersWorldOptions) {
     this.#random = random.fork();
+    this.#hasRules = hasRules;
     this.trace = new SimTrace(keepsTimeline);
     this.#network = new SimNetwork(this.time, random.fork());
     const names = ["ada", "bo", "cy", "di", "ed"].slice(0, this.#random.between(3, 5));
@@ -67,8 +86,12 @@ export class MembersWorld {
     const network = this.#network;
     this.#homes = names.map((name) => {
       const clockOffsetMs = this.#random.between(-3, 3) * yearMs;
-      return new MemberHome({ name, time, network, random: random.fork(), clockOffsetMs, open });
+      const onMessage = (message: SimMessage) => this.#watch.sent(message);
+      const ports = { time, network, random: random.fork(), onMessage };
+      return new MemberHome({ name, clockOffsetMs, open, ...ports });
     });
+    const rulesRandom = hasRules ? random.fork() : undefined;
+    this.#offers = new SpaceOffers({ names: documents, homes: this.#homes, random: rulesRandom });
   }
 
   async run(): Promise<void> {
@@ -79,6 +102,7 @@ export class MembersWorld {
       signer: ada!.signer,
       madeAt: { wallMs: 1, counter: 0 },
     });
+    this.#watch = this.#offers.begin(this.#genesis.space);
     for (const home of this.#homes) await this.#open(home);
     for (const other of others) {
       const role = this.#random.pick(firstRoles);
@@ -92,6 +116,7 @@ export class MembersWorld {
       await this.advance(this.#random.between(0, 1_500));
     }
     await this.#settle();
+    if (this.#hasRules) await this.#raiseAll();
     await this.#reopenAll();
     for (const home of this.#homes) await home.close();
   }
@@ -114,10 +139,14 @@ export class MembersWorld {
     const untilMs = this.time.nowMs + durationMs;
     while (await this.time.step(untilMs)) await turn();
     await turn();
+    this.counts.allowedLater = this.#watch.allowedLater;
+    if (this.#watch.broken) throw new BrokenPromise(`[LIB-6] ${this.#watch.broken}`);
   }
 
   async #step(): Promise<void> {
     const home = this.#random.pick(this.#homes);
+    const change = this.#hasRules && this.#random.chance(changeRatio) && this.#offers.change(home);
+    if (change) return this.#note(home, change);
     const other = this.#random.pick(this.#homes);
     const chance = this.#random.fraction();
     if (chance < 0.45) return this.#write(home);
@@ -164,13 +193,31 @@ export class MembersWorld {
 
   #open(home: MemberHome): Promise<void> {
     const dials = this.#homes.slice(0, this.#homes.indexOf(home));
-    return home.open(this.#genesis.bytes, dials);
+    return home.open(this.#genesis.bytes, dials, this.#offers.mayOfferOf(home));
   }
 
   /** Everybody returns, and in the end everybody says the same. */
   async #settle(): Promise<void> {
     this.#network.faults = soundNetwork;
     for (const home of this.#homes) if (!home.isOnline) this.#setOnline(home, true);
+    await this.#comeToRest();
+  }
+
+  /** Nobody comes or goes: what members were refused for their role comes all the same. */
+  async #raiseAll(): Promise<void> {
+    const isMember = ({ key }: MemberHome, role: MemberRole): boolean => {
+      return this.#homes[0]!.membership.may(key, role);
+    };
+    const admin = this.#homes.find((home) => isMember(home, MemberRole.admin));
+    for (const home of this.#homes.filter((each) => isMember(each, MemberRole.relay))) {
+      if (!admin || isMember(home, MemberRole.admin)) continue;
+      const act = () => admin.grant(home.key, MemberRole.admin);
+      await this.#act(admin, act, `grants ${home.name} ${MemberRole.admin} in the end`);
+    }
+    await this.#comeToRest();
+  }
+
+  async #comeToRest(): Promise<void> {
     let difference: string | undefined;
     for (let second = 0; second < quietSecondsMax; second++) {
       if (second % 10 === 0) for (const home of this.#homes) home.retryNow();
@@ -192,16 +239,28 @@ export class MembersWorld {
     ).length;
     const members = this.#homes.filter(({ key }) => membership.may(key, MemberRole.relay));
     for (const name of documents) {
-      const views = await Promise.all(members.map((home) => this.#viewOf(home, name)));
-      for (const [index, { home, counted }] of views.entries()) {
-        const first = views[0]!;
-        if (counted !== first.counted) {
-          return `[MEM-7, MEM-8] ${home.name} and ${first.home.name} count other work in ${name}: ${counted} and ${first.counted}`;
-        }
-        const full = views.find(({ isWhole }) => isWhole);
-        if (views[index]!.isWhole && views[index]!.text !== full!.text) {
-          return `[MEM-8] ${home.name} and ${full!.home.name} show another ${name}`;
-        }
+      for (const group of this.#offers.groupsOf(name, members)) {
+        const difference = await this.#differenceIn(name, group);
+        if (difference !== undefined) return difference;
+      }
+    }
+    return undefined;
+  }
+
+  /** Of a document, among those who exchange it. */
+  async #differenceIn(
+    name: DocumentName,
+    members: readonly MemberHome[],
+  ): Promise<string | undefined> {
+    const views = await Promise.all(members.map((home) => this.#viewOf(home, name)));
+    for (const [index, { home, counted }] of views.entries()) {
+      const first = views[0]!;
+      if (counted !== first.counted) {
+        return `[MEM-7, MEM-8] ${home.name} and ${first.home.name} count other work in ${name}: ${counted} and ${first.counted}`;
+      }
+      const full = views.find(({ isWhole }) => isWhole);
+      if (views[index]!.isWhole && views[index]!.text !== full!.text) {
+        return `[MEM-8] ${home.name} and ${full!.home.name} show another ${name}`;
       }
     }
     return undefined;

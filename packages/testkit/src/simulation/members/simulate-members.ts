@@ -8,6 +8,8 @@ export interface MembersSimulationOptions {
   /** `openLiveReplica` of `@heddle/replica`. */
   readonly open: OpenMember;
   readonly keepsTimeline?: boolean;
+  /** Each device has a rule of its own about which device is to have what, and changes its mind. */
+  readonly hasRules?: boolean;
 }
 
 export interface MembersReport {
@@ -26,6 +28,8 @@ export interface MembersReport {
   readonly restarts: number;
   /** Devices that were out in the end. */
   readonly removed: number;
+  /** Documents that were opened with a device that was refused them before. */
+  readonly allowedLater: number;
 }
 
 /**
@@ -33,8 +37,9 @@ export interface MembersReport {
  * write on and come back. Nothing but the seed decides what happens.
  */
 export async function simulateMembers(options: MembersSimulationOptions): Promise<MembersReport> {
-  const { seed, open, keepsTimeline = false } = options;
-  const world = new MembersWorld({ random: new SimRandom(seed), open, keepsTimeline });
+  const { seed, open, keepsTimeline = false, hasRules = false } = options;
+  const random = new SimRandom(seed);
+  const world = new MembersWorld({ random, open, keepsTimeline, hasRules });
   let broken: string | undefined;
   try {
     await world.run();
