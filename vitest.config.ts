@@ -12,6 +12,13 @@ const slow = { testTimeout: 120_000, hookTimeout: 60_000 };
 
 const campaign = "test/hostile/campaign.test.ts";
 
+/**
+ * Their modules keep nothing between tests, so that files share a worker: what each file would import anew takes half a
+ * second of a processor. The others change what belongs to the process: its streams, its signals, its globals.
+ */
+const sharing =
+  "packages/{core,document,reconcile,relay,replica,storage-level,sync,testkit}/src/**/*.test.ts";
+
 // Two processors; of what waits for timers, sockets and disks a third one runs meanwhile.
 export default defineConfig({
   test: {
@@ -21,7 +28,18 @@ export default defineConfig({
         ...shared,
         test: {
           name: "unit",
+          include: [sharing],
+          testTimeout: 60_000,
+          isolate: false,
+          maxWorkers: 3,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "unit-alone",
           include: ["packages/*/src/**/*.test.ts", "apps/cli/src/**/*.test.ts"],
+          exclude: [sharing],
           testTimeout: 60_000,
           maxWorkers: 3,
         },
@@ -93,7 +111,7 @@ export default defineConfig({
       {
         ...shared,
         test: {
-          name: "campaign",
+          name: "hostile-campaign",
           include: [campaign],
           ...slow,
           testTimeout: 300_000,

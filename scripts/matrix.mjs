@@ -53,7 +53,7 @@ function runOn(version) {
   const output = resultsFile(version);
   rmSync(output, { force: true });
   console.log(`\nNode ${exact}: ${projects.join(", ")}`);
-  const chosen = projects.flatMap((project) => ["--project", project]);
+  const chosen = projects.flatMap((project) => ["--project", `${project}*`]);
   const reporters = ["--reporter=dot", "--reporter=json", `--outputFile.json=${output}`];
   spawnSync(file, ["node_modules/vitest/vitest.mjs", "run", ...chosen, ...reporters], {
     cwd: root,
