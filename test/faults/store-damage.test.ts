@@ -32,6 +32,8 @@ const reportedBy: Readonly<Record<string, readonly string[]>> = {
   "refused envelope": ["readRefused"],
   "audit entry": ["readAudit"],
 };
+/** One flipped bit in these is turned back where something else proves what they were; see STO-19. */
+const proven: ReadonlySet<string> = new Set(["store id", "head", "lane", "arrival"]);
 const restored: ReadonlySet<string> = new Set(["mark", "lane alias", "incarnation"]);
 
 test("[STO-3] a flipped bit in a record of any kind is reported where it is read, and only there", async () => {
@@ -43,10 +45,11 @@ test("[STO-3] a flipped bit in a record of any kind is reported where it is read
   const kinds = new Set(entries.map(([key]) => kindOf(key)));
   expect(kinds).toEqual(new Set([...Object.keys(reportedBy), ...restored, "dirty marker"]));
   for (const [key, value] of firstAndLastOfEachKind(entries)) {
-    const record = flipAnyBit(value, environment);
+    const kind = kindOf(key);
+    const flipped = flipAnyBit(value, environment);
+    const record = proven.has(kind) ? flipAnyBit(flipped, environment) : flipped;
     await place.raw((database) => database.write([{ type: "put", key, value: record }]));
     const after = await surveyStore(place.folder, environment, names);
-    const kind = kindOf(key);
     const expected = kind === "dirty marker" ? allDirty(before) : before;
     const reports = differences(expected, after);
     for (const part of reports) {

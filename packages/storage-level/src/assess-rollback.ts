@@ -9,6 +9,8 @@ export interface OpenedHistory {
   readonly tail: LogTail;
   /** As far as they can be read. */
   readonly incarnations: readonly StoredIncarnation[];
+  /** There are others, which nobody can read. */
+  readonly hasUnreadable?: boolean | undefined;
   /** Chain hash of a group that is not above the tail; `undefined` when it cannot be read. */
   readonly chainOf: (number: number) => Promise<Uint8Array | undefined>;
   /** The last group that LevelDB's own log showed before LevelDB dropped what is damaged in it. */
@@ -38,11 +40,11 @@ export async function assessRollback(
 
 async function compareWithWitness(
   found: FoundWitness,
-  { storeId, incarnations, chainOf }: OpenedHistory,
+  { storeId, incarnations, hasUnreadable, chainOf }: OpenedHistory,
 ): Promise<StoreRollback | undefined> {
   if (found.found === "none") {
     // A heddle before witnesses leaves none, and a store that is being made has none yet.
-    const isExpected = incarnations.some(({ hasWitness }) => hasWitness);
+    const isExpected = hasUnreadable || incarnations.some(({ hasWitness }) => hasWitness);
     return isExpected ? { reason: "witness-missing", groupsLost: 0 } : undefined;
   }
   if (found.found === "damaged") return { reason: "witness-damaged", groupsLost: 0 };

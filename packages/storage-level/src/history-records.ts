@@ -1,10 +1,13 @@
 import {
   bytesOfId,
   cutUtf8,
+  HeddleErrorCode,
+  isHeddleError,
   limits,
   rollbackReasons,
   toHex,
   type DocumentId,
+  type HeddleError,
   type Incarnation,
   type LaneId,
   type RepairRequest,
@@ -70,6 +73,7 @@ export const journalEvents = [
   "damage-gone",
   "scrub-failed",
   "device-changed",
+  "record-mended",
 ] as const;
 
 /** What happened to the store, for whoever has to explain it later. Never removed. */
@@ -110,11 +114,6 @@ const publicKeyBytes = 32;
 /** The device whose key signs here; without it nobody could tell that the key file was lost. */
 export function putDevice(publicKey: Uint8Array): Operation {
   return putRecord(deviceKey, encodeFields({ [DeviceTag.publicKey]: publicKey }));
-}
-
-export async function readDevice(database: LogDatabase): Promise<Uint8Array | undefined> {
-  const record = await database.get(deviceKey);
-  return record && readDeviceRecord(deviceKey, record);
 }
 
 export function readDeviceRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
@@ -159,8 +158,28 @@ function textOf(bytes: Uint8Array | undefined): string {
   return bytes ? decodeUtf8(bytes) : "";
 }
 
+/**
+ * Openings, oldest first, from behind the last one whose record is damaged: without it nobody knows how far the
+ * one before it reaches, and whoever followed any of them begins anew.
+ *
+ * @throws HeddleError `HEDDLE_STORAGE_CORRUPT` where that is the present one.
+ */
 export async function readIncarnations(database: LogDatabase): Promise<StoredIncarnation[]> {
-  return readAll(database, incarnationKeys, readIncarnation);
+  let incarnations: StoredIncarnation[] = [];
+  let damage: HeddleError | undefined;
+  for await (const chunk of database.entries(incarnationKeys)) {
+    for (const [key, record] of chunk) {
+      try {
+        incarnations.push(readIncarnation(key, record));
+      } catch (error) {
+        if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+        damage = error;
+        incarnations = [];
+      }
+    }
+  }
+  if (damage && incarnations.length === 0) throw damage;
+  return incarnations;
 }
 
 export async function readJournal(database: LogDatabase): Promise<NumberedJournalEntry[]> {

@@ -1,4 +1,5 @@
 import {
+  equalBytes,
   isHeddleError,
   type Environment,
   type Logger,
@@ -7,7 +8,7 @@ import {
 } from "@heddle/core";
 
 import { readArrival } from "./arrival-record.ts";
-import { assessRollback } from "./assess-rollback.ts";
+import { assessRollback, type OpenedHistory } from "./assess-rollback.ts";
 import {
   putIncarnation,
   putJournalEntry,
@@ -22,7 +23,9 @@ import { incarnationKeys, journalKeys } from "./key-ranges.ts";
 import { numberOfKey, openingOfKey } from "./parts-of-key.ts";
 import { arrivalKey } from "./record-keys.ts";
 import { forgetAllPeers } from "./peer-operations.ts";
+import { readable } from "./readable.ts";
 import { emptyTail, putMark } from "./records.ts";
+import { turnBackBit } from "./turn-back-bit.ts";
 import type { DroppedLog, Witness, WitnessPlace } from "./witness-record.ts";
 
 export interface OpenedStoreHistory {
@@ -125,29 +128,41 @@ async function findRollback(
   if (isNew) return {};
   const found = await place.read();
   if (found.found === "damaged") logger.error("store.witness_damaged", { why: found.why });
-  const incarnations = await readableIncarnations(database, logger);
+  const { untold, dropping, incarnation: named } = found.found === "whole" ? found.witness : {};
+  const known = await readableIncarnations(database, logger, named);
   const chainOf = (number: number): Promise<Uint8Array | undefined> => chainAt(database, number);
-  const history = { storeId, tail, incarnations, chainOf, ...check };
-  const { untold, dropping } = found.found === "whole" ? found.witness : {};
+  const hasUnreadable = known.hasUnreadable && place.isKept;
+  const { incarnations } = known;
+  const history = { storeId, tail, incarnations, hasUnreadable, chainOf, ...check };
   return { rollback: await assessRollback(found, history), untold, dropping };
 }
 
+/** @param named by the witness, which so proves a record of which one bit is flipped. */
 async function readableIncarnations(
   database: LogDatabase,
   logger: Logger,
-): Promise<StoredIncarnation[]> {
-  const readable: StoredIncarnation[] = [];
+  named: Uint8Array | undefined,
+): Promise<Pick<OpenedHistory, "incarnations" | "hasUnreadable">> {
+  const incarnations: StoredIncarnation[] = [];
+  let hasUnreadable = false;
   for await (const chunk of database.entries(incarnationKeys)) {
     for (const [key, record] of chunk) {
       try {
-        readable.push(readIncarnation(key, record));
+        incarnations.push(readIncarnation(key, record));
       } catch (error) {
         logger.error("store.record_damaged", { error: String(error) });
+        const nonceIn = (tried: Uint8Array) => readable(() => readIncarnation(key, tried).nonce);
+        const isNamed = (tried: Uint8Array) => equalBytes(nonceIn(tried) ?? none, named!);
+        const proven = named && turnBackBit(key, record, isNamed);
+        if (proven) incarnations.push(readIncarnation(key, proven));
+        else hasUnreadable = true;
       }
     }
   }
-  return readable;
+  return { incarnations, hasUnreadable };
 }
+
+const none = new Uint8Array();
 
 /** A group that is damaged or missing below the tail is for the verification to find, and no rollback. */
 async function chainAt(database: LogDatabase, number: number): Promise<Uint8Array | undefined> {

@@ -16,6 +16,7 @@ import { nothingToCheck, type FolderCheck } from "./folder-check.ts";
 import { openLevelDatabase, type OpenDatabase } from "./level-database.ts";
 import { LevelLogStore } from "./level-log-store.ts";
 import { openHistory, type OpenedStoreHistory } from "./open-history.ts";
+import { mendLanes, openMended } from "./mend-own-records.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
 import { removeAside } from "./quarantine-folder.ts";
 import { storeKey } from "./record-keys.ts";
@@ -158,9 +159,9 @@ async function openFirst(
 ): Promise<OpenedFirst> {
   const created = marker.state === "creating";
   const check = created ? nothingToCheck : await checkBeforeOpen(folder, options.environment);
-  const log = await openVerified(folder, options, { createIfMissing: created });
+  const log = await openOwn(folder, marker, options);
   try {
-    await checkStoreId(log, marker);
+    if (!created) await mendLanes(log, options.environment);
     if (created) await log.database.write([putStoreId(marker.storeId)]);
     const { environment } = options;
     const history = await openHistory(witnessIn(folder), log, marker.storeId, {
@@ -180,6 +181,29 @@ async function openFirst(
     await log.database.close();
     throw error;
   }
+}
+
+/** Opens the log of a marker; what of it has a flipped bit is put right first, where that is proven. */
+async function openOwn(
+  folder: string,
+  marker: StoreMarker,
+  options: LevelStoreOptions,
+): Promise<OpenLog> {
+  const createIfMissing = marker.state === "creating";
+  const { environment, openDatabase = openLevelDatabase } = options;
+  const open = async (): Promise<OpenLog> => {
+    const log = await openVerified(folder, options, { createIfMissing });
+    try {
+      await checkStoreId(log, marker);
+      return log;
+    } catch (error) {
+      await log.database.close();
+      throw error;
+    }
+  };
+  if (createIfMissing) return open();
+  const openAgain = () => openDatabase(join(folder, logFolderName), { createIfMissing: false });
+  return openMended(open, openAgain, marker.storeId, environment);
 }
 
 async function openVerified(

@@ -70,6 +70,17 @@ export function openRecord(key: Uint8Array, record: Uint8Array): Uint8Array {
   return record.subarray(headerBytes);
 }
 
+/** Whether a record is what was written, as {@link openRecord} asks, whatever version it has. */
+export function isSealed(key: Uint8Array, record: Uint8Array): boolean {
+  const view = viewOf(record);
+  return (
+    record.length >= headerBytes &&
+    record[0] === magic &&
+    view.getUint32(2) === record.length - headerBytes &&
+    view.getUint32(6) === checksumOf(key, record)
+  );
+}
+
 export function damaged(key: Uint8Array, why: string, cause?: unknown): HeddleError {
   const options = cause === undefined ? {} : { cause };
   const message = `${describeKey(key)} is damaged: ${why}`;

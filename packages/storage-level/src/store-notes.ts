@@ -6,7 +6,6 @@ import type { GuardedReads } from "./guarded-reads.ts";
 import {
   putDevice,
   putJournalEntry,
-  readDevice,
   readJournal,
   readRepairRequests,
   type JournalEntry,
@@ -20,6 +19,10 @@ import {
   type DamageNotes,
 } from "./note-damages.ts";
 import { prepareNotes, type PreparedAppend } from "./prepare-append.ts";
+import { deviceKey } from "./record-keys.ts";
+import { recordedDevice } from "./recorded-device.ts";
+
+const deviceRecordName = "record of the device key";
 
 /** What a store writes about itself: its journal, what of it is damaged, whose device writes it. */
 export class StoreNotes {
@@ -68,18 +71,27 @@ export class StoreNotes {
   }
 
   async device(publicKey: Uint8Array): Promise<boolean> {
-    const known = await this.#reads.once(({ database }) => readDevice(database));
-    if (known && equalBytes(known, publicKey)) return false;
+    const record = await this.#reads.once(({ database }) => database.get(deviceKey));
+    const known = record && recordedDevice(record, publicKey);
+    const isSame = known?.publicKey !== undefined && equalBytes(known.publicKey, publicKey);
+    if (isSame && known.isWhole) return false;
+    const { clock, logger } = this.#environment;
+    const atMs = clock.nowMs();
     const operations = [putDevice(publicKey)];
-    if (known) {
-      const [before, now] = [toHex(known), toHex(publicKey)];
-      this.#environment.logger.error("store.device_changed", { before, now });
+    if (isSame) {
+      logger.error("store.record_mended", { record: deviceRecordName });
+      const detail = `one bit of the ${deviceRecordName} was flipped, and is turned back`;
+      operations.push(this.#put({ event: "record-mended", atMs, detail }));
+    } else if (known) {
+      // One that cannot be read is not to be told from another one.
+      const before = known.publicKey ? toHex(known.publicKey) : "one whose record is damaged";
+      const now = toHex(publicKey);
+      logger.error("store.device_changed", { before, now });
       const detail = `the device key was ${before}, and is ${now}`;
-      const atMs = this.#environment.clock.nowMs();
       operations.push(this.#put({ event: "device-changed", atMs, detail }));
     }
     await this.#write(operations);
-    return known !== undefined;
+    return known !== undefined && !isSame;
   }
 
   #known(): Promise<readonly RepairRequest[]> {
