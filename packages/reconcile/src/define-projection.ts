@@ -1,4 +1,11 @@
-import { concatBytes, toHex, type DocumentName, type Hash } from "@heddle/core";
+import {
+  concatBytes,
+  HeddleErrorCode,
+  isHeddleError,
+  toHex,
+  type DocumentName,
+  type Hash,
+} from "@heddle/core";
 import { encodeUtf8 } from "lib0/string";
 
 import { projectionInvalid } from "./projection-error.ts";
@@ -171,6 +178,19 @@ export function partitionOf(projection: Projection, name: DocumentName): string 
   if (partition === undefined) return undefined;
   if (typeof partition === "string" && isKey(partition)) return partition;
   throw refused(projection.name, "partition gives what is no text, or too long");
+}
+
+/** As {@link partitionOf}; `invalid` where the definition fails on the name, which people choose. */
+export function partitionIn(
+  projection: Projection,
+  name: DocumentName,
+): { readonly partition: string | undefined } | "invalid" {
+  try {
+    return { partition: partitionOf(projection, name) };
+  } catch (error) {
+    if (isHeddleError(error, HeddleErrorCode.projectionInvalid)) return "invalid";
+    throw error;
+  }
 }
 
 /** Whether `text` can be a key of a row or a partition. */

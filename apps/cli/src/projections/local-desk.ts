@@ -59,6 +59,9 @@ export interface LocalDeskOptions {
   readonly isServing?: boolean;
 }
 
+/** Turns in a row that may fail before whoever asks is told. */
+const failuresMax = 3;
+
 /** As fast as it goes: for a folder that nobody else is served from. */
 const unhurried = { readsPerSecond: 1e9, loopShare: 1 };
 
@@ -121,7 +124,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
     const { reconciler } = this;
     if (reconciler === undefined) throw noProjections();
     const names = this.#namesOf(request.projection);
-    await this.host?.whenCaughtUp(signal && { signal });
+    await this.#whenCaughtUp(names, signal);
     const reports: JobReport[] = [];
     for (const name of names) {
       signal?.throwIfAborted();
@@ -148,7 +151,7 @@ export class LocalDesk implements Desk, AsyncDisposable {
     if (host === undefined) throw noProjections();
     const names = this.#namesOf(projection);
     for (const name of names) host.rebuild(name);
-    await host.whenCaughtUp(signal && { signal });
+    await this.#whenCaughtUp(names, signal);
     return names.map((name) => ({ name, generation: host.target(name)?.generation.number }));
   }
 
@@ -159,7 +162,10 @@ export class LocalDesk implements Desk, AsyncDisposable {
 
   async rows(request: RowsRequest, signal?: AbortSignal): Promise<readonly RowLine[]> {
     // A relay follows all the time; a command that has the folder to itself has just begun.
-    if (!this.#options.isServing) await this.host?.whenCaughtUp(signal && { signal });
+    const isKnown = this.#options.loaded?.projections.some(
+      ({ name }) => name === request.projection,
+    );
+    if (!this.#options.isServing && isKnown) await this.#whenCaughtUp([request.projection], signal);
     return await readRowLines(this.#store, request);
   }
 
@@ -185,6 +191,11 @@ export class LocalDesk implements Desk, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @throws what following one of them fails with: whoever asks does not wait for a disk that is gone. */
+  async #whenCaughtUp(projections: readonly string[], signal?: AbortSignal): Promise<void> {
+    await this.host?.whenCaughtUp({ projections, signal, failuresMax });
   }
 
   #namesOf(projection: string | undefined): readonly string[] {

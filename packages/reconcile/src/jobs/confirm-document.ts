@@ -1,6 +1,6 @@
 import type { DocumentId } from "@heddle/core";
 
-import { partitionOf } from "../define-projection.ts";
+import { partitionIn } from "../define-projection.ts";
 import { markerIn, projectDocument, removeDocument, type Projected } from "../project-document.ts";
 import { isAsExpected } from "../projection-batch.ts";
 import { markerPath, sharePath } from "../projection-layout.ts";
@@ -60,7 +60,9 @@ export async function confirmDocument(
   if (draft === undefined) return { outcome: "switched" };
   const described = await target.source.describe(id);
   if (described && !isNamed(described)) return { outcome: "undetermined", reason: "damaged" };
-  const isHere = described && partitionOf(target.projection, described.name) === partition;
+  const place = described && partitionIn(target.projection, described.name);
+  if (place === "invalid") return { outcome: "undetermined", reason: "invalid" };
+  const isHere = place !== undefined && place.partition === partition;
   const document = isHere ? described : undefined;
   const path = markerPath(target.generation, partition, id);
   const [before] = await draft.get([path]);

@@ -1,6 +1,6 @@
 import type { DocumentId } from "@heddle/core";
 
-import { partitionOf } from "../define-projection.ts";
+import { partitionIn } from "../define-projection.ts";
 import { projectionLimits } from "../projection-limits.ts";
 import { markerPath } from "../projection-layout.ts";
 import type { ListedDocument } from "../projection-source.ts";
@@ -139,8 +139,10 @@ export class JobWalk {
       if (document === undefined) continue;
       listed.push(document);
       const { name } = document;
-      const partition = name === undefined ? undefined : partitionOf(projection, name);
-      if (partition !== undefined) all.add(partition);
+      const place = name === undefined ? undefined : partitionIn(projection, name);
+      // Of one that cannot be placed it is said where documents without a marker are looked for.
+      if (place === undefined || place === "invalid" || place.partition === undefined) continue;
+      all.add(place.partition);
     }
     for (const partition of [...all].toSorted()) {
       const scan = new PartitionScan(ground, { only: partition });
@@ -201,14 +203,15 @@ export class JobWalk {
   /** Nowhere, when it is not looked at or cannot be read. */
   #placeOf({ id, name }: ListedDocument): { partition: string; id: DocumentId }[] {
     const { target, scope, environment } = this.#parts.ground;
-    if (name === undefined) {
+    const place = name === undefined ? "damaged" : partitionIn(target.projection, name);
+    if (typeof place === "string") {
       const { progress } = this.#parts;
       // Where it has rows, they were looked at, and said so.
       const isSaid = progress.undetermined.some(({ document }) => document === id);
-      if (!isSaid) progress.couldNotTell(id, "damaged");
+      if (!isSaid) progress.couldNotTell(id, place);
       return [];
     }
-    const partition = partitionOf(target.projection, name);
+    const { partition } = place;
     if (partition === undefined || !isInRange(partition, scope.partitions)) return [];
     return isSampled(environment.hash, partition, scope.sample) ? [{ partition, id }] : [];
   }

@@ -97,3 +97,51 @@ test("a host that is closed waits for the look at stalled documents, and begins 
   for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
   expect(looks).toHaveLength(count);
 });
+
+test("[REC-11] who waits for one projection waits for no other, and is told when that one fails again and again", async () => {
+  const [sums, , rollup] = lightProjections;
+  const apply = store.apply.bind(store);
+  store.apply = async (batch, conditions) => {
+    if (batch.put?.some(({ path }) => path[1] === "rollup"))
+      throw new RangeError("the disk is gone");
+    return await apply(batch, conditions);
+  };
+  const host = new ProjectionHost({ store, source, environment, projections: [rollup!, sums!] });
+  host.start();
+  await host.whenCaughtUp({ projections: ["sums"], failuresMax: 2 });
+  const errors: unknown[] = [];
+  const told = host.whenCaughtUp({ failuresMax: 2 }).catch((error) => errors.push(error));
+  for (let turn = 0; errors.length === 0 && turn < 1_000; turn++) {
+    environment.clock.advance(1_000);
+    for (let step = 0; step < 20; step++) await Promise.resolve();
+  }
+  await told;
+  expect(errors).toEqual([new RangeError("the disk is gone")]);
+  expect(host.statuses.map(({ state }) => state)).toEqual(["failing", "idle"]);
+  await host.close();
+});
+
+test("[REC-11] who waits for one projection does not wait while another is built", async () => {
+  const [sums, , rollup] = lightProjections;
+  const limits = { groupsMax: 1, entriesMax: 10, bytesMax: 10_000 };
+  const parts = { store, source, environment, limits };
+  const host = new ProjectionHost({ ...parts, projections: [rollup!, sums!] });
+  for (let index = 0; index < 50; index++) source.edit(`a/${index}`, { likes: 1 });
+  host.start();
+  await host.whenCaughtUp();
+  host.rebuild("rollup");
+  source.edit("a/1", { likes: 2 });
+  await host.whenCaughtUp({ projections: ["sums"] });
+  expect(await host.reader("sums").get("a", "likes")).toBe(51);
+  expect(host.statuses.map(({ state }) => state)).toEqual(["building", "idle"]);
+  await host.whenCaughtUp();
+  expect(host.statuses.map(({ generation }) => generation)).toEqual([2, 1]);
+  await host.close();
+});
+
+test("[PRJ-9] two projections of one name would give up what the other builds, and are refused", () => {
+  const [sums] = lightProjections;
+  const projections = [sums!, defineProjection({ ...sums!, version: 2 })];
+  const parts = { store, source, environment, projections };
+  expect(() => new ProjectionHost(parts)).toThrow("two projections called sums");
+});

@@ -1,4 +1,4 @@
-import { isHeddleError, type Environment } from "@heddle/core";
+import { HeddleError, HeddleErrorCode, isHeddleError, type Environment } from "@heddle/core";
 import {
   ProjectionReader,
   ProjectionRunner,
@@ -30,6 +30,14 @@ export interface ProjectionHostOptions<Content = unknown> {
   readonly shareMax?: number;
 }
 
+/** Which projections to wait for, and how long. */
+export interface CaughtUpOptions extends WaitOptions {
+  /** By name; all of them without. */
+  readonly projections?: readonly string[] | undefined;
+  /** Of turns in a row: after so many the wait rejects with what the last one threw. Without it failing ones are waited for. */
+  readonly failuresMax?: number | undefined;
+}
+
 /** What there is to know of one projection. */
 export interface ProjectionStatus {
   readonly name: string;
@@ -52,6 +60,7 @@ interface Hosted<Content> {
   readonly invalid: InvalidDocuments;
   failures: number;
   failuresInRow: number;
+  lastError: unknown;
   isIdle: boolean;
   notBeforeMs: number;
 }
@@ -73,7 +82,9 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
   #isWoken = false;
   #isClosed = false;
 
+  /** @throws HeddleError `HEDDLE_PROJECTION_INVALID` for two projections of one name: each would give up what the other builds. */
   constructor(options: ProjectionHostOptions<Content>) {
+    assertNames(options.projections);
     this.#options = options;
     this.store = options.store;
     this.source = options.source;
@@ -84,7 +95,9 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
       const onInvalid = (failure: InvalidDocument): void => invalid.note(failure);
       const parts = { store, source, projection, hash, clock, limits, onInvalid };
       const runner = new ProjectionRunner(parts);
-      return { runner, invalid, failures: 0, failuresInRow: 0, isIdle: false, notBeforeMs: 0 };
+      const lastError = undefined;
+      const state = { runner, invalid, lastError, isIdle: false };
+      return Object.assign(state, { failures: 0, failuresInRow: 0, notBeforeMs: 0 });
     });
   }
 
@@ -135,16 +148,20 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Resolves when all projections have taken in what is in the log at the time of this call. Rejects with the
-   * signal's reason.
+   * Resolves when all projections, or those that are named, have taken in what is in the log at the time of this call. Rejects
+   * with the signal's reason.
    */
-  async whenCaughtUp(options?: WaitOptions): Promise<void> {
+  async whenCaughtUp(options: CaughtUpOptions = {}): Promise<void> {
+    const { projections, failuresMax = Infinity } = options;
+    const awaited = projections?.map((name) => this.#find(name)) ?? this.#hosted;
     this.wake();
-    await waitUntil((resolve) => {
+    await waitUntil((resolve, reject) => {
       const look = (): void => {
-        if (!this.#hosted.every(({ isIdle }) => isIdle)) return;
+        const failed = awaited.find(({ failuresInRow }) => failuresInRow >= failuresMax);
+        if (!failed && !awaited.every(({ isIdle }) => isIdle)) return;
         this.#waiting.delete(look);
-        resolve();
+        if (failed) reject(failed.lastError);
+        else resolve();
       };
       this.#waiting.add(look);
       return () => this.#waiting.delete(look);
@@ -164,9 +181,11 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    while (this.#isWoken && !this.#isClosed) {
+    for (let isBusy = false; (isBusy || this.#isWoken) && !this.#isClosed;) {
       this.#isWoken = false;
-      while (!this.#isClosed && (await this.#round()));
+      isBusy = await this.#round();
+      // One that is built for hours keeps nobody waiting who asks for another.
+      if (isBusy) for (const look of this.#waiting) look();
     }
     this.#running = undefined;
     for (const look of this.#waiting) look();
@@ -196,6 +215,7 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
       hosted.failuresInRow = 0;
       return turn;
     } catch (error) {
+      hosted.lastError = error;
       hosted.failures++;
       hosted.failuresInRow++;
       hosted.notBeforeMs = clock.monotonicMs() + fullJitter(hosted.failuresInRow, retry, random);
@@ -250,5 +270,16 @@ export class ProjectionHost<Content = unknown> implements AsyncDisposable {
     const hosted = this.#hosted.find(({ runner }) => runner.name === name);
     if (!hosted) throw new Error(`there is no projection ${name}`);
     return hosted;
+  }
+}
+
+function assertNames(projections: readonly { readonly name: string }[]): void {
+  const names = new Set<string>();
+  for (const { name } of projections) {
+    if (names.has(name)) {
+      const message = `there are two projections called ${name}`;
+      throw new HeddleError(HeddleErrorCode.projectionInvalid, message);
+    }
+    names.add(name);
   }
 }

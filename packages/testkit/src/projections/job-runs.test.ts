@@ -167,6 +167,21 @@ describe("leases", () => {
     expect(await site.audited()).toHaveLength(1);
     expect((await site.audited())[0]!.by).toBe("another");
   });
+
+  test("[REC-4] the same when nobody has done its work: the batch carries the token of its lease", async () => {
+    const site = await manyDrifted(1);
+    const { store } = site;
+    const apply = store.apply.bind(store);
+    store.apply = async (batch, conditions) => {
+      // It stands still with a batch in its hands, of which everything that was read is still so.
+      if (batch.audit?.length) site.environment.clock.advance(60_000);
+      return await apply(batch, conditions);
+    };
+    expect((await site.run()).outcome).toBe("fenced");
+    store.apply = apply;
+    expect(await site.total("p10", "likes")).toBe(10);
+    expect(await site.audited()).toEqual([]);
+  });
 });
 
 describe("what a projection says about repair", () => {
