@@ -72,6 +72,34 @@ describe("a flood", () => {
     await Promise.all([discovery, loud].map((each) => each.stop()));
   });
 
+  test("[LAN-4] of instances in the name of this device is forgotten like any other", async () => {
+    const segment = new MemorySegment();
+    const { counters, discovery } = watch(segment, { nowMs: () => 0, monotonicMs: fastClock() });
+    for (let count = 0; count < lanLimits.instancesMax + 20; count++) {
+      const instance = `victim.x${count}._tcp.local`;
+      const records = [pointer(instance), record(instance, 33, [0, 0, 0, 0, 0, 9, ...nameOf("x")])];
+      segment.send(packetOf(0, records), "10.0.0.9");
+    }
+    await vi.waitFor(() => {
+      expect(counters.instancesForgotten).toBeGreaterThan(lanLimits.instancesMax);
+    });
+    await discovery.stop();
+  });
+
+  test("[LAN-4] of records or questions in one packet is not looked at: each would be compared with each", async () => {
+    const segment = new MemorySegment();
+    const { counters, discovery } = watch(segment);
+    const records = Array.from({ length: 33 }, (_, index) => pointer(`x${index}.local`));
+    segment.send(packetOf(0, records), "10.0.0.9");
+    const question = [...nameOf("_heddle._tcp.local"), 0, 12, 0, 1];
+    segment.send(packetOf(33, [Array.from({ length: 33 }, () => question).flat()]), "10.0.0.9");
+    await vi.waitFor(() => expect(counters.packetsTooLarge).toBe(2));
+    segment.send(packetOf(0, records.slice(1)), "10.0.0.9");
+    await vi.waitFor(() => expect(segment.packets.length).toBeGreaterThan(1));
+    expect(counters).toMatchObject({ packetsTooLarge: 2, packetsMalformed: 0 });
+    await discovery.stop();
+  });
+
   test("[LAN-4] of text, or what cannot be shown, is nobody's", async () => {
     const segment = new MemorySegment();
     const { counters, seen, discovery } = watch(segment);
@@ -111,6 +139,41 @@ test("a socket that cannot be had is said with a code", async () => {
   });
   await run.stop();
 });
+
+function nameOf(text: string): number[] {
+  const labels = text.split(".").map((label) => String.fromCharCode(label.length) + label);
+  return [...Buffer.from(`${labels.join("")}\0`)];
+}
+
+/** Of a class and a lifetime that anything may have (RFC 1035, 4.1.3). */
+function record(name: string, type: number, data: readonly number[]): number[] {
+  return [
+    ...nameOf(name),
+    0,
+    type,
+    0,
+    1,
+    0,
+    0,
+    0,
+    120,
+    data.length >> 8,
+    data.length & 0xff,
+    ...data,
+  ];
+}
+
+/** Says that `instance` is one of a heddle device. */
+function pointer(instance: string): number[] {
+  return record("_heddle._tcp.local", 12, nameOf(instance));
+}
+
+/** An answer with these records, or so many questions. */
+function packetOf(questions: number, parts: readonly (readonly number[])[]): Buffer {
+  const answers = questions > 0 ? 0 : parts.length;
+  const head = [0, 0, questions > 0 ? 0 : 0x84, 0, 0, questions, 0, answers, 0, 0, 0, 0];
+  return Buffer.from([...head, ...parts.flat()]);
+}
 
 /** A second for each look: nobody is over a rate. */
 function fastClock(): () => number {

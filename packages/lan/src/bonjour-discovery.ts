@@ -97,13 +97,14 @@ class BonjourRun implements RunningDiscovery {
   }
 
   #seen({ name, port, txt, referer }: Service): void {
-    if (this.#isStopped || name === this.#own) return;
-    // The library keeps whatever it is told of, for ever.
+    if (this.#isStopped) return;
+    // The library keeps whatever it is told of, for ever; also what is said in our own name.
     if (this.#browser.services.length > lanLimits.instancesMax) {
       this.#options.counters.instancesForgotten += this.#browser.services.length;
       this.#browser.stop();
       this.#browser = this.#browse();
     }
+    if (name === this.#own) return;
     const text = textOf(txt);
     const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
     if (referer?.address === undefined || !isPort || text === undefined) {

@@ -110,7 +110,7 @@ export class GuardedSocket extends EventEmitter {
 
   #received(packet: Buffer, from: RemoteInfo): void {
     const { counters } = this.#options;
-    if (packet.length > lanLimits.packetBytesMax) counters.packetsTooLarge++;
+    if (isTooLarge(packet)) counters.packetsTooLarge++;
     else if (!this.#mayTake()) counters.packetsTooMany++;
     else {
       try {
@@ -131,4 +131,12 @@ export class GuardedSocket extends EventEmitter {
     this.#budget--;
     return true;
   }
+}
+
+/** By its length, or by the four counts of its head: what is shorter than that is for the library to refuse. */
+function isTooLarge(packet: Buffer): boolean {
+  if (packet.length > lanLimits.packetBytesMax) return true;
+  if (packet.length < 12) return false;
+  const counts = [4, 6, 8, 10].map((at) => packet.readUInt16BE(at));
+  return counts.reduce((sum, count) => sum + count) > lanLimits.packetRecordsMax;
 }

@@ -35,6 +35,8 @@ export const lanLimits = {
 
   /** A packet of multicast DNS above that is not looked at (RFC 6762, 17). */
   packetBytesMax: 9_000,
+  /** Questions and records of a packet together: the library compares each record with each, and answers each question. */
+  packetRecordsMax: 32,
   packetsPerSecond: 200,
   packetsBurst: 400,
   /** Instances that are remembered before all of them are looked for anew. */
