@@ -12,6 +12,7 @@ import { describe, expect, it } from "vitest";
 import { decodeRuns, encodeRuns, nextChain, putArrival, readArrival } from "./arrival-record.ts";
 import { putAudit, readAudit } from "./audit-records.ts";
 import { placeEnvelope, readEnvelope, reserveEnvelope } from "./envelope-record.ts";
+import { golden } from "./golden-records.fixture.ts";
 import {
   encodeRepairRequest,
   putIncarnation,
@@ -310,131 +311,6 @@ const kinds: Record<string, Kind> = {
     value: { id: toHex(damage), ...repair },
   },
 };
-
-/** Key and record. A difference here is a change of the format: it needs a new version, not a new line. */
-const golden: Record<string, readonly [key: string, record: string]> = {
-  "store id": ["6d73", "6801000000129d3c603d0310d7f7593494bf90414335a8e4f1abaa96"],
-  head: [
-    "6d68",
-    "68010000001fa22dcfb602ac020510c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4070801a1ee565e7b0004",
-  ],
-  mark: ["6d6b", "680100000015092973f502ac020510c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4"],
-  lane: [
-    "4c00000003",
-    "68010000009edad18142039b010101031013a169251c9d86890e4996e62c91abe60520f64ba0e6b1" +
-      "5d7b7b4d69b41e7cb34a8751ee9a11469aea71961a0fdeb5d54b6607105c2ffca8c6d3fc019294ec" +
-      "a9f8e9a4e1090801a1f640bc0000000b0474657374ff0140c46fd6a9a3c12a497f801e38460ddd44" +
-      "73528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1e" +
-      "d66a63bebd37ac03",
-  ],
-  "undescribed lane": ["4c00000003", "680100000012d4fc88cd0510c338001ffca6c0a17c7a5b95fc6791fa"],
-  "alias of an undescribed lane": [
-    "6cc338001ffca6c0a17c7a5b95fc6791fa",
-    "680100000007cde75348020340ab024201",
-  ],
-  "lane alias": ["6cc338001ffca6c0a17c7a5b95fc6791fa", "680100000005c80fdec9020340ab02"],
-  "lane alias of an older heddle": [
-    "6cc338001ffca6c0a17c7a5b95fc6791fa",
-    "68010000000233800ded0203",
-  ],
-  document: [
-    "44d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0",
-    "6801000000147af23c1c03086772c3b6c39f6572050801a1ee565e7b0004",
-  ],
-  "dirty marker": ["64d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0", "68010000000051b50684"],
-  "vector digest": [
-    "56d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0",
-    "6801000000224d5b84dd03204e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e",
-  ],
-  position: [
-    "56d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003",
-    "68010000002409c1ba50024d05204e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e4e" +
-      "4e4e4e4e4e4e",
-  ],
-  envelope: [
-    "45d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003000000000000004d",
-    "68020000000ff52f90da01000000012d000111700101020304",
-  ],
-  "envelope of an older heddle": [
-    "45d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003000000000000004d",
-    "6801000000052b796b850101020304",
-  ],
-  "peer cursor": [
-    "509e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e",
-    "680100000018dd2e3c1c0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4048080808020",
-  ],
-  acknowledgement: [
-    "4f9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9ed0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000003",
-    "680100000002312e5a88024d",
-  ],
-  fork: [
-    "46d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0c338001ffca6c0a17c7a5b95fc6791fa000000000000004d",
-    "6801000000b0030e1fa9039b010101031013a169251c9d86890e4996e62c91abe60520f64ba0e6b15d7b7b4d69b41e7cb34a8751ee9a11469aea71961a0fdeb5d54b6607105c2ffca8c6d3fc019294eca9f8e9a4e1090801a1f640bc0000000b0474657374ff0140c46fd6a9a3c12a497f801e38460ddd4473528ecbd8d7f978533d5d8b82f2f18107a2a1aee46394b5abf58bd68d9d92a0092e68421a9b1c1ed66a63bebd37ac0305050201020103070201040895c2d9f29e34",
-  ],
-  "audit entry": ["6a000000000000012c", "680100000005a7d0bac7030301014d"],
-  "refused envelope": [
-    "4ed0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0c338001ffca6c0a17c7a5b95fc6791fa000000000000004d9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e",
-    "680100000017b4ad14510203050cc3bc626572203136204d69420696c2d9f29e34",
-  ],
-  arrival: [
-    "41000000000000012c",
-    "68010000002ff63a9bb00310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4051bd0d0d0d0d0d0d0d0d0d0" +
-      "d0d0d0d0d0d0034c014d4d4d4d4d4d4d4d",
-  ],
-  "empty arrival": [
-    "410000010000000005",
-    "680100000012802039460310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4",
-  ],
-  "parked update": [
-    "70d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0abababababababababababababababab",
-    "680100000014fd94ddf102ac02040206c8bfd9f29e3409030102030b0161",
-  ],
-  "quarantined update": [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
-    "6801000000284fdec801031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3409030102030b0161",
-  ],
-  "quarantined update, its bytes dropped": [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
-    "68010000002e3c111988031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3440f0a20443085e5e5e5e5e5e5e5e",
-  ],
-  "quarantined update, released": [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
-    "680100000031dc2223a2031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e3409030102030cd0cbd9f29e344503616461",
-  ],
-  "quarantined update, with what was said of the edit": [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d075abababababababababababababababab",
-    "680100000042196dd976031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e34090301020347104b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4909696e766f6963652037",
-  ],
-  "recall, with what was said of the edit": [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",
-    "680100000051358a7675031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e340910c338001ffca6c0a17c7a5b95fc6791fa0a4d47104b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4909696e766f6963652037",
-  ],
-  recall: [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",
-    "680100000034b899eebd031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e340910c338001ffca6c0a17c7a5b95fc6791fa0a4d",
-  ],
-  "recall, released": [
-    "51d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d065e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1",
-    "680100000040ea3d43f5031574696d656f75743a20c3bc62657220323530206d73040106e8c3d9f29e340910c338001ffca6c0a17c7a5b95fc6791fa0a4d0cd0cbd9f29e344503616461",
-  ],
-  incarnation: [
-    "690000000c",
-    "68010000001cd264eceb0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c404ad020695c2d9f29e34",
-  ],
-  "incarnation after a rollback": [
-    "690000000c",
-    "680100000020c397164d0310c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c404ad020695c2d9f29e3440034201",
-  ],
-  "journal entry": [
-    "580000000000000007",
-    "68010000004e3bd0bee2031173746f72652d726f6c6c65642d6261636b0496c2d9f29e34073267726f7570732d6c6f73743a206f70656e65642061742067726f757020352c2033206b6e6f776e20746f206265206c6f7374",
-  ],
-  "repair request": [
-    "52dadadadadadadadadadadadadadadada",
-    "680100000056fea2073c0325656e76656c6f7065207265636f72643a2069747320636865636b73756d20646966666572730497c2d9f29e340710d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d009101a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a0a030c04",
-  ],
-};
-
 const knowsItsKey: ReadonlySet<string> = new Set(["store id", "head", "mark"]);
 
 describe("records", () => {
