@@ -113,3 +113,12 @@ export class FixtureLane {
     this.#position = position;
   }
 }
+
+/** A lane for each of so many documents: the same ones whenever it is asked. */
+export async function lanesOf(count: number): Promise<FixtureLane[]> {
+  const lanes: FixtureLane[] = [];
+  for (let index = 0; index < count; index++) {
+    lanes.push(await FixtureLane.open(index % 200, testEntry(`document ${index}`)));
+  }
+  return lanes;
+}

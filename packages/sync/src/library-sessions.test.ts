@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { FixtureLane, testEntry, testHash } from "./environment.fixture.ts";
+import type { FixtureLane } from "./environment.fixture.ts";
+import { lanesOf, testHash } from "./environment.fixture.ts";
 import { HelloFeature } from "./frame-shapes.ts";
 import { decodeFrame, type Frame } from "./frame.ts";
 import { libraryFrame } from "./library-check.ts";
@@ -15,24 +16,10 @@ import { syncLimits } from "./sync-limits.ts";
 
 // Goal: replicas of which nobody knows what the other one has find out by comparing, and only there.
 
-/** A lane for each of so many documents, with one envelope each in both stores. */
-async function written(count: number): Promise<FixtureLane[]> {
-  const lanes: FixtureLane[] = [];
-  for (let index = 0; index < count; index++) {
-    lanes.push(await FixtureLane.open(index % 200, testEntry(`document ${index}`)));
-  }
-  return lanes;
-}
-
-async function write(disk: MemoryDisk, lane: FixtureLane, count = 1): Promise<void> {
-  disk.lanes.set(lane.descriptor.id, lane.descriptor);
-  disk.add(lane.entry, await lane.run(count));
-}
-
 /** Disks of two replicas that have met, and lost the cursors of that. */
 async function equalDisks(lanes: readonly FixtureLane[]): Promise<[MemoryDisk, MemoryDisk]> {
   const disk = new MemoryDisk();
-  for (const lane of lanes) await write(disk, lane);
+  for (const lane of lanes) await disk.write(lane);
   return [disk, disk.clone()];
 }
 
@@ -62,12 +49,12 @@ const seqsOf = ({ disk }: MemoryHost, lanes: readonly FixtureLane[]) =>
 
 describe("[LIB-3] two replicas that do not know what the other one has", () => {
   test("exchange what differs, and open nothing else", async () => {
-    const lanes = await written(120);
+    const lanes = await lanesOf(120);
     const disks = await equalDisks(lanes.slice(0, 118));
-    await write(disks[0], lanes[3]!, 2);
-    await write(disks[1], lanes[4]!, 1);
-    await write(disks[0], lanes[118]!);
-    await write(disks[1], lanes[119]!);
+    await disks[0].write(lanes[3]!, 2);
+    await disks[1].write(lanes[4]!, 1);
+    await disks[0].write(lanes[118]!);
+    await disks[1].write(lanes[119]!);
     const [a, b] = hosts(disks);
     const seen: Frame[] = [];
     connect(a, b, 1);
@@ -90,7 +77,7 @@ describe("[LIB-3] two replicas that do not know what the other one has", () => {
   });
 
   test("say two frames when they have the same, and again every ten minutes", async () => {
-    const [a, b] = hosts(await equalDisks(await written(60)));
+    const [a, b] = hosts(await equalDisks(await lanesOf(60)));
     const seen: Frame[] = [];
     connect(a, b, 1);
     await exchange(a, b, watched(seen));
@@ -104,12 +91,12 @@ describe("[LIB-3] two replicas that do not know what the other one has", () => {
   });
 
   test("compare after the feed, where that is known", async () => {
-    const lanes = await written(20);
+    const lanes = await lanesOf(20);
     const [first, second] = hosts(await equalDisks(lanes));
     connect(first, second, 1);
     await pass(first, second, 5_000);
     disconnect(first, second, 1);
-    await write(first.disk, lanes[7]!);
+    await first.disk.write(lanes[7]!);
     const [a, b] = hosts([first.disk, second.disk]);
     const seen: Frame[] = [];
     connect(a, b, 2);
@@ -122,9 +109,9 @@ describe("[LIB-3] two replicas that do not know what the other one has", () => {
   });
 
   test("find out whatever is lost, as soon as enough comes through", async () => {
-    const lanes = await written(80);
+    const lanes = await lanesOf(80);
     const disks = await equalDisks(lanes.slice(0, 40));
-    for (const lane of lanes.slice(40)) await write(disks[0], lane);
+    for (const lane of lanes.slice(40)) await disks[0].write(lane);
     const [a, b] = hosts(disks);
     let count = 0;
     const passes = () => (Math.imul(++count, 0x9e3779b1) >>> 16) % 4 !== 0;
@@ -140,9 +127,9 @@ describe("[LIB-3] two replicas that do not know what the other one has", () => {
     ["the last word of it", new Set(["offering"])],
     ["that, and that it has everything", new Set(["offering", "mark"])],
   ])("compare although %s was lost, of what the peer was going to offer", async (_, lost) => {
-    const lanes = await written(30);
+    const lanes = await lanesOf(30);
     const disks = await equalDisks(lanes.slice(0, 10));
-    for (const lane of lanes.slice(10)) await write(disks[1], lane);
+    for (const lane of lanes.slice(10)) await disks[1].write(lane);
     const [a, b] = hosts(disks, { limits: { openingDocumentsMax: 2 } });
     let dropped = 0;
     const passes = (bytes: Uint8Array): boolean => {
@@ -166,12 +153,12 @@ describe("[LIB-3] two replicas that do not know what the other one has", () => {
   });
 
   test("go on where they were when the connection ends at any frame", async () => {
-    const lanes = await written(30);
+    const lanes = await lanesOf(30);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat({ max: 60 }), { maxLength: 4 }), async (cuts) => {
-        const disks = await equalDisks(await written(10));
-        for (const lane of await written(30)) {
-          if (!disks[0].documents.has(lane.entry.id)) await write(disks[0], lane);
+        const disks = await equalDisks(await lanesOf(10));
+        for (const lane of await lanesOf(30)) {
+          if (!disks[0].documents.has(lane.entry.id)) await disks[0].write(lane);
         }
         let [a, b] = hosts(disks);
         let key = 0;
@@ -197,7 +184,7 @@ describe("[LIB-3] two replicas that do not know what the other one has", () => {
 describe("[LIB-3] a peer that does not compare libraries", () => {
   test("is asked about all documents, as ever", async () => {
     const disk = new MemoryDisk();
-    for (const lane of await written(5)) await write(disk, lane);
+    for (const lane of await lanesOf(5)) await disk.write(lane);
     const host = new MemoryHost(1, {}, disk);
     const peer = await RawPeer.greet(host, 1, 9, { features: 0 });
     peer.send({ name: "cursor", incarnation: undefined, arrival: 0, check: undefined });
@@ -213,7 +200,7 @@ describe("[LIB-3] a peer that does not compare libraries", () => {
 
   test("although it says so is asked about all of them in the end", async () => {
     const disk = new MemoryDisk();
-    for (const lane of await written(5)) await write(disk, lane);
+    for (const lane of await lanesOf(5)) await disk.write(lane);
     const host = new MemoryHost(1, {}, disk);
     const peer = await RawPeer.greet(host, 1, 9, { features: HelloFeature.library });
     peer.send({ name: "cursor", incarnation: undefined, arrival: 0, check: undefined });
@@ -234,7 +221,7 @@ describe("[LIB-3] a peer that does not compare libraries", () => {
 
 test("[LIB-4] frames of a comparison that nobody began, or that were damaged, change nothing", async () => {
   const disk = new MemoryDisk();
-  for (const lane of await written(5)) await write(disk, lane);
+  for (const lane of await lanesOf(5)) await disk.write(lane);
   const host = new MemoryHost(1, {}, disk);
   const peer = await RawPeer.greet(host, 1, 9, { features: HelloFeature.library });
   const words = {
@@ -270,9 +257,9 @@ test("[LIB-4] frames of a comparison that nobody began, or that were damaged, ch
 });
 
 test("[LIB-5] of very many documents a session keeps few open, and changes travel all the same", async () => {
-  const lanes = await written(90);
+  const lanes = await lanesOf(90);
   const disks: [MemoryDisk, MemoryDisk] = [new MemoryDisk(), new MemoryDisk()];
-  for (const lane of lanes) await write(disks[0], lane);
+  for (const lane of lanes) await disks[0].write(lane);
   const [a, b] = hosts(disks, { limits: { restingDocumentsMax: 10 } });
   b.replication.want(lanes[2]!.entry, 0);
   connect(a, b, 1);
@@ -291,9 +278,9 @@ test("[LIB-5] of very many documents a session keeps few open, and changes trave
 });
 
 test("[LIB-5] a first sync says how far it is", async () => {
-  const lanes = await written(200);
+  const lanes = await lanesOf(200);
   const disks: [MemoryDisk, MemoryDisk] = [new MemoryDisk(), new MemoryDisk()];
-  for (const lane of lanes) await write(disks[0], lane);
+  for (const lane of lanes) await disks[0].write(lane);
   const [a, b] = hosts(disks, { limits: { restingDocumentsMax: 50 } });
   const stores = b.holdStores();
   connect(a, b, 1);

@@ -9,6 +9,7 @@ import type {
   VersionVector,
 } from "@heddle/core";
 
+import type { FixtureLane } from "./environment.fixture.ts";
 import type { FeedCursor, Incarnation, KeptAck, KeptOutbox, KeptRefusal } from "./sync-effects.ts";
 
 export interface MemoryCheckpoint {
@@ -38,6 +39,12 @@ export class MemoryDisk {
   readonly acks = new Map<string, KeptAck>();
   readonly refusals = new Map<string, KeptRefusal>();
   arrivals = 0;
+
+  /** Stores the next `count` envelopes of a lane. */
+  async write(lane: FixtureLane, count = 1): Promise<void> {
+    this.lanes.set(lane.descriptor.id, lane.descriptor);
+    this.add(lane.entry, await lane.run(count));
+  }
 
   /** A copy, as of now. */
   clone(): MemoryDisk {

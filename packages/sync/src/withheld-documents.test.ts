@@ -1,7 +1,7 @@
 import { bytesOfId, storeId, toHex, type DocumentId } from "@heddle/core";
 import { describe, expect, test } from "vitest";
 
-import { FixtureLane, testEntry } from "./environment.fixture.ts";
+import { FixtureLane, lanesOf, testEntry } from "./environment.fixture.ts";
 import { RefusedCode } from "./frame-shapes.ts";
 import { decodeFrame, type Frame } from "./frame.ts";
 import { countingBytes } from "./frames.fixture.ts";
@@ -15,22 +15,9 @@ import type { ReplicationOptions } from "./sync-context.ts";
 
 const secrets = [3, 4, 41];
 
-async function lanesOf(count: number): Promise<FixtureLane[]> {
-  const lanes: FixtureLane[] = [];
-  for (let index = 0; index < count; index++) {
-    lanes.push(await FixtureLane.open(index % 200, testEntry(`document ${index}`)));
-  }
-  return lanes;
-}
-
-async function write(disk: MemoryDisk, lane: FixtureLane, count = 1): Promise<void> {
-  disk.lanes.set(lane.descriptor.id, lane.descriptor);
-  disk.add(lane.entry, await lane.run(count));
-}
-
 /** A host that has 60 documents, and keeps some of them from everybody else. */
 async function keeper(lanes: readonly FixtureLane[], disk = new MemoryDisk()) {
-  for (const lane of lanes) if (!disk.documents.has(lane.entry.id)) await write(disk, lane);
+  for (const lane of lanes) if (!disk.documents.has(lane.entry.id)) await disk.write(lane);
   const withheld = new Set<DocumentId>(secrets.map((index) => lanes[index]!.entry.id));
   const changes: Partial<ReplicationOptions> = { mayOffer: (_, { id }) => !withheld.has(id) };
   return { host: new MemoryHost(1, changes, disk), withheld };
@@ -53,10 +40,10 @@ describe("[LIB-6] a document that a peer may not have", () => {
     const lanes = await lanesOf(60);
     const shared = new MemoryDisk();
     // So few that the peer says them in one leaf, and is told of what is in its place.
-    for (const lane of lanes.slice(0, 30)) if (!isSecret(lanes, lane)) await write(shared, lane);
+    for (const lane of lanes.slice(0, 30)) if (!isSecret(lanes, lane)) await shared.write(lane);
     const { host: a } = await keeper(lanes, shared.clone());
     const b = new MemoryHost(2, {}, shared);
-    await write(b.disk, lanes[7]!);
+    await b.disk.write(lanes[7]!);
     const said: Uint8Array[] = [];
     connect(a, b, 1);
     await exchange(a, b, heardFrom(a, said));
@@ -106,16 +93,16 @@ describe("[LIB-6] a document that a peer may not have", () => {
   test("is refused when the peer opens it, and what it brings of it is not taken", async () => {
     const lanes = await lanesOf(60);
     const shared = new MemoryDisk();
-    await write(shared, lanes[3]!);
+    await shared.write(lanes[3]!);
     const { host: a, withheld } = await keeper(lanes, shared.clone());
     // One at a time: what is refused keeps nothing else waiting.
     const b = new MemoryHost(2, { limits: { openingDocumentsMax: 1 } }, shared);
     const others = (await lanesOf(70)).slice(60);
-    for (const lane of others) await write(b.disk, lane);
+    for (const lane of others) await b.disk.write(lane);
     // It has heard of one elsewhere, and somebody there has it open; the other one is new everywhere.
-    await write(b.disk, lanes[3]!, 3);
+    await b.disk.write(lanes[3]!, 3);
     const unknown = await FixtureLane.open(9, testEntry("nowhere"));
-    await write(b.disk, unknown);
+    await b.disk.write(unknown);
     withheld.add(unknown.entry.id);
     b.replication.want(lanes[3]!.entry, 0);
     const said: Uint8Array[] = [];

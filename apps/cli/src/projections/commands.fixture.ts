@@ -1,4 +1,34 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { afterEach, beforeEach } from "vitest";
+
 import { main } from "../main.ts";
+
+/** What an operator has: a folder, in which data and a module of definitions will be. */
+export class OperatorFolder {
+  folder = "";
+
+  get data(): string {
+    return path.join(this.folder, "data");
+  }
+
+  get module(): string {
+    return path.join(this.folder, "definitions.mjs");
+  }
+}
+
+/** A new one for each test of this file. */
+export function operatorFolder(): OperatorFolder {
+  const place = new OperatorFolder();
+  beforeEach(async () => {
+    // A socket in it has to have a short name.
+    place.folder = await mkdtemp(path.join(tmpdir(), "heddle-"));
+  });
+  afterEach(() => rm(place.folder, { recursive: true, force: true }));
+  return place;
+}
 
 export interface Ran {
   readonly status: number;

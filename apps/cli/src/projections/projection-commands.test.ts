@@ -1,5 +1,5 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat, writeFile } from "node:fs/promises";
+
 import path from "node:path";
 
 import { documentIdOf, openSpaceId, parseDocumentName } from "@heddle/core";
@@ -13,9 +13,15 @@ import {
 } from "@heddle/reconcile";
 import { nodeEnvironment, openReplica } from "@heddle/replica/node";
 import { levelStore, openLevelProjectionStore, openLevelStore } from "@heddle/storage-level";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 
-import { heddle, startRelay, until, type RunningRelay } from "./commands.fixture.ts";
+import {
+  heddle,
+  operatorFolder,
+  startRelay,
+  until,
+  type RunningRelay,
+} from "./commands.fixture.ts";
 
 // Goal: an operator sees that likes are wrong, has them corrected once, and can tell afterwards who did it.
 // Method: 1,000 likes in the documents of a data folder, a hand on the total on the disk, and the commands.
@@ -38,27 +44,19 @@ const moduleText = `export const projections = [{
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-let folder: string;
-let data: string;
-let module: string;
+const place = operatorFolder();
 
 beforeEach(async () => {
-  // A socket in it has to have a short name.
-  folder = await mkdtemp(path.join(tmpdir(), "heddle-"));
-  data = path.join(folder, "data");
-  module = path.join(folder, "projections.mjs");
-  await writeFile(module, moduleText);
+  await writeFile(place.module, moduleText);
 });
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
 async function reconcile(...flags: string[]): Promise<{ status: number; report: JobReport }> {
-  const ran = await heddle("reconcile", data, ...flags, "--json");
+  const ran = await heddle("reconcile", place.data, ...flags, "--json");
   return { status: ran.status, report: JSON.parse(ran.out[0]!) as JobReport };
 }
 
 async function writeLikes(): Promise<void> {
-  const replica = await openReplica({ store: levelStore(data) });
+  const replica = await openReplica({ store: levelStore(place.data) });
   for (let document = 0; document < documents; document++) {
     const open = await replica.open(`post-1/${document}`);
     const likes = open.ydoc.getMap<boolean>("likes");
@@ -74,7 +72,9 @@ async function writeLikes(): Promise<void> {
 /** A hand on the database. */
 async function tamper(): Promise<void> {
   const environment = nodeEnvironment(silent);
-  const { store } = await openLevelProjectionStore(path.join(data, "projections"), { environment });
+  const { store } = await openLevelProjectionStore(path.join(place.data, "projections"), {
+    environment,
+  });
   const { live } = await readGenerations(store, "likes");
   const at = totalPath(live!.id, "post-1", "likes");
   const [bytes] = await store.get([at]);
@@ -94,14 +94,14 @@ async function reconcileMetrics(relay: RunningRelay): Promise<Map<string, number
 
 test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one audited correction, seen in the metrics, and gone", async () => {
   await writeLikes();
-  const built = await reconcile("--projections", module);
+  const built = await reconcile("--projections", place.module);
   expect(built).toMatchObject({
     status: 0,
     report: { outcome: "whole", counts: { documents: 10 } },
   });
   await tamper();
 
-  const dry = await reconcile("--projections", module, "--dry-run");
+  const dry = await reconcile("--projections", place.module, "--dry-run");
   expect(dry.status).toBe(1);
   expect(dry.report.drifts).toMatchObject([
     {
@@ -110,13 +110,13 @@ test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one aud
       action: "reported",
     },
   ]);
-  expect((await heddle("audit", data, "--json")).out).toEqual([]);
+  expect((await heddle("audit", place.data, "--json")).out).toEqual([]);
 
   {
     await using relay = await startRelay(
-      data,
+      place.data,
       "--projections",
-      module,
+      place.module,
       "--reconcile",
       "continuous",
     );
@@ -130,47 +130,58 @@ test("[REC-1] [REC-11] 1,000 likes, 997 on the disk: found, corrected by one aud
     expect(metrics.get("age_seconds likes")).toBeLessThan(60);
 
     // The relay has the folder: it is asked through its socket, by its own user alone.
-    expect((await stat(path.join(data, "control.sock"))).mode & 0o777).toBe(0o600);
+    expect((await stat(path.join(place.data, "control.sock"))).mode & 0o777).toBe(0o600);
     const second = await reconcile();
     expect(second).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
     const { run } = second.report;
     const idle = await reconcile("--if-moved");
     expect(idle).toMatchObject({ status: 0, report: { outcome: "unmoved", since: { run } } });
-    expect((await heddle("reconcile", data, "--if-moved")).out.join()).toContain(
+    expect((await heddle("reconcile", place.data, "--if-moved")).out.join()).toContain(
       `unmoved since run ${run} at `,
     );
     expect((await reconcileMetrics(relay)).get("runs_total unmoved")).toBe(2);
-    const { out } = await heddle("audit", data, "--projection", "likes");
+    const { out } = await heddle("audit", place.data, "--projection", "likes");
     expect(out).toHaveLength(1);
     expect(out[0]).toContain(
       "corrected (tampered, applied) projection likes partition post-1 key likes",
     );
     expect(out[0]).toContain('{"likes":997} → {"likes":1000}');
-    const rebuilt = await heddle("rebuild", data, "--projection", "likes");
+    const rebuilt = await heddle("rebuild", place.data, "--projection", "likes");
     expect(rebuilt).toMatchObject({ status: 0, out: ["likes: generation 2"] });
-    const refused = await heddle("reconcile", data, "--projection", "loves");
+    const refused = await heddle("reconcile", place.data, "--projection", "loves");
     expect(refused.status).toBe(2);
     expect(refused.err.join()).toContain("there is likes");
   }
-  const last = await reconcile("--projections", module, "--thorough", "--partition", "post-1");
+  const last = await reconcile(
+    "--projections",
+    place.module,
+    "--thorough",
+    "--partition",
+    "post-1",
+  );
   expect(last).toMatchObject({ status: 0, report: { counts: { drifts: 0, documents: 10 } } });
-  const again = await heddle("rebuild", data, "--projections", module);
+  const again = await heddle("rebuild", place.data, "--projections", place.module);
   expect(again).toMatchObject({ status: 0, out: ["likes: generation 3"] });
 });
 
 test("[REC-11] who cannot be asked is named, and wrong usage is status 2", async () => {
   await writeLikes();
-  expect((await heddle("reconcile", data)).status).toBe(2);
-  const missing = await heddle("reconcile", data, "--projections", path.join(folder, "none.mjs"));
+  expect((await heddle("reconcile", place.data)).status).toBe(2);
+  const missing = await heddle(
+    "reconcile",
+    place.data,
+    "--projections",
+    path.join(place.folder, "none.mjs"),
+  );
   expect(missing.status).toBe(2);
-  await writeFile(module, "export const projections = [{ name: 'UPPER' }]");
-  const invalid = await heddle("reconcile", data, "--projections", module);
+  await writeFile(place.module, "export const projections = [{ name: 'UPPER' }]");
+  const invalid = await heddle("reconcile", place.data, "--projections", place.module);
   expect(invalid.err.join()).toContain("HEDDLE_PROJECTION_INVALID");
-  expect((await heddle("reconcile", path.join(folder, "nowhere"))).status).toBe(2);
-  expect((await heddle("audit", data, "--limit", "many")).status).toBe(2);
+  expect((await heddle("reconcile", path.join(place.folder, "nowhere"))).status).toBe(2);
+  expect((await heddle("audit", place.data, "--limit", "many")).status).toBe(2);
 
-  await using _ = await startRelay(data);
-  const locked = await heddle("reconcile", data);
+  await using _ = await startRelay(place.data);
+  const locked = await heddle("reconcile", place.data);
   expect(locked.status).toBe(1);
   expect(locked.err.join()).toContain("--projections");
   expect(locked.err.join()).toContain("HEDDLE_STORAGE_LOCKED");
@@ -178,10 +189,10 @@ test("[REC-11] who cannot be asked is named, and wrong usage is status 2", async
 
 test("[REC-10] [REC-11] a run is narrowed as it was asked for, and its report says to what", async () => {
   await writeLikes();
-  await heddle("reconcile", data, "--projections", module);
+  await heddle("reconcile", place.data, "--projections", place.module);
   await tamper();
   const counted = async (...flags: string[]) => {
-    const { report } = await reconcile("--projections", module, "--dry-run", ...flags);
+    const { report } = await reconcile("--projections", place.module, "--dry-run", ...flags);
     return { ...report.counts, scope: report.scope };
   };
   expect(await counted("--partition-prefix", "post-")).toMatchObject({ drifts: 1, documents: 10 });
@@ -198,7 +209,7 @@ test("[REC-10] [REC-11] a run is narrowed as it was asked for, and its report sa
     partitionsSkipped: 1,
     scope: { sample: { ratio: 0.000_001, seed: "none of them" } },
   });
-  const all = ["reconcile", data, "--projections", module];
+  const all = ["reconcile", place.data, "--projections", place.module];
   const { out } = await heddle(...all, "--sample", "0.000001", "--sample-seed", "none of them");
   expect(out.join()).toContain("nothing is said about the rest");
   expect(out.join()).toContain("1 partitions not looked at");
@@ -230,10 +241,10 @@ test("[REC-11] heddle audit shows what drift of the replica itself was found, be
     against: { ...digest, size: 7, bytes: new TextEncoder().encode('{"a":1}') },
     detail: "this side was wrong",
   });
-  const log = await openLevelStore(data, { environment });
+  const log = await openLevelStore(place.data, { environment });
   await log.append({ audit: [entry] });
   await log.close();
-  const { out } = await heddle("audit", data, "--json");
+  const { out } = await heddle("audit", place.data, "--json");
   expect(out.map((line) => JSON.parse(line) as unknown)).toMatchObject([
     {
       journal: "replica",
@@ -246,29 +257,35 @@ test("[REC-11] heddle audit shows what drift of the replica itself was found, be
       before: { digest: "07".repeat(32) },
     },
   ]);
-  const forPeople = (await heddle("audit", data)).out.join();
+  const forPeople = (await heddle("audit", place.data)).out.join();
   expect(forPeople).toContain("refetched (damaged-store, verified)");
   expect(forPeople).toContain("this side was wrong");
   expect(forPeople).toContain('compared with {"a":1}');
-  expect((await heddle("audit", data, "--projection", "likes", "--json")).out).toEqual([]);
+  expect((await heddle("audit", place.data, "--projection", "likes", "--json")).out).toEqual([]);
 });
 
 test("text for people says what differed and what to do", async () => {
   await writeLikes();
-  await heddle("reconcile", data, "--projections", module);
+  await heddle("reconcile", place.data, "--projections", place.module);
   await tamper();
   const { out, status } = await heddle(
     "reconcile",
-    data,
+    place.data,
     "--projections",
-    module,
+    place.module,
     "--corrections-max",
     "0",
   );
   expect(status).toBe(1);
   expect(out.join("\n")).toContain("likes: capped");
   expect(out.join("\n")).toContain("--accept-cap");
-  const accepted = await heddle("reconcile", data, "--projections", module, "--accept-cap");
+  const accepted = await heddle(
+    "reconcile",
+    place.data,
+    "--projections",
+    place.module,
+    "--accept-cap",
+  );
   expect(accepted.out.join("\n")).toContain("corrected, tampered: post-1 total: likes 997 → 1000");
-  expect(await readFile(module, "utf8")).toBe(moduleText);
+  expect(await readFile(place.module, "utf8")).toBe(moduleText);
 });

@@ -1,12 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { writeFile } from "node:fs/promises";
 
 import { openReplica } from "@heddle/replica/node";
 import { levelStore } from "@heddle/storage-level";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 
-import { heddle, startRelay, until } from "./commands.fixture.ts";
+import { heddle, operatorFolder, startRelay, until } from "./commands.fixture.ts";
 import type { ProjectionReport } from "./projection-reports.ts";
 
 // Goal: what a relay keeps of documents can be read, and how it goes be seen, without stopping it.
@@ -21,17 +19,11 @@ export const projections = [
 ];
 `;
 
-let folder: string;
-let data: string;
-let module: string;
+const place = operatorFolder();
 
 beforeEach(async () => {
-  // A socket in it has to have a short name.
-  folder = await mkdtemp(path.join(tmpdir(), "heddle-"));
-  data = path.join(folder, "data");
-  module = path.join(folder, "projections.mjs");
-  await writeFile(module, moduleText);
-  const replica = await openReplica({ store: levelStore(data) });
+  await writeFile(place.module, moduleText);
+  const replica = await openReplica({ store: levelStore(place.data) });
   for (const name of ["acme/a", "acme/b", "beta/a"]) {
     const document = await replica.open(name);
     document.ydoc.getText("text").insert(0, "12345");
@@ -40,23 +32,30 @@ beforeEach(async () => {
   await replica.close();
 });
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
 async function reports(): Promise<Map<string, ProjectionReport>> {
-  const { out } = await heddle("projections", data, "--json");
+  const { out } = await heddle("projections", place.data, "--json");
   const parsed = out.map((line) => JSON.parse(line) as ProjectionReport);
   return new Map(parsed.map((report) => [report.name, report]));
 }
 
 async function rows(...flags: string[]): Promise<unknown[]> {
-  const { out } = await heddle("projections", data, "--projection", "words", "--json", ...flags);
+  const { out } = await heddle(
+    "projections",
+    place.data,
+    "--projection",
+    "words",
+    "--json",
+    ...flags,
+  );
   return out.map((line) => JSON.parse(line) as unknown);
 }
 
 test("[REC-14] a relay says which projections it has, how far they are, and what they say", async () => {
-  expect((await heddle("projections", data)).out).toEqual(["no projection was ever built here"]);
+  expect((await heddle("projections", place.data)).out).toEqual([
+    "no projection was ever built here",
+  ]);
   {
-    await using _ = await startRelay(data, "--projections", module);
+    await using _ = await startRelay(place.data, "--projections", place.module);
     await until(async () => [...(await reports()).values()].every(({ state }) => state === "idle"));
     const { words, picky } = Object.fromEntries(await reports());
     expect(words).toMatchObject({
@@ -79,17 +78,17 @@ test("[REC-14] a relay says which projections it has, how far they are, and what
     expect(await rows("--limit", "3")).toEqual(all.slice(0, 3));
     expect(await rows("--partition", "beta")).toEqual(all.slice(2));
     expect(await rows("--partition", "beta", "--key", "words")).toEqual([all[2]]);
-    const { out, status } = await heddle("projections", data, "--projection", "words");
+    const { out, status } = await heddle("projections", place.data, "--projection", "words");
     expect([status, out[0]]).toEqual([0, "acme words 10"]);
     expect(out.join()).not.toContain("\u202e");
-    expect((await heddle("projections", data)).status).toBe(1);
+    expect((await heddle("projections", place.data)).status).toBe(1);
   }
   // The folder is free, and no module says what made them: they can be read as they are.
   expect((await reports()).get("words")).toMatchObject({ state: "stopped", live: { number: 1 } });
   expect(await rows("--partition", "beta", "--key", "words")).toHaveLength(1);
   const none = await heddle(
     "projections",
-    data,
+    place.data,
     "--projection",
     "words",
     "--partition",
@@ -103,6 +102,6 @@ test("[REC-14] a relay says which projections it has, how far they are, and what
     ["--projection", "words", "--key", "words"],
     ["--projection", "words", "--limit", "0"],
   ]) {
-    expect((await heddle("projections", data, ...wrong)).status, wrong.join(" ")).toBe(2);
+    expect((await heddle("projections", place.data, ...wrong)).status, wrong.join(" ")).toBe(2);
   }
 });

@@ -1,32 +1,20 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { openReplica } from "@heddle/replica/node";
 import { levelStore } from "@heddle/storage-level";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { heddle, startRelay, until } from "./commands.fixture.ts";
+import { heddle, operatorFolder, startRelay, until } from "./commands.fixture.ts";
 import type { DeadLine, SinkReport } from "./sink-reports.ts";
 
 // Goal: an operator gives a relay a webhook in a few lines, sees what it does, and settles what it gave up.
 // Method: a relay with a module of sinks, a real HTTP server that refuses and is well again, and the commands.
 
-let folder: string;
-let data: string;
-let module: string;
-
-beforeEach(async () => {
-  // A socket in it has to have a short name.
-  folder = await mkdtemp(path.join(tmpdir(), "heddle-"));
-  data = path.join(folder, "data");
-  module = path.join(folder, "sinks.mjs");
-});
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
+const place = operatorFolder();
 
 interface Posted {
   readonly key: string;
@@ -62,7 +50,7 @@ async function serve(statusOf: (posted: Posted) => number) {
 }
 
 async function write(...names: string[]): Promise<void> {
-  const replica = await openReplica({ store: levelStore(data) });
+  const replica = await openReplica({ store: levelStore(place.data) });
   for (const name of names) {
     const document = await replica.open(name);
     document.ydoc.getText("text").insert(0, "a line ");
@@ -72,7 +60,7 @@ async function write(...names: string[]): Promise<void> {
 }
 
 async function report(...flags: string[]): Promise<SinkReport> {
-  const { out } = await heddle("sinks", data, ...flags, "--json");
+  const { out } = await heddle("sinks", place.data, ...flags, "--json");
   return JSON.parse(out[0]!) as SinkReport;
 }
 
@@ -82,7 +70,7 @@ test("[PRJ-16] [PRJ-17] a relay with a webhook: handed over, refused, seen in me
     return document.startsWith("bad") && !isMended ? 422 : 204;
   });
   await writeFile(
-    module,
+    place.module,
     `export const sinks = [{
       name: "hook",
       owner: "integrations",
@@ -93,7 +81,7 @@ test("[PRJ-16] [PRJ-17] a relay with a webhook: handed over, refused, seen in me
   await write("good 1", "bad 1", "private", "bad 2", "bad 3");
   let first: DeadLine | undefined;
   {
-    await using relay = await startRelay(data, "--projections", module);
+    await using relay = await startRelay(place.data, "--projections", place.module);
     const metric = async (name: string): Promise<number> => {
       const sample = new RegExp(`^heddle_sink_${name}\\{sink="hook"\\} (\\S+)$`, "m");
       return Number(sample.exec(await relay.metricsText())?.[1]);
@@ -121,7 +109,7 @@ test("[PRJ-16] [PRJ-17] a relay with a webhook: handed over, refused, seen in me
     );
     isMended = true;
     [first] = seen.dead;
-    const retried = await heddle("sinks", data, "--sink", "hook", "--retry", first!.id);
+    const retried = await heddle("sinks", place.data, "--sink", "hook", "--retry", first!.id);
     expect(retried).toMatchObject({ status: 0, out: [`delivered ${first!.id}`] });
     const again = server.posts.filter(({ key }) => key === first!.id).map(({ status }) => status);
     expect(again).toEqual([422, 204]);
@@ -129,23 +117,23 @@ test("[PRJ-16] [PRJ-17] a relay with a webhook: handed over, refused, seen in me
     expect(await metric("dead_kept")).toBe(2);
   }
   // Without the relay, and without its module: what is dead can be seen and dropped, and not tried.
-  const offline = await heddle("sinks", data);
+  const offline = await heddle("sinks", place.data);
   expect(offline.status).toBe(1);
   expect(offline.out.join("\n")).toContain("hook: stopped");
   expect(offline.out.join("\n")).toContain("2 dead");
   const before = server.posts.length;
-  expect((await heddle("sinks", data, "--sink", "hook", "--retry")).status).toBe(2);
-  const [left] = (await report("--projections", module)).dead;
-  const dropped = await heddle("sinks", data, "--sink", "hook", "--drop", left!.id);
+  expect((await heddle("sinks", place.data, "--sink", "hook", "--retry")).status).toBe(2);
+  const [left] = (await report("--projections", place.module)).dead;
+  const dropped = await heddle("sinks", place.data, "--sink", "hook", "--drop", left!.id);
   expect(dropped).toMatchObject({ status: 0, out: [`dropped ${left!.id}`] });
   expect(server.posts).toHaveLength(before);
-  const all = ["sinks", data, "--sink", "hook", "--retry", "--projections", module];
+  const all = ["sinks", place.data, "--sink", "hook", "--retry", "--projections", place.module];
   expect(await heddle(...all)).toMatchObject({ status: 0 });
-  expect(await heddle("sinks", data)).toMatchObject({ status: 0 });
+  expect(await heddle("sinks", place.data)).toMatchObject({ status: 0 });
   // Whoever asks again asks for something that is not there.
-  expect((await heddle("sinks", data, "--sink", "hook", "--drop", left!.id)).status).toBe(1);
+  expect((await heddle("sinks", place.data, "--sink", "hook", "--drop", left!.id)).status).toBe(1);
 
-  const audit = (await heddle("audit", data, "--json")).out.map(
+  const audit = (await heddle("audit", place.data, "--json")).out.map(
     (line) => JSON.parse(line) as object,
   );
   expect(audit).toMatchObject([
@@ -160,17 +148,17 @@ test("[PRJ-18] a webhook that begins now is given what is written from then on, 
   await using server = await serve(() => 204);
   const webhook = { url: server.url };
   const sinks = [{ name: "hook", owner: "integrations", from: "now", webhook }];
-  await writeFile(module, `export const sinks = ${JSON.stringify(sinks)};`);
+  await writeFile(place.module, `export const sinks = ${JSON.stringify(sinks)};`);
   await write("old 1", "old 2");
   for (const name of ["new 1", "new 2"]) {
     {
-      await using _ = await startRelay(data, "--projections", module);
+      await using _ = await startRelay(place.data, "--projections", place.module);
       await until(async () => (await report()).state === "idle");
     }
     await write(name);
   }
   {
-    await using _ = await startRelay(data, "--projections", module);
+    await using _ = await startRelay(place.data, "--projections", place.module);
     await until(() => server.posts.length === 2);
   }
   expect(server.posts.map(({ document }) => document)).toEqual(["new 1", "new 2"]);
@@ -181,12 +169,12 @@ test("[PRJ-18] a webhook that begins now is given what is written from then on, 
     [...sinks, ...sinks],
   ]) {
     // A module is loaded once for each name.
-    const copy = path.join(folder, `wrong-${JSON.stringify(wrong).length}.mjs`);
+    const copy = path.join(place.folder, `wrong-${JSON.stringify(wrong).length}.mjs`);
     await writeFile(copy, `export const sinks = ${JSON.stringify(wrong)};`);
-    const refused = await heddle("sinks", data, "--projections", copy);
+    const refused = await heddle("sinks", place.data, "--projections", copy);
     expect(refused.status).not.toBe(0);
     expect(refused.err.join()).toMatch(/HEDDLE_(PROJECTION|CONFIG)_INVALID/);
   }
-  expect((await heddle("sinks", data, "--retry")).status).toBe(2);
-  expect((await heddle("sinks", data, "--sink", "hook", "--retry", "--drop")).status).toBe(2);
+  expect((await heddle("sinks", place.data, "--retry")).status).toBe(2);
+  expect((await heddle("sinks", place.data, "--sink", "hook", "--retry", "--drop")).status).toBe(2);
 });
