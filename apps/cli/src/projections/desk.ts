@@ -66,6 +66,8 @@ export interface ReconcileRequest {
   readonly correctionsMax?: number | undefined;
   /** At the pace of a job in the background, and not as fast as can be. */
   readonly isGentle?: boolean | undefined;
+  /** Who asks: in leases, and in the journal as who corrected. */
+  readonly by?: string | undefined;
 }
 
 export interface AuditRequest {

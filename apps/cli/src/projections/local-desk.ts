@@ -209,8 +209,9 @@ export class LocalDesk implements Desk, AsyncDisposable {
 
 function jobOptionsOf(request: ReconcileRequest): Partial<JobOptions> {
   const { scope, isDryRun, isThorough, acceptsCap, correctionsMax, isGentle } = request;
-  const { isOnlyMoved } = request;
+  const { isOnlyMoved, by } = request;
   return {
+    ...(by !== undefined && { holder: by }),
     ...(isOnlyMoved !== undefined && { isOnlyMoved }),
     ...(scope !== undefined && { scope }),
     ...(isDryRun !== undefined && { isDryRun }),

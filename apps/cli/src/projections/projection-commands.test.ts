@@ -22,6 +22,7 @@ import {
   until,
   type RunningRelay,
 } from "./commands.fixture.ts";
+import { operatorName } from "./operator-name.ts";
 
 // Goal: an operator sees that likes are wrong, has them corrected once, and can tell afterwards who did it.
 // Method: 1,000 likes in the documents of a data folder, a hand on the total on the disk, and the commands.
@@ -288,5 +289,7 @@ test("text for people says what differed and what to do", async () => {
     "--accept-cap",
   );
   expect(accepted.out.join("\n")).toContain("corrected, tampered: post-1 total: likes 997 → 1000");
+  const [line] = (await heddle("audit", place.data)).out;
+  expect(line).toContain(`by ${operatorName()}; tampered`);
   expect(await readFile(place.module, "utf8")).toBe(moduleText);
 });

@@ -3,6 +3,7 @@ import { isClean, type FoundDrift, type JobReport, type LookedAt } from "@heddle
 import type { CommandIo } from "../command-io.ts";
 import { visibleText } from "../visible-text.ts";
 import { isUnreadable, type AuditLine } from "./audit-lines.ts";
+import { operatorName } from "./operator-name.ts";
 import { jobScopeOf, scopeText, type ScopeOptions } from "./scope-options.ts";
 import { withDesk, type DeskOptions } from "./with-desk.ts";
 
@@ -40,6 +41,7 @@ export async function reconcileCommand(
         isThorough: options.thorough,
         isOnlyMoved: options.ifMoved,
         acceptsCap: options.acceptCap,
+        by: operatorName(),
       },
       stop,
     );

@@ -1,9 +1,8 @@
-import os from "node:os";
-
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
 
 import type { CommandIo } from "../command-io.ts";
 import { visibleText } from "../visible-text.ts";
+import { operatorName } from "./operator-name.ts";
 import type { SinkReport } from "./sink-reports.ts";
 import { withDesk, type DeskOptions } from "./with-desk.ts";
 
@@ -30,8 +29,8 @@ export async function sinksCommand(
   if (isActing && sink === undefined) throw wrong("say of which sink, with --sink NAME");
   return await withDesk(data, options, io, async (desk) => {
     if (isActing) {
-      const by = `${os.userInfo().username}@${os.hostname()}`;
-      const settled = await desk.settleDead({ sink: sink!, retry, drop, by }, stop);
+      const request = { sink: sink!, retry, drop, by: operatorName() };
+      const settled = await desk.settleDead(request, stop);
       for (const one of settled) {
         const { id, outcome, reason } = one;
         const why = reason === undefined ? "" : `: ${reason}`;
