@@ -204,6 +204,27 @@ test("[DRF-11] whoever opens a document brings its record back by saying the nam
   expect([before[1].at(-1), after[1].at(-1)]).toEqual([2, 1]);
 });
 
+test("[DRF-12] floors that are damaged are what the checkpoint and the log say, without a peer", async () => {
+  const pruned: Partial<OpenReplicaOptions> = {
+    folder: new EngineFolder(yjsEngine, { hash: testHash, compression: testCompression }),
+    history: "prune",
+    checkpointPolicy: { envelopes: 4, quietMs: 10, restMsMin: 10 },
+  };
+  await using both = await twoFolders(pruned);
+  const [folder] = both.folders;
+  const floorsIn = async () => (await folder.entries()).filter(([key]) => key[0] === 0x66);
+  const before = await floorsIn();
+  await flipRecord(folder, 0x66);
+  {
+    await using a = await Device.open(folder, undefined, pruned);
+    await until(() => a.repaired(), "it is right again");
+    expect(await a.journal()).toContain("damaged-store corrected applied");
+    const live = await a.replica.open("notes");
+    expect(live.ydoc.getText("text").toString()).toHaveLength(24);
+  }
+  expect(await floorsIn()).toEqual(before);
+});
+
 /** A bit of the last record of a checkpoint. */
 async function flipChunk(folder: StoreFolder): Promise<void> {
   await flipRecord(folder, 0x63);
@@ -215,6 +236,7 @@ async function flipRecord(folder: StoreFolder, prefix: number): Promise<void> {
   expect(records).not.toEqual([]);
   await folder.raw((database) => {
     const [key, value] = records.at(-1)!;
-    return database.write([{ type: "put", key, value: value.with(12, value[12]! ^ 8) }]);
+    const last = value.length - 1;
+    return database.write([{ type: "put", key, value: value.with(last, value[last]! ^ 8) }]);
   });
 }

@@ -20,6 +20,11 @@ export interface DocumentSurvey {
 export interface SurveyedLane {
   readonly lane: LaneId;
   readonly floor: number;
+  /**
+   * The record of its floor is damaged: `floor` is then right below the first envelope that is here, or where
+   * none is, at what was kept of the lane.
+   */
+  readonly isFloorLost?: true | undefined;
   /** The highest seq that anything here names. */
   readonly lastSeq: number;
   /** What is damaged or missing above the floor, ascending. */
@@ -52,6 +57,8 @@ export interface LogMend {
   readonly envelopes?: readonly Envelope[];
   /** Numbers of checkpoints that are damaged and have been replaced: all that is left of them goes. */
   readonly checkpoints?: readonly number[];
+  /** Floors whose records cannot be read; those that are whole, or not there, stay as they are. */
+  readonly floors?: ReadonlyMap<LaneId, number>;
   /** Of a document of which there is something, and of which this record cannot be read; a whole one stays. */
   readonly entry?: DocumentEntry;
 }

@@ -7,6 +7,7 @@ import {
 } from "@heddle/core";
 
 import { decodeRuns, readArrival } from "./arrival-record.ts";
+import { putFloor, readFloor } from "./attribution-records.ts";
 import {
   comparePlaces,
   placeEnvelope,
@@ -19,13 +20,24 @@ import type { Operation } from "./level-database.ts";
 import type { OpenLog } from "./open-log.ts";
 import { numberOfKey } from "./parts-of-key.ts";
 import { readable } from "./readable.ts";
-import { arrivalKey, checkpointKey, documentKey, envelopeKey } from "./record-keys.ts";
+import { arrivalKey, checkpointKey, documentKey, envelopeKey, floorKey } from "./record-keys.ts";
 import { putDocument, readDocumentEntry } from "./records.ts";
 
 /** Puts records of `mend` where whole ones are missing. */
 export async function mendOperations(log: OpenLog, mend: LogMend): Promise<Operation[]> {
   const operations: Operation[] = [];
-  if (mend.entry && !(await hasEntry(log, mend.document))) operations.push(putDocument(mend.entry));
+  if (mend.entry) {
+    const key = documentKey(mend.document);
+    const isGone = !(await log.database.hasMany([key]))[0];
+    if (isGone || (await cannotRead(log, key, (record) => readDocumentEntry(key, record))))
+      operations.push(putDocument(mend.entry));
+  }
+  for (const [lane, floor] of mend.floors ?? []) {
+    const laneIx = log.lanes.ixOf(lane)!;
+    const key = floorKey(mend.document, laneIx);
+    const isDamaged = await cannotRead(log, key, (record) => readFloor(key, record));
+    if (isDamaged) operations.push(putFloor(mend.document, laneIx, floor));
+  }
   for (const run of runsOf(mend.envelopes ?? [])) {
     operations.push(...(await mendRun(log, mend.document, run)));
   }
@@ -39,17 +51,20 @@ export async function mendOperations(log: OpenLog, mend: LogMend): Promise<Opera
   return operations;
 }
 
-async function hasEntry({ database }: OpenLog, document: DocumentId): Promise<boolean> {
-  const key = documentKey(document);
+/** Whether there is such a record, and it is damaged: what a later heddle wrote is whole, and not to be written over. */
+async function cannotRead(
+  { database }: OpenLog,
+  key: Uint8Array,
+  read: (record: Uint8Array) => unknown,
+): Promise<boolean> {
   const record = await database.get(key);
   if (record === undefined) return false;
   try {
-    readDocumentEntry(key, record);
-    return true;
-  } catch (error) {
-    // What a later heddle wrote is whole, and not to be written over.
-    if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+    read(record);
     return false;
+  } catch (error) {
+    if (!isHeddleError(error, HeddleErrorCode.storageCorrupt)) throw error;
+    return true;
   }
 }
 

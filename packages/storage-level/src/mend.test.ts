@@ -17,6 +17,7 @@ import {
   ChunkKind,
   documentKey,
   envelopeKey,
+  floorKey,
 } from "./record-keys.ts";
 import { encodeFields } from "./record-fields.ts";
 import { putRecord } from "./records.ts";
@@ -124,6 +125,32 @@ describe("mending a log", () => {
     await level.current!.write([later]);
     await expect(store.append({ mend })).rejects.toMatchObject({ code: "HEDDLE_STORAGE_VERSION" });
     expect(await level.current!.get(key)).toEqual(later.type === "put" && later.value);
+  });
+
+  it("[DRF-12] a floor whose record is damaged is below the first envelope that is here, and is written anew", async () => {
+    const [one, two] = [...new Set(sealed.map(({ lane }) => lane))];
+    const prune = [{ document: notes.id, floors: new Map([[one!, 3]]) }];
+    await store.append({ prune });
+    const floors = new Map([
+      [one!, 3],
+      [two!, 1],
+    ]);
+    await flip(floorKey(notes.id, 1));
+    await expect(store.readFloors(notes.id)).rejects.toMatchObject({
+      code: "HEDDLE_STORAGE_CORRUPT",
+    });
+    expect(await store.surveyDocument(notes.id)).toMatchObject({
+      lanes: [
+        { lane: one, floor: 3, isFloorLost: true, lastSeq: 8, holes: [] },
+        { lane: two, floor: 0, lastSeq: 4, holes: [] },
+      ],
+      others: [`the floor of a lane of document ${notes.id}`],
+    });
+    // Where none is, none is made.
+    await store.append({ mend: [{ document: notes.id, floors }] });
+    expect(await store.readFloors(notes.id)).toEqual(new Map([[one, 3]]));
+    await store.append({ mend: [{ document: notes.id, floors: new Map([[one!, 4]]) }] });
+    expect(await store.readFloors(notes.id)).toEqual(new Map([[one, 3]]));
   });
 
   it("[DRF-3] what was damaged comes back byte for byte, in the order of its arrival", async () => {

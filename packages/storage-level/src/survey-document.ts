@@ -27,7 +27,9 @@ import { readDocumentEntry, readPosition, readVectorDigest } from "./records.ts"
 
 /** One lane while its envelopes go by. */
 interface LaneWalk {
-  readonly floor: number;
+  /** Where its record is lost it moves to the first envelope. */
+  floor: number;
+  readonly isFloorLost: boolean;
   readonly kept: number;
   readonly holes: SeqRange[];
   damaged: number;
@@ -98,13 +100,13 @@ async function floorsOf(
   { database }: OpenLog,
   document: DocumentId,
   others: string[],
-): Promise<ReadonlyMap<number, number>> {
-  const floors = new Map<number, number>();
+): Promise<ReadonlyMap<number, number | undefined>> {
+  const floors = new Map<number, number | undefined>();
   for await (const chunk of database.entries(floorKeysOf(document))) {
     for (const [key, record] of chunk) {
       const floor = readable(() => readFloor(key, record));
       if (floor === undefined) others.push(`the floor of a lane of document ${document}`);
-      else floors.set(laneIxOfKey(key), floor);
+      floors.set(laneIxOfKey(key), floor);
     }
   }
   return floors;
@@ -112,7 +114,8 @@ async function floorsOf(
 
 interface Named {
   readonly kept: ReadonlyMap<number, number>;
-  readonly floors: ReadonlyMap<number, number>;
+  /** `undefined` where the record is damaged. */
+  readonly floors: ReadonlyMap<number, number | undefined>;
   readonly others: string[];
 }
 
@@ -125,8 +128,10 @@ async function lanesOf(
   const walkOf = (laneIx: number): LaneWalk => {
     let walk = walks.get(laneIx);
     if (walk) return walk;
-    const floor = floors.get(laneIx) ?? 0;
-    const start = { floor, kept: kept.get(laneIx) ?? 0, expected: floor + 1, lastKey: floor };
+    const isFloorLost = floors.has(laneIx) && floors.get(laneIx) === undefined;
+    const keptSeq = kept.get(laneIx) ?? 0;
+    const floor = floors.get(laneIx) ?? (isFloorLost ? keptSeq : 0);
+    const start = { floor, isFloorLost, kept: keptSeq, expected: floor + 1, lastKey: 0 };
     walk = { ...start, holes: [], damaged: 0 };
     walks.set(laneIx, walk);
     return walk;
@@ -136,6 +141,10 @@ async function lanesOf(
     for (const [key, record] of chunk) {
       const seq = numberOfKey(key);
       const walk = walkOf(laneIxOfKey(key));
+      if (walk.isFloorLost && walk.lastKey === 0) {
+        walk.floor = seq - 1;
+        walk.expected = seq;
+      }
       if (seq <= walk.floor) continue;
       walk.lastKey = seq;
       const envelope = readable(() => readEnvelope(key, record));
@@ -155,10 +164,11 @@ async function lanesOf(
       others.push(`lane ${laneIx} of document ${document}, whose descriptor is lost`);
       continue;
     }
-    const lastSeq = Math.max(walk.kept, walk.lastKey);
+    const lastSeq = Math.max(walk.kept, walk.floor, walk.lastKey);
     if (walk.expected <= lastSeq) walk.holes.push({ fromSeq: walk.expected, toSeq: lastSeq });
-    const { floor, holes, damaged, last } = walk;
-    lanes.push({ lane, floor, lastSeq, holes, damaged, ...(last && { last }) });
+    const { floor, isFloorLost, holes, damaged, last } = walk;
+    const lost = isFloorLost && ({ isFloorLost } as const);
+    lanes.push({ lane, floor, ...lost, lastSeq, holes, damaged, ...(last && { last }) });
   }
   return lanes;
 }

@@ -14,6 +14,7 @@ import { recallsInForce } from "../recalls-in-force.ts";
 import type { Replica } from "../replica.ts";
 import { isDamage, type AuditJournal, type AuditNote } from "./audit-journal.ts";
 import type { DriftLook } from "./look-at-document.ts";
+import { mendFloors } from "./mend-floors.ts";
 
 export interface MendingHere extends CheckpointBuilder {
   readonly replica: Replica;
@@ -41,6 +42,7 @@ export async function mendHere(
     result: "applied",
     correlationId,
   };
+  await mendFloors(mending, survey, note);
   // With holes, too: without a vector nobody can say how far the lanes are whole.
   if (survey.isVectorLost) await writeVector(mending, look, note);
   if (survey.lanes.some(({ holes }) => holes.length > 0)) return;
