@@ -1,6 +1,13 @@
+import { createSpace } from "@heddle/core";
 import { yjsEngine } from "@heddle/document";
 import { EngineFolder } from "@heddle/replica";
-import type { OpenReplicaOptions } from "@heddle/replica/node";
+import {
+  deviceKeyFileIn,
+  nodeEnvironment,
+  openDeviceKey,
+  type OpenReplicaOptions,
+} from "@heddle/replica/node";
+import { levelStore } from "@heddle/storage-level";
 import { testCompression, testHash } from "@heddle/testkit";
 import { expect, test } from "vitest";
 
@@ -102,6 +109,8 @@ test("[DRF-7] a checkpoint that is lost, with no log below it, comes back from a
   expect(liveA.ydoc.getText("text").toString()).toBe(text);
 });
 
+const ignore = (): void => undefined;
+
 const ofCause = ({ reports }: Device): ReadonlySet<string> => {
   return new Set(reports.map(({ cause, side }) => `${cause} ${side}`));
 };
@@ -202,6 +211,37 @@ test("[DRF-11] whoever opens a document brings its record back by saying the nam
   expect(after[1]).not.toEqual(flipped[1]);
   // 3 history: 2 prune; 1 keep.
   expect([before[1].at(-1), after[1].at(-1)]).toEqual([2, 1]);
+});
+
+test("[DRF-11] a replica of a space opens with damaged records of documents in it, and brings them back by name", async () => {
+  await using folder = await StoreFolder.makeQuick();
+  const environment = nodeEnvironment({ debug: ignore, info: ignore, warn: ignore, error: ignore });
+  await (await levelStore(folder.folder).open(environment)).close();
+  const signer = await openDeviceKey(deviceKeyFileIn(folder.folder));
+  const madeAt = { wallMs: environment.clock.nowMs(), counter: 0 };
+  const { bytes: genesis } = await createSpace({
+    ...environment,
+    signer,
+    madeAt,
+    label: "Atelier",
+  });
+  {
+    await using a = await Device.open(folder, undefined, { genesis });
+    const live = a.replica.document("notes");
+    live.ydoc.getText("text").insert(0, "one");
+    await live.whenSaved();
+  }
+  const records = (await folder.entries()).filter(([key]) => key[0] === 0x44);
+  expect(records).not.toEqual([]);
+  await folder.raw((database) => {
+    return database.write(
+      records.map(([key, value]) => ({ type: "put", key, value: value.with(11, value[11]! ^ 8) })),
+    );
+  });
+  await using a = await Device.open(folder, undefined, { genesis });
+  const live = await a.replica.open("notes");
+  expect(live.ydoc.getText("text").toString()).toBe("one");
+  expect(await a.journal()).toContain("damaged-store corrected applied");
 });
 
 test("[DRF-12] floors that are damaged are what the checkpoint and the log say, without a peer", async () => {
