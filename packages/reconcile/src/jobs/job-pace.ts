@@ -10,8 +10,6 @@ export interface PaceLimits {
   readonly loopShare: number;
 }
 
-export const defaultPaceLimits: PaceLimits = { readsPerSecond: 2_000, loopShare: 0.1 };
-
 /** Between two pauses; longer only when one document alone takes longer. */
 const sliceMs = 8;
 

@@ -7,25 +7,17 @@ import {
   MemoryDisk,
   type DocumentId,
 } from "@heddle/core";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { EngineFolder } from "../engine-folder.ts";
 import type { LiveDocument } from "../live/live-document.ts";
 import { environment, signer } from "../replica.fixture.ts";
-import { until, WatchedReplica } from "./drift.fixture.ts";
+import { until, WatchedReplica, watchedReplicas } from "./drift.fixture.ts";
 
 // Goal: a document that is not what its log adds up to, or not what a peer shows of the same log, is found
 // within an audit, repaired, and written down; what nobody can repair is said to be so.
 
-const opened: WatchedReplica[] = [];
-async function open(times: object = {}): Promise<WatchedReplica> {
-  const replica = await WatchedReplica.open(times);
-  opened.push(replica);
-  return replica;
-}
-afterEach(async () => {
-  for (const replica of opened.splice(0)) await replica.close();
-});
+const open = watchedReplicas();
 
 const text = (live: LiveDocument) => live.ydoc.getText("text");
 
@@ -183,8 +175,7 @@ test("[DRF-2][DRF-6] a process that ends between taking a wrong checkpoint away 
   // The rest of the replica cannot take leave of a store that is gone.
   await expect(first.close()).rejects.toMatchObject({ code: "HEDDLE_STORAGE_CLOSED" });
 
-  const second = await WatchedReplica.open({ firstAuditMs: 1e9 }, disk);
-  opened.push(second);
+  const second = await open({ firstAuditMs: 1e9 }, disk);
   expect(await second.store.readCheckpoints(id)).toEqual([]);
   expect((await second.journal()).map(({ action, result }) => [action, result])).toEqual([
     ["checkpointed", "applied"],

@@ -2,6 +2,7 @@ import { MemoryDisk, MemoryLogStore } from "@heddle/core";
 import { yjsEngine } from "@heddle/document";
 import type { AuditEntry } from "@heddle/reconcile";
 import { PeerRole } from "@heddle/sync";
+import { afterEach } from "vitest";
 
 import { EngineFolder } from "../engine-folder.ts";
 import { LiveDocument } from "../live/live-document.ts";
@@ -104,4 +105,17 @@ export async function until(
     if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Opens replicas; those of a test are closed after it. */
+export function watchedReplicas(): typeof WatchedReplica.open {
+  const opened: WatchedReplica[] = [];
+  afterEach(async () => {
+    for (const replica of opened.splice(0)) await replica.close();
+  });
+  return async (times, disk) => {
+    const replica = await WatchedReplica.open(times, disk);
+    opened.push(replica);
+    return replica;
+  };
 }

@@ -1,11 +1,4 @@
-import {
-  equalBytes,
-  HeddleError,
-  HeddleErrorCode,
-  logDigest,
-  type DocumentId,
-  type DocumentSurvey,
-} from "@heddle/core";
+import { equalBytes, logDigest, type DocumentId, type DocumentSurvey } from "@heddle/core";
 import { withinMs } from "../within-ms.ts";
 import {
   classifyDrift,
@@ -213,11 +206,4 @@ function isSame(a: ContentDigests, b: ContentDigests): boolean {
 async function forksOf({ store, environment }: LookTools, id: DocumentId): Promise<number> {
   const forks = await store.readForks(id);
   return forks.length + (await findSharedClients({ store, environment }, id)).length;
-}
-
-/** The survey of a document that has to be there. */
-export function surveyed(look: DriftLook | undefined, id: DocumentId): DriftLook {
-  if (look) return look;
-  const message = `document ${id} is not here any more`;
-  throw new HeddleError(HeddleErrorCode.storageCorrupt, message);
 }

@@ -6,23 +6,16 @@ import {
   type StoreId,
 } from "@heddle/core";
 import type { PeerStanding, SyncEvent } from "@heddle/sync";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { environment } from "../replica.fixture.ts";
-import { until, WatchedReplica } from "./drift.fixture.ts";
+import { until, watchedReplicas, type WatchedReplica } from "./drift.fixture.ts";
 
 // Goal: peers that say what is not so change nothing here, and make nobody look more often than so many times an hour;
 // what is wrong is right again when somebody has looked, and not when somebody says so.
 
-const opened: WatchedReplica[] = [];
-async function open(times: object = {}): Promise<WatchedReplica> {
-  const replica = await WatchedReplica.open({ firstAuditMs: 1e9, ...times });
-  opened.push(replica);
-  return replica;
-}
-afterEach(async () => {
-  for (const replica of opened.splice(0)) await replica.close();
-});
+const openWatched = watchedReplicas();
+const open = (times: object = {}) => openWatched({ firstAuditMs: 1e9, ...times });
 
 const bytes = (length: number) => environment.random.bytes(length);
 const peer = (fill: number) => fill.toString(16).padStart(2, "0").repeat(16) as StoreId;

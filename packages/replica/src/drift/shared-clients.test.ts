@@ -1,24 +1,16 @@
 import { decodeEnvelope, logDigest, toHex, type DocumentId, type LaneId } from "@heddle/core";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import * as Y from "yjs";
 
 import type { LiveDocument } from "../live/live-document.ts";
 import { environment, notes } from "../replica.fixture.ts";
-import { until, WatchedReplica } from "./drift.fixture.ts";
+import { until, watchedReplicas, type WatchedReplica } from "./drift.fixture.ts";
 import { findSharedClients } from "./shared-clients.ts";
 
 // Goal: what two lanes wrote under one Yjs client is left out alike by everybody who has the same log, whoever notices
 // first, and nothing of those who only send on what others wrote.
 
-const opened: WatchedReplica[] = [];
-async function open(times: object = {}): Promise<WatchedReplica> {
-  const replica = await WatchedReplica.open(times);
-  opened.push(replica);
-  return replica;
-}
-afterEach(async () => {
-  for (const replica of opened.splice(0)) await replica.close();
-});
+const open = watchedReplicas();
 
 const text = (live: LiveDocument) => live.ydoc.getText("text");
 
