@@ -26,6 +26,7 @@ export async function joinPairing(link: string, party: PairingParty): Promise<Pa
   if (parsed.fingerprint === party.identity.fingerprint) {
     throw pairingFailed("the link is this device's own: use it on the other one");
   }
+  await party.paired.assertWritable();
   let failure: unknown;
   for (const address of parsed.addresses) {
     let socket: TLSSocket;

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { access, constants, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { HeddleError, HeddleErrorCode } from "@heddle/core";
@@ -57,6 +57,17 @@ export class PairedDevices {
   async add(device: PairedDevice): Promise<void> {
     this.assertRoomFor(device.fingerprint);
     await this.#write(device);
+  }
+
+  /** @throws HeddleError `HEDDLE_STORAGE_IO` when no device could be written down, as on a disk that is read-only. */
+  async assertWritable(): Promise<void> {
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await access(this.#folder, constants.W_OK);
+    } catch (cause) {
+      const message = `${this.#folder} cannot be written to`;
+      throw new HeddleError(HeddleErrorCode.storageIo, message, { cause });
+    }
   }
 
   /** @throws HeddleError `HEDDLE_PAIRING_FAILED` when there are as many as there may be. */

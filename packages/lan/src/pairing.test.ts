@@ -270,3 +270,22 @@ test("[LAN-2] what another program writes is seen, and what it damages is truste
   const damaged = new PairedDevices(pairedFolderOf(ada.identity));
   expect([damaged.all, damaged.unreadable]).toEqual([[], [name]]);
 });
+
+test("[LAN-5] where no device can be written down no link is shown, and one that is used there stays good", async () => {
+  const full = party("no room");
+  writeFileSync(pairedFolderOf(full.identity), "a file where the list should be");
+  const unwritable = { code: HeddleErrorCode.storageIo };
+  await expect(begin(full)).rejects.toMatchObject(unwritable);
+  const { link, done } = await begin();
+  await expect(joinPairing(link, full)).rejects.toMatchObject(unwritable);
+  await joinPairing(link, bo);
+  expect(await done).toMatchObject({ name: "Bo's laptop" });
+});
+
+test("[LAN-5] without an address there is no link, and why is said", async () => {
+  const why = {
+    code: HeddleErrorCode.configInvalid,
+    message: expect.stringContaining("no interface"),
+  };
+  await expect(startPairing({ ...ada, hosts: [] })).rejects.toMatchObject(why);
+});

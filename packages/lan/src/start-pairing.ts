@@ -53,13 +53,15 @@ export interface Pairing {
  * with an external PSK), so a neighbour who does not have it cannot stand in between, and learns nothing.
  *
  * @throws HeddleError `HEDDLE_CONFIG_INVALID` without an address or port to wait at, or for a role in the open
- * space; `HEDDLE_PAIRING_FAILED` for a genesis that no card can carry.
+ * space; `HEDDLE_PAIRING_FAILED` for a genesis that no card can carry; `HEDDLE_STORAGE_IO` where no device can be written down.
  */
 export async function startPairing(options: StartPairingOptions): Promise<Pairing> {
   if (options.role && !options.genesis) {
     throw new HeddleError(HeddleErrorCode.configInvalid, "in the open space there are no roles");
   }
   assertFits(options.genesis);
+  // Found now, and not when the other device has come.
+  await options.paired.assertWritable();
   const host = new PairingHost(options);
   await host.listen();
   return host;
@@ -110,8 +112,13 @@ class PairingHost implements Pairing {
 
   async listen(): Promise<void> {
     const { port = 0, hosts = hostsOf() } = this.#options;
+    if (hosts.length === 0) {
+      this.#end(pairingFailed("nobody can be waited for"));
+      const message =
+        "no interface has an IPv4 address that neighbours could use: connect, or name one";
+      throw new HeddleError(HeddleErrorCode.configInvalid, message);
+    }
     try {
-      if (hosts.length === 0) throw new Error("no interface has an address");
       this.#server.listen({ port });
       await once(this.#server, "listening");
     } catch (cause) {

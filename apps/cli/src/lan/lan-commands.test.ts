@@ -56,6 +56,8 @@ test("[LAN-5, LAN-2] heddle pair shows a link, uses one, and heddle peers lists 
   });
   expect(await pairing).toBe(0);
   expect(JSON.parse(shown.out[1]!)).toMatchObject({ event: "paired", name: "bo" });
+  expect(await run("pair", link.slice(0, 60), ...dataOf("cy"))).toMatchObject({ status: 1 });
+  expect(existsSync(path.join(folder, "cy"))).toBe(false);
   const again = await run("pair", link, ...dataOf("cy"));
   expect(again).toMatchObject({ status: 1, err: expect.stringContaining("HEDDLE_PAIRING_FAILED") });
 

@@ -1,5 +1,6 @@
 import {
   joinPairing,
+  parsePairingLink,
   shortFingerprint,
   startPairing,
   type PairedDevice,
@@ -38,6 +39,8 @@ export async function pairCommand(
   io: CommandIo,
   stop: AbortSignal,
 ): Promise<number> {
+  // A slip of the hand makes no folder.
+  if (link !== undefined) parsePairingLink(link);
   const environment = nodeEnvironment(openLogger(io, { level: "warn" }));
   const { data, name } = options;
   const genesis = await readSpaceFile(data);

@@ -60,6 +60,7 @@ test("of more devices than a terminal has lines for, those are shown that fit", 
   expect(lines[18]).toBe("… and more: heddle peers");
   expect(lines.at(-1)).toBe("stop with Ctrl-C");
   expect(peerTable(picture)).toHaveLength(38);
+  expect(peerTable(picture, { columns: 80, rows: 5 })).toEqual(lines.slice(-4));
 });
 
 test("a table that was drawn wider is gone when the terminal is narrower, wrapped lines too", () => {

@@ -37,7 +37,9 @@ export function peerTable(
   const more: readonly Line[] = isTooMany
     ? [{ text: "… and more: heddle peers", style: "dim" }]
     : [];
-  return [...above, ...shown, ...more, ...below].map(({ text, style }) => {
+  const lines = [...above, ...shown, ...more, ...below];
+  // Of fewer lines than that the last ones say the most.
+  return lines.slice(-Math.max(1, rows - 1)).map(({ text, style }) => {
     const fitting = fitDisplay(text, columns);
     return style && hasColors ? styleText(style, fitting, { validateStream: false }) : fitting;
   });
