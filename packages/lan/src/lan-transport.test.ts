@@ -80,16 +80,20 @@ describe("a listener", () => {
   });
   afterEach(() => site.dispose());
 
-  /** What a neighbour gets to read when it tries everything that a peer would say. */
-  async function bytesTo(options: object): Promise<number> {
+  /** What a neighbour gets to read when it says what a peer would, or asks for a page as `heddle doctor` does. */
+  async function bytesTo(
+    options: object,
+    request: "upgrade" | "page" = "upgrade",
+  ): Promise<number> {
     const socket = site.raw(options);
     let received = 0;
     socket.on("data", (chunk: Buffer) => (received += chunk.length));
     socket.on("secureConnect", () => {
+      if (request === "page") return socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
       const lines = ["GET / HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket"];
       const more = ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="];
       const protocol = [`Sec-WebSocket-Protocol: ${subprotocol}`, "", ""];
-      socket.write([...lines, ...more, ...protocol].join("\r\n"));
+      return socket.write([...lines, ...more, ...protocol].join("\r\n"));
     });
     await new Promise((done) => socket.once("close", done));
     return received;
@@ -122,10 +126,12 @@ describe("a listener", () => {
     ["that speaks TLS 1.2", () => ({ ...tlsOf(site.guest), maxVersion: "TLSv1.2" })],
   ])("[LAN-1] tells a device %s nothing", async (_who, options) => {
     expect(await bytesTo(options())).toBe(0);
+    // Not even that this is heddle, or what its clock says.
+    expect(await bytesTo(options(), "page")).toBe(0);
     await vi.waitFor(() => expect(site.openSockets).toBe(0));
     expect(site.arrivals).toEqual([]);
     const { strangersRefused, handshakesFailed } = site.counters;
-    expect(strangersRefused + handshakesFailed).toBe(1);
+    expect(strangersRefused + handshakesFailed).toBe(2);
   });
 
   test("[LAN-1] a stolen certificate without its key is no identity", async () => {

@@ -289,3 +289,12 @@ test("[LAN-5] without an address there is no link, and why is said", async () =>
   };
   await expect(startPairing({ ...ada, hosts: [] })).rejects.toMatchObject(why);
 });
+
+test("[LAN-6] of two devices that use a link at the same moment one is paired", async () => {
+  const { link } = await begin();
+  const tries = await Promise.allSettled(
+    [bo, party("Cy's laptop")].map((guest) => joinPairing(link, guest)),
+  );
+  expect(tries.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+  expect(new PairedDevices(pairedFolderOf(ada.identity)).all).toHaveLength(1);
+});
