@@ -129,7 +129,7 @@ export class ReconcileJob {
     if (!this.#options.acceptsCap) return false;
     const { environment, projection } = this.#parts;
     const { holder } = this.#options;
-    const accepted = { projection: projection.name, run, holder };
+    const accepted = { projection: projection.name, reconcileRun: run, holder };
     environment.logger.warn("reconcile.cap_accepted", accepted);
     await writer.acceptCap();
     return true;
@@ -245,8 +245,9 @@ export class ReconcileJob {
   #tell({ projection, run, outcome, counts, tookMs, since }: JobReport): void {
     const { logger } = this.#parts.environment;
     const { drifts, corrections, emitted, failures, undetermined, postponed } = counts;
-    const about = { projection, run, outcome, since: since?.run, drifts, corrections, emitted };
-    const fields = { ...about, failures, undetermined, postponed, tookMs: Math.round(tookMs) };
+    const about = { projection, reconcileRun: run, outcome, since: since?.run };
+    const found = { drifts, corrections, emitted, failures, undetermined, postponed };
+    const fields = { ...about, ...found, tookMs: Math.round(tookMs) };
     if (outcome === "capped") logger.error("reconcile.capped", fields);
     else if (failures > 0 || outcome === "source-behind") logger.error("reconcile.failed", fields);
     else if (drifts + undetermined > 0) logger.warn("reconcile.drift_found", fields);

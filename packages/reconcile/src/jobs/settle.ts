@@ -359,10 +359,10 @@ export class Settlement {
     return "done";
   }
 
-  /** No partition and no key: they may be content. */
+  /** No partition and no key: they may be content. `run` is the process, in lines of a log. */
   #fields({ place, cause }: Decided): Readonly<Record<string, string | undefined>> {
     const { projection, document } = place;
-    return { projection, document, cause, run: this.#parts.progress.run };
+    return { projection, document, cause, reconcileRun: this.#parts.progress.run };
   }
 }
 
