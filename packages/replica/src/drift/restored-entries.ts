@@ -13,6 +13,14 @@ import type { SharedParts } from "../replica-parts.ts";
 import { AuditJournal, isDamage } from "./audit-journal.ts";
 import { reachOf } from "./degraded-documents.ts";
 
+export interface RestoringParts extends Pick<SharedParts, "space" | "clock" | "access"> {
+  readonly options: Pick<SharedParts["options"], "store" | "environment" | "signer">;
+}
+
+/** A document whose record is whole, and that fails for something else, is not surveyed for each who opens it. */
+const againMs = 60_000;
+const wholeMax = 1024;
+
 /**
  * Writes the record of a document anew where it is damaged or gone, as soon as somebody says the name: the id
  * is its hash, so that whoever opens the document, or a peer that offers it, proves the name by saying it.
@@ -20,11 +28,15 @@ import { reachOf } from "./degraded-documents.ts";
  * first envelope that is here; whether it was pruned is not known any more, so that it keeps its history.
  */
 export class RestoredEntries {
-  readonly #parts: Pick<SharedParts, "options" | "space" | "clock" | "access">;
+  readonly #parts: RestoringParts;
   readonly #journal: AuditJournal;
   readonly #listeners = new EventListeners<{ readonly restored: DocumentId }>();
+  /** Documents that had nothing to restore, and when they were looked at (ms). */
+  readonly #whole = new Map<DocumentId, number>();
+  /** Going on: who opens a document meanwhile waits for it. */
+  readonly #restoring = new Map<DocumentId, Promise<boolean>>();
 
-  constructor(parts: Pick<SharedParts, "options" | "space" | "clock" | "access">) {
+  constructor(parts: RestoringParts) {
     const { store, environment, signer } = parts.options;
     const by = toHex(signer.devicePublicKey);
     this.#parts = parts;
@@ -55,15 +67,35 @@ export class RestoredEntries {
   }
 
   /** @returns whether there is a record now that was not there before. */
-  async #restore(id: DocumentId, name: DocumentName): Promise<boolean> {
+  #restore(id: DocumentId, name: DocumentName): Promise<boolean> {
+    const known = this.#restoring.get(id);
+    if (known) return known;
+    const restoring = this.#tryOnce(id, name).finally(() => this.#restoring.delete(id));
+    this.#restoring.set(id, restoring);
+    return restoring;
+  }
+
+  async #tryOnce(id: DocumentId, name: DocumentName): Promise<boolean> {
     const { options, space, access } = this.#parts;
     const { environment } = options;
     if (documentIdOf(environment.hash, space, name) !== id) return false;
+    const nowMs = environment.clock.monotonicMs();
+    if (nowMs - (this.#whole.get(id) ?? -Infinity) < againMs) return false;
     const isRestored = await access.pruning(id, () => this.#write(id, name));
-    if (!isRestored) return false;
+    if (!isRestored) {
+      this.#noteWhole(id, nowMs);
+      return false;
+    }
     environment.logger.warn("drift.entry_restored", { document: id });
     this.#listeners.emit("restored", id);
     return true;
+  }
+
+  #noteWhole(id: DocumentId, nowMs: number): void {
+    this.#whole.delete(id);
+    this.#whole.set(id, nowMs);
+    const [oldest] = this.#whole.keys();
+    if (this.#whole.size > wholeMax && oldest) this.#whole.delete(oldest);
   }
 
   async #write(id: DocumentId, name: DocumentName): Promise<boolean> {
