@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { announcedText } from "./announcement-tags.ts";
 import { bonjourDiscovery } from "./bonjour-discovery.ts";
+import type { DeviceIdentity } from "./device-identity.ts";
 import { diagnoseLan } from "./diagnose-lan.ts";
 import type { PacketSocket } from "./guarded-socket.ts";
 import { lanCauses, type LanFinding } from "./lan-finding.ts";
@@ -118,6 +119,9 @@ function sendingTo(code: string | undefined): (socket: PacketSocket) => PacketSo
   return (socket) => Object.assign(socket, { send });
 }
 
+const forget = (devices: PairedDevices, { fingerprint }: DeviceIdentity): Promise<void> =>
+  devices.takeBack(devices.trusted(fingerprint)!, undefined);
+
 test("[LAN-10] says that all is well, where it is, and does not count its own replica among others", async () => {
   const text = announcedText(site.guest, known.allTrusted, "00".repeat(8));
   const own = bonjourDiscovery({
@@ -164,7 +168,7 @@ test("[LAN-10] names another device at an address, one that says nothing, and so
   await at(mail, async (port) => {
     expect(await atPort(port)).toMatchObject({ cause: "not-heddle" });
   });
-  await known.remove(site.host.fingerprint);
+  await forget(known, site.host);
   await known.add(pairedWith(newIdentity(), "Cy"));
   expect(await atPort(site.port)).toMatchObject({ cause: "other-device" });
 });
@@ -209,7 +213,7 @@ test("[LAN-10] reads the clock of a device, and names one that is far off, eithe
 });
 
 test("[LAN-10] names a device that does not know this one any more", async () => {
-  await site.paired.remove(site.guest.fingerprint);
+  await forget(site.paired, site.guest);
   expect(await atPort(site.port)).toMatchObject({ cause: "not-trusted-there" });
 });
 
@@ -234,7 +238,7 @@ test("[LAN-10] names devices of another version, and records and clocks that are
     counters: newLanCounters(),
     newSocket: () => segment.socketAt("10.0.0.7"),
   }).start({ instance: "newer", port: 1, text }, silent);
-  await known.remove(site.host.fingerprint);
+  await forget(known, site.host);
   expect(of(await diagnose(), "paired")).toMatchObject({ cause: "not-paired" });
   await known.add({ ...pairedWith(newIdentity()), pairedMs: clock.nowMs() * 2 });
   const findings = await diagnose();

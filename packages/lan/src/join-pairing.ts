@@ -106,7 +106,7 @@ async function exchange(
   } catch (error) {
     channel.destroy();
     // As it was: half a pairing is none.
-    if (device && !isDone) await (before ? paired.add(before) : paired.remove(device.fingerprint));
+    if (device && !isDone) await paired.takeBack(device, before);
     throw isHeddleError(error) ? error : pairingFailed("the pairing failed", error);
   }
 }

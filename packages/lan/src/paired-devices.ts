@@ -59,6 +59,21 @@ export class PairedDevices {
     await this.#write(device);
   }
 
+  /**
+   * As it was before `added`, unless something else was said of the device since: a revocation stays.
+   *
+   * @throws HeddleError `HEDDLE_STORAGE_IO` when it could not be kept.
+   */
+  async takeBack(added: PairedDevice, before: PairedDevice | undefined): Promise<void> {
+    this.refresh();
+    const now = this.#devices.get(added.fingerprint);
+    if (!now || writePairedDevice(now) !== writePairedDevice(added)) return;
+    if (before) return this.#write(before);
+    await rm(path.join(this.#folder, added.fingerprint + extension), { force: true });
+    this.#seen = "";
+    this.refresh();
+  }
+
   /** @throws HeddleError `HEDDLE_STORAGE_IO` when no device could be written down, as on a disk that is read-only. */
   async assertWritable(): Promise<void> {
     try {
@@ -87,13 +102,6 @@ export class PairedDevices {
     this.refresh();
     const device = this.#devices.get(fingerprint);
     if (device) await this.#write({ ...device, revokedMs, ...(wanted && { wanted }) });
-  }
-
-  /** As if it had never been there; for what is to be said later, {@link revoke}. */
-  async remove(fingerprint: Fingerprint): Promise<void> {
-    await rm(path.join(this.#folder, fingerprint + extension), { force: true });
-    this.#seen = "";
-    this.refresh();
   }
 
   /** Looks at the folder again; whether something has changed. */

@@ -205,6 +205,32 @@ describe("a pairing", () => {
     expect([trustOf(ada), trustOf(bo)]).toEqual([[], []]);
   });
 
+  test("[LAN-6] that fails brings nothing back that was revoked meanwhile, and what it was before otherwise", async () => {
+    const first = await begin();
+    await Promise.all([joinPairing(first.link, bo), first.done]);
+    const full = new HeddleError(HeddleErrorCode.storageIo, "no room");
+    const { paired } = ada;
+    const before = bo.paired.all;
+    let meanwhile: (() => Promise<void>) | undefined;
+    const add = async () => {
+      await meanwhile?.();
+      throw full;
+    };
+    const failing = async (): Promise<void> => {
+      const { link, done } = await begin({ paired: Object.assign(paired, { add }) });
+      const outcome = expect(done).rejects.toBe(full);
+      await expect(joinPairing(link, bo)).rejects.toMatchObject(failed);
+      await outcome;
+    };
+    await failing();
+    expect(bo.paired.all).toEqual(before);
+    meanwhile = () => {
+      return new PairedDevices(pairedFolderOf(bo.identity)).revoke(ada.identity.fingerprint, 7);
+    };
+    await failing();
+    expect([trustOf(bo), bo.paired.all[0]?.revokedMs]).toEqual([[], 7]);
+  });
+
   test("[LAN-6] with a host that has as many as there may be is refused before anything changes", async () => {
     mkdirSync(pairedFolderOf(ada.identity), { recursive: true });
     for (let count = 0; count < lanLimits.pairedMax; count++) {
