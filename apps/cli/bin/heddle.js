@@ -16,9 +16,17 @@ const io = {
 };
 
 const stopping = new AbortController();
+let isCut = false;
 for (const stream of [process.stdout, process.stderr]) {
-  // Whoever read it has gone (`heddle peer | head`), or the terminal: an orderly stop, and nothing more to say.
-  stream.on("error", () => stopping.abort());
+  stream.on("error", ({ code, message }) => {
+    stopping.abort();
+    // Whoever read it has gone (`heddle peer | head`), or the terminal: an orderly stop, and nothing more to say.
+    if (isCut || code === "EPIPE" || code === "EIO") return;
+    isCut = true;
+    process.exitCode = 1;
+    if (stream !== process.stderr)
+      io.err(`heddle: what was to be said could not be written: ${message}`);
+  });
 }
 for (const signal of ["SIGINT", "SIGTERM"]) {
   // The first one asks for an orderly stop; a second one is somebody who does not want to wait.
@@ -28,4 +36,5 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   });
 }
 
-process.exitCode = await main(process.argv.slice(2), io, stopping.signal);
+const status = await main(process.argv.slice(2), io, stopping.signal);
+process.exitCode = isCut && status === 0 ? 1 : status;
