@@ -68,10 +68,9 @@ export class PairedDevices {
     this.refresh();
     const now = this.#devices.get(added.fingerprint);
     if (!now || writePairedDevice(now) !== writePairedDevice(added)) return;
-    if (before) return this.#write(before);
-    await rm(path.join(this.#folder, added.fingerprint + extension), { force: true });
-    this.#seen = "";
-    this.refresh();
+    await this.#keep(added.fingerprint, (file) => {
+      return before ? replaceFile(file, writePairedDevice(before)) : rm(file, { force: true });
+    });
   }
 
   /** @throws HeddleError `HEDDLE_STORAGE_IO` when no device could be written down, as on a disk that is read-only. */
@@ -122,10 +121,15 @@ export class PairedDevices {
     return true;
   }
 
-  async #write(device: PairedDevice): Promise<void> {
-    const file = path.join(this.#folder, device.fingerprint + extension);
+  #write(device: PairedDevice): Promise<void> {
+    const { fingerprint } = device;
+    return this.#keep(fingerprint, (file) => replaceFile(file, writePairedDevice(device)));
+  }
+
+  async #keep(fingerprint: Fingerprint, work: (file: string) => Promise<void>): Promise<void> {
+    const file = path.join(this.#folder, fingerprint + extension);
     try {
-      await replaceFile(file, writePairedDevice(device));
+      await work(file);
     } catch (cause) {
       const message = `${file} could not be written`;
       throw new HeddleError(HeddleErrorCode.storageIo, message, { cause });
