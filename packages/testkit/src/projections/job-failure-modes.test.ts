@@ -156,7 +156,7 @@ describe("failure mode 3, wrong correction logic", () => {
       await site
         .job({ correctionsMax: 5, checkpointMs: 0 }, { store: dying })
         .run()
-        .catch(() => undefined); // "killed"
+        .catch((error: unknown) => expect(String(error)).toContain("killed"));
     }
     expect(await site.audited()).toHaveLength(5);
     expect((await site.run({ correctionsMax: 5 })).outcome).toBe("capped");
